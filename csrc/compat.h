@@ -1,0 +1,103 @@
+/*
+ * The differences between the Lua versions: 5.1, LuaJIT, 5.3, 5.4. No other file names a version.
+ *
+ * Everything here has the prefix `compat_` and is then defined onto the name that Lua 5.3 gives it, so
+ * that two modules in one process never define the same symbol, and the rest reads as plain 5.3.
+ * What a version cannot do is not imitated: lua_rawgetp is missing on purpose, LuaJIT on arm64 has no
+ * room for every address in a light userdata.
+ */
+#ifndef SORA_COMPAT_H
+#define SORA_COMPAT_H
+
+#include <string.h>
+#include <lua.h>
+#include <lauxlib.h>
+
+#ifndef LUA_OK
+#define LUA_OK 0
+#endif
+
+#if LUA_VERSION_NUM >= 503
+/* Integers are a subtype of number: they can be told from floats. */
+#define SORA_LUA_INTEGERS 1
+#else
+#define SORA_LUA_INTEGERS 0
+#endif
+
+#if LUA_VERSION_NUM < 502
+
+#define compat_rawlen(L, index) lua_objlen((L), (index))
+
+static inline int compat_absindex(lua_State *L, int index) {
+  return index > 0 || index <= LUA_REGISTRYINDEX ? index : lua_gettop(L) + index + 1;
+}
+
+/* Sets the functions of `functions` in the table below `upvalues` values, which each of them shares and
+   which are popped. */
+static inline void compat_setfuncs(lua_State *L, const luaL_Reg *functions, int upvalues) {
+  luaL_checkstack(L, upvalues + 1, "too many upvalues");
+  for (; functions->name != NULL; functions++) {
+    for (int i = 0; i < upvalues; i++)
+      lua_pushvalue(L, -upvalues);
+    lua_pushcclosure(L, functions->func, upvalues);
+    lua_setfield(L, -(upvalues + 2), functions->name);
+  }
+  lua_pop(L, upvalues);
+}
+
+static inline void *compat_testudata(lua_State *L, int index, const char *name) {
+  void *block = lua_touserdata(L, index);
+  if (block == NULL || !lua_getmetatable(L, index))
+    return NULL;
+  luaL_getmetatable(L, name);
+  if (!lua_rawequal(L, -1, -2))
+    block = NULL;
+  lua_pop(L, 2);
+  return block;
+}
+
+static inline void compat_setmetatable(lua_State *L, const char *name) {
+  luaL_getmetatable(L, name);
+  lua_setmetatable(L, -2);
+}
+
+/* A library of 5.1 cannot ask the interpreter for its number; its name has to do. */
+static inline void compat_checkversion(lua_State *L) {
+  lua_getglobal(L, "_VERSION");
+  if (!lua_isstring(L, -1) || strcmp(lua_tostring(L, -1), LUA_VERSION) != 0)
+    luaL_error(L, "built for " LUA_VERSION ", loaded by another version");
+  lua_pop(L, 1);
+}
+
+#undef lua_rawlen
+#define lua_rawlen compat_rawlen
+#undef lua_absindex
+#define lua_absindex compat_absindex
+#undef luaL_setfuncs
+#define luaL_setfuncs compat_setfuncs
+#undef luaL_newlib
+#define luaL_newlib(L, functions)                                                                  \
+  (lua_createtable((L), 0, (int)(sizeof(functions) / sizeof((functions)[0])) - 1),                 \
+   luaL_setfuncs((L), (functions), 0))
+#undef luaL_testudata
+#define luaL_testudata compat_testudata
+#undef luaL_setmetatable
+#define luaL_setmetatable compat_setmetatable
+#undef luaL_checkversion
+#define luaL_checkversion compat_checkversion
+
+/* A userdata's one associated value is its environment: always a table, and some other table until it has
+   been set. */
+#undef lua_getuservalue
+#define lua_getuservalue lua_getfenv
+#undef lua_setuservalue
+#define lua_setuservalue lua_setfenv
+
+#endif
+
+#if !SORA_LUA_INTEGERS
+#undef lua_isinteger
+#define lua_isinteger(L, index) ((void)(L), (void)(index), 0)
+#endif
+
+#endif
