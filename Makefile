@@ -1,9 +1,9 @@
 # Build of sora. `make help` lists the targets.
 #
-# LUA names the interpreter and with it the headers and the folder: lua5.4 (default), lua5.3, lua5.1, luajit.
-# Headers and libcurl are found by pkg-config; LUA_INCDIR=dir, CURL_CFLAGS=… and CURL_LIBS=… replace it.
-# CFLAGS and LDFLAGS are the user's. WERROR=1 makes warnings errors. SANITIZE=address,undefined builds with
-# these sanitizers into a folder of its own.
+# LUA names the interpreter, and with it the headers and the folder below build/: lua5.4 (default),
+# lua5.3, lua5.1 or luajit. pkg-config finds the headers and libcurl, unless LUA_INCDIR, CURL_CFLAGS
+# and CURL_LIBS say where they are. CPPFLAGS, CFLAGS and LDFLAGS are the user's. WERROR=1 makes
+# warnings errors. SANITIZE=address,undefined builds with these into a folder of its own.
 
 LUA = lua5.4
 LUAS = lua5.4 lua5.3 lua5.1 luajit
@@ -26,13 +26,14 @@ LUA_ABI = $(shell $(LUA) -e 'io.write(_VERSION:match("%d+%.%d+"))')
 
 # Distributions call the same file lua5.4.pc, lua-5.4.pc or lua54.pc.
 lua_names = $(notdir $(LUA)) $(LUA:lua5.%=lua-5.%) $(LUA:lua5.%=lua5%)
-lua_pc = $(firstword $(foreach name,$(lua_names),$(shell $(PKG_CONFIG) --exists $(name) && echo $(name))))
+lua_pc = $(firstword $(foreach name,$(lua_names), \
+  $(shell $(PKG_CONFIG) --exists $(name) && echo $(name))))
 lua_cflags = $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell $(PKG_CONFIG) --cflags \
-  $(or $(lua_pc),$(error no headers for $(LUA): install its development package or set LUA_INCDIR))))
+  $(or $(lua_pc),$(error no headers for $(LUA): install their package or set LUA_INCDIR))))
 
 CURL_CFLAGS = $(shell $(PKG_CONFIG) --cflags libcurl)
 CURL_LIBS = $(or $(shell $(PKG_CONFIG) --libs libcurl), \
-  $(error no libcurl: install its development package or set CURL_CFLAGS and CURL_LIBS))
+  $(error no libcurl: install its headers or set CURL_CFLAGS and CURL_LIBS))
 
 warnings = -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(WERROR),-Werror)
 sanitizers = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
@@ -44,13 +45,14 @@ else
 LIBFLAG = -shared -Wl,--as-needed
 endif
 
-compile = $(CC) -std=c11 -D_GNU_SOURCE -pthread -fPIC -fvisibility=hidden $(warnings) $(sanitizers) \
-  $(lua_cflags) $(CURL_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+compile = $(CC) -std=c11 -D_GNU_SOURCE -pthread -fPIC -fvisibility=hidden $(warnings) \
+  $(sanitizers) $(lua_cflags) $(CURL_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 link = $(CC) -pthread $(sanitizers) $(CFLAGS) $(LIBFLAG) $(LDFLAGS)
 commands = $(compile) $(link) $(objects) $(CURL_LIBS)
 
 sources = $(wildcard csrc/*.c)
 objects = $(sources:csrc/%.c=$(BUILD)/obj/%.o)
+rockspec = sora-scm-1.rockspec
 lua_files = $(shell cd lua && find . -name '*.lua')
 
 ## build: build the module for LUA into build/ (the default target)
@@ -64,7 +66,7 @@ $(MODULE): $(objects)
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/obj/command
 	$(compile) -MMD -MP -c -o $@ $<
 
-# Holds the commands that made the module: other flags, another compiler or one file less build it anew.
+# Holds the commands that made the module: when flags, compiler or files change, it is built anew.
 $(BUILD)/obj/command: FORCE
 	@mkdir -p $(@D)
 	@echo '$(commands)' | cmp -s - $@ || echo '$(commands)' > $@
@@ -74,13 +76,43 @@ FORCE:
 
 -include $(objects:.o=.d)
 
-## env: print the shell commands that put this checkout on Lua's path: eval "$(make -s env)"
+## env: print what puts this checkout on Lua's path: eval "$(make -s env)"
 .PHONY: env
 env:
-	@printf '%s\n' 'export LUA_PATH='\''$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;'\''"$${LUA_PATH:-;}"'
-	@printf '%s\n' 'export LUA_CPATH='\''$(CURDIR)/$(BUILD)/?.so;'\''"$${LUA_CPATH:-;}"'
+	@echo 'export $(call before,$(path_name),$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua)'
+	@echo 'export $(call before,$(cpath_name),$(CURDIR)/$(BUILD)/?.so)'
 
-## install: install into PREFIX (/usr/local), or INST_LUADIR and INST_LIBDIR; DESTDIR is honoured
+# $(call before,NAME,PATH): the assignment, inside single quotes, of PATH and what NAME had.
+before = $1='\''$2;'\''"$${$1:-;}"
+
+# Lua 5.2 and later read LUA_PATH_5_4 and its like instead, where they are set.
+versioned = $(if $($1_$(subst .,_,$(LUA_ABI))),$1_$(subst .,_,$(LUA_ABI)),$1)
+path_name = $(call versioned,LUA_PATH)
+cpath_name = $(call versioned,LUA_CPATH)
+
+## test: install what the specs need and run SPECS (all) under each of LUAS (all four)
+.PHONY: test
+test:
+	@sh spec/support/setup.sh test $(LUAS)
+	@for lua in $(LUAS); do $(MAKE) --no-print-directory LUA=$$lua build || exit 1; done
+	@sh spec/support/test.sh "$(SPECS)" $(LUAS)
+
+## lint: luacheck; the format of the C files and the rockspec, where the tools are there
+.PHONY: lint
+lint:
+	luacheck -q $(wildcard lua spec examples) .busted $(rockspec)
+	@if command -v clang-format; then clang-format --dry-run -Werror csrc/*.[ch]; fi
+	@if command -v luarocks; then luarocks lint $(rockspec); fi
+
+## check-warnings: build with gcc and with clang, warnings being errors
+.PHONY: check-warnings
+check-warnings:
+	@for lua in lua5.4 luajit; do for cc in gcc clang; do \
+	  $(MAKE) --no-print-directory LUA=$$lua CC=$$cc WERROR=1 \
+	    BUILD=build/warnings/$$cc-$$lua build || exit 1; \
+	done; done
+
+## install: install below DESTDIR and PREFIX (/usr/local) or into INST_LUADIR and INST_LIBDIR
 .PHONY: install
 install: build
 	@for file in $(lua_files:./%=%); do \
@@ -98,4 +130,5 @@ clean:
 ## help: list the targets
 .PHONY: help
 help:
-	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
+	@sed -n 's/^## \([^:]*\): /  make \1:/p' Makefile | \
+	  awk -F: '{ printf "%-22s", $$1; sub(/[^:]*:/, ""); print }'

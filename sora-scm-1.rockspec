@@ -1,0 +1,51 @@
+rockspec_format = "3.0"
+package = "sora"
+version = "scm-1"
+
+-- `luarocks make` builds the checkout that it is called in; a release names its archive here.
+source = {
+  url = "git+file://.",
+}
+
+description = {
+  summary = "Asks a video-generation service how a task is doing and waits for its end",
+  detailed = [[
+    A C module on libcurl that queries a task and decodes the JSON answer straight into Lua tables,
+    and Lua above it that waits for one task or ten thousand and downloads the videos.]],
+  license = "MIT",
+  labels = { "http", "json", "video", "curl" },
+}
+
+dependencies = {
+  "lua >= 5.1, < 5.5",
+  "lua-cjson",
+}
+
+external_dependencies = {
+  CURL = { library = "curl" },
+}
+
+-- The Makefile knows the flags (exporting one symbol takes -fvisibility=hidden, which the type
+-- "builtin" cannot pass); LuaRocks installs what it built, and the Lua files.
+build = {
+  type = "make",
+  build_target = "build",
+  build_variables = {
+    BUILD = "build/luarocks",
+    CFLAGS = "$(CFLAGS)",
+    LIBFLAG = "$(LIBFLAG)",
+    LUA_INCDIR = "$(LUA_INCDIR)",
+    CURL_CFLAGS = "-I$(CURL_INCDIR)",
+    CURL_LIBS = "-L$(CURL_LIBDIR) -lcurl",
+  },
+  install_pass = false,
+  install = {
+    lib = {
+      ["sora.core"] = "build/luarocks/sora/core.so",
+    },
+    lua = {
+      ["sora"] = "lua/sora/init.lua",
+      ["sora.task"] = "lua/sora/task.lua",
+    },
+  },
+}

@@ -1,0 +1,44 @@
+local ROCKSPEC = "sora-scm-1.rockspec"
+
+local function load_rockspec()
+  local file = assert(io.open(ROCKSPEC))
+  local text = file:read("*a")
+  file:close()
+  local rockspec = {}
+  if setfenv then
+    setfenv(assert(loadstring(text, ROCKSPEC)), rockspec)()
+  else
+    assert(load(text, ROCKSPEC, "t", rockspec))()
+  end
+  return rockspec
+end
+
+--- The module name of every file below lua/, mapped to its path.
+local function modules_in_tree()
+  local modules = {}
+  local listing = assert(io.popen("find lua -name '*.lua'"))
+  for path in listing:lines() do
+    local name = path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
+    modules[name] = path
+  end
+  listing:close()
+  return modules
+end
+
+describe("the rockspec", function()
+  local rockspec = load_rockspec()
+
+  it("installs every Lua file under the name that require knows it by", function()
+    assert.are.same(modules_in_tree(), rockspec.build.install.lua)
+  end)
+
+  it("leaves the choice of the C files to the Makefile, which takes them all", function()
+    assert.are.equal("make", rockspec.build.type)
+    assert.are.equal(rockspec.build.build_variables.BUILD .. "/sora/core.so",
+      rockspec.build.install.lib["sora.core"])
+  end)
+
+  it("depends on lua-cjson and on the Lua versions that are tested", function()
+    assert.are.same({ "lua >= 5.1, < 5.5", "lua-cjson" }, rockspec.dependencies)
+  end)
+end)

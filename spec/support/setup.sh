@@ -1,0 +1,135 @@
+#!/bin/sh
+# Sees to it that what a make target needs is here. Usage: setup.sh run|test|ci LUA…
+#
+# A need is recognised by what is really used (a command, a pkg-config module, a Lua module), so
+# that whatever satisfies it will do. What is missing is installed with apt-get, as root or through
+# sudo; without apt-get it is named. Where nothing is missing, apt-get is not even asked.
+
+set -eu
+
+purpose=$1
+shift
+luas=$*
+
+# Every need: how to recognise it, Debian's packages, the reason.
+needs() {
+  need command:cc "gcc libc6-dev" "compiles the C module"
+  need command:pkg-config pkg-config "finds the headers of Lua and libcurl"
+  [ -n "${CURL_LIBS-}" ] ||
+    need pkg-config:libcurl libcurl4-openssl-dev "headers of libcurl, which speaks HTTPS"
+  for lua in $luas; do
+    case $lua in
+    lua5.1) interpreter=lua5.1 headers=liblua5.1-0-dev ;;
+    lua5.[34]) interpreter=$lua headers=lib$lua-dev ;;
+    luajit) choose_luajit ;;
+    *) continue ;;
+    esac
+    need "command:$lua" "$interpreter" "the interpreter $lua"
+    [ -n "${LUA_INCDIR-}" ] || need "pkg-config:$lua" "$headers" "headers of $lua"
+  done
+  need path:/etc/ssl/cert.pem:/etc/ssl/certs ca-certificates "the authorities that HTTPS trusts"
+  need module:http.server lua-http "the stand-in service is built on it"
+  [ "$purpose" != run ] || return 0
+
+  need module:busted lua-busted "runs the specs"
+  need module:cjson lua-cjson "the decoder is compared with it"
+  [ "$purpose" != test ] || return 0
+
+  need command:clang clang "the second compiler that warnings are asked of"
+  need command:clang-format clang-format "checks the format of the C files"
+  need command:luacheck lua-check "checks the Lua files"
+  need command:luarocks luarocks "builds the rock"
+}
+
+# Debian and Ubuntu have two LuaJITs that exclude each other. OpenResty's is the one that nginx's
+# Lua module wants; the other one is left alone where it is installed.
+choose_luajit() {
+  interpreter=luajit headers=libluajit-5.1-dev
+  met command luajit && met pkg-config luajit && return
+  if ! installed libluajit-5.1-2 && apt-cache show luajit2 >/dev/null 2>&1; then
+    interpreter=luajit2 headers=libluajit2-5.1-dev
+  fi
+}
+
+# need KIND:WHAT PACKAGES REASON: adds a line to $missing where the need is not met.
+need() {
+  met "${1%%:*}" "${1#*:}" || missing="$missing$2|$3
+"
+}
+
+met() {
+  case $1 in
+  command) command -v "$2" >/dev/null ;;
+  pkg-config) pkg-config --exists "$2" 2>/dev/null ;;
+  path) any_file "$2" ;;
+  module) in_every_lua "$2" ;;
+  esac
+}
+
+# any_file PATH:PATH…: one of them is a file, or a folder with something in it.
+any_file() (
+  IFS=:
+  for path in $1; do
+    [ -n "$(ls "$path" 2>/dev/null)" ] && return 0
+  done
+  return 1
+)
+
+# in_every_lua MODULE: each interpreter finds it on its path, or among the files of Lua 5.3:
+# lua-http, which is plain Lua, is packaged up to that version only.
+in_every_lua() {
+  for lua in $luas; do
+    "$lua" - "$1" <<'END' 2>/dev/null || return 1
+      local name = (...):gsub("%.", "/")
+      local path = package.path .. ";" .. package.cpath .. ";/usr/share/lua/5.3/?.lua"
+      for template in path:gmatch "[^;]+" do
+        if io.open((template:gsub("?", name))) then os.exit(0) end
+      end
+      os.exit(1)
+END
+  done
+}
+
+installed() {
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+list_missing() {
+  printf '%s' "$missing" | while IFS='|' read -r packages reason; do
+    printf '  %-22s %s\n' "$packages" "$reason"
+  done
+}
+
+stop() {
+  echo "$1" >&2
+  list_missing >&2
+  exit 1
+}
+
+missing=
+needs
+[ -n "$missing" ] || exit 0
+
+command -v apt-get >/dev/null ||
+  stop "make $purpose needs these (Debian's names); there is no apt-get, so please install them:"
+as_root=
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null ||
+    stop "make $purpose needs these packages; this is not root, so please install them:"
+  as_root=sudo
+fi
+
+$as_root apt-get -q -q update
+missing=
+needs
+echo "make $purpose installs what is missing:"
+list_missing
+# --no-remove: a machine's own choice between packages that exclude each other stands.
+# shellcheck disable=SC2046
+$as_root env DEBIAN_FRONTEND=noninteractive \
+  apt-get -q -q -y --no-install-recommends --no-remove install \
+  $(printf '%s' "$missing" | cut -d'|' -f1) >/dev/null
+
+missing=
+needs
+[ -z "$missing" ] || stop "make $purpose still misses something after installing:"
