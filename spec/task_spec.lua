@@ -119,6 +119,16 @@ describe("task.status", function()
   end)
 end)
 
+describe("task.word", function()
+  it("is what the service calls the status", function()
+    assert.equal("in_progress", task.word { status = " IN_PROGRESS " })
+    assert.equal("success", task.word { code = "success", data = { status = "SUCCESS" } })
+    for name, value in pairs(ABSENT) do
+      assert.is_nil(task.word { status = value }, name)
+    end
+  end)
+end)
+
 describe("task.progress", function()
   it("reads progress_pct as a fraction and progress as a percentage, whatever the size", function()
     local function pct(value)
@@ -235,7 +245,8 @@ describe("task.video_url", function()
       input = { images = { URL } },
       thumbnail_url = URL,
       detail = { images = { { url = URL } }, input = { images = { URL } },
-        req = { images = { URL } }, gif_url = URL, draft_info = { encodings = { md = { path = URL } } } },
+        req = { images = { URL } }, gif_url = URL,
+        draft_info = { encodings = { md = { path = URL } } } },
     })
   end)
 
@@ -396,7 +407,7 @@ end)
 describe("task functions", function()
   it("raise at the caller's level over anything but a table", function()
     for _, name in ipairs { "status", "progress", "video_url", "failure", "thumbnail_url",
-      "enhanced_prompt", "updated_at", "queue", "describe" } do
+      "enhanced_prompt", "updated_at", "queue", "word", "describe" } do
       for _, value in ipairs { "id", 42, true, null } do
         local ok, message = pcall(function()
           local result = task[name](value)

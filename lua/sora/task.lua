@@ -156,11 +156,14 @@ local function check(task, name)
   end
 end
 
-local function word_of(task) return as_text(unwrap(task).status) end
+local function word_of(task)
+  local word = as_text(unwrap(task).status)
+  return word and word:lower()
+end
 
 local function class_of(task)
   local word = word_of(task)
-  local class = word and CLASS[word:lower()] or "running"
+  local class = word and CLASS[word] or "running"
   if class ~= "disputed" then return class end
   return find(task, "video_url", as_url) and "succeeded" or "running"
 end
@@ -179,6 +182,14 @@ end
 function M.status(task)
   check(task, "status")
   return class_of(task)
+end
+
+--- The word behind the class: what the service calls the status.
+---@param task table  a decoded answer
+---@return string?  trimmed and lower-cased
+function M.word(task)
+  check(task, "word")
+  return word_of(task)
 end
 
 --- How far the task is, as far as the service says. A failed task may well say 1.
