@@ -90,6 +90,14 @@ versioned = $(if $($1_$(subst .,_,$(LUA_ABI))),$1_$(subst .,_,$(LUA_ABI)),$1)
 path_name = $(call versioned,LUA_PATH)
 cpath_name = $(call versioned,LUA_CPATH)
 
+## run: install what is missing, build, and wait for a stand-in task, or with ID=… for a real one
+.PHONY: run
+run:
+	@sh spec/support/setup.sh $(if $(ID),build,run) $(LUA)
+	@$(MAKE) --no-print-directory build
+	@eval "$$($(MAKE) -s env)"; \
+	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; else $(LUA) spec/support/demo.lua; fi
+
 ## test: install what the specs need and run SPECS (all) under each of LUAS (all four)
 .PHONY: test
 test:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sees to it that what a make target needs is here. Usage: setup.sh run|test|ci LUA…
+# Sees to it that what is needed is here: to build, to run the stand-in service as well, to test as
+# well, or for all that CI does. Usage: setup.sh build|run|test|ci LUA…
 #
 # A need is recognised by what is really used (a command, a pkg-config module, a Lua module), so
 # that whatever satisfies it will do. What is missing is installed with apt-get, as root or through
@@ -28,6 +29,8 @@ needs() {
     [ -n "${LUA_INCDIR-}" ] || need "pkg-config:$lua" "$headers" "headers of $lua"
   done
   need path:/etc/ssl/cert.pem:/etc/ssl/certs ca-certificates "the authorities that HTTPS trusts"
+  [ "$purpose" != build ] || return 0
+
   need module:http.server lua-http "the stand-in service is built on it"
   [ "$purpose" != run ] || return 0
 
@@ -111,18 +114,18 @@ needs
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null ||
-  stop "make $purpose needs these (Debian's names); there is no apt-get, so please install them:"
+  stop "These are missing (by Debian's names); there is no apt-get here, please install them:"
 as_root=
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null ||
-    stop "make $purpose needs these packages; this is not root, so please install them:"
+    stop "These packages are missing; this is not root and there is no sudo, please install them:"
   as_root=sudo
 fi
 
 $as_root apt-get -q -q update
 missing=
 needs
-echo "make $purpose installs what is missing:"
+echo "Installing what is missing:"
 list_missing
 # --no-remove: a machine's own choice between packages that exclude each other stands.
 # shellcheck disable=SC2046
@@ -132,4 +135,4 @@ $as_root env DEBIAN_FRONTEND=noninteractive \
 
 missing=
 needs
-[ -z "$missing" ] || stop "make $purpose still misses something after installing:"
+[ -z "$missing" ] || stop "Still missing, although the packages are installed:"
