@@ -1,10 +1,10 @@
 /*
  * The differences between the Lua versions: 5.1, LuaJIT, 5.3, 5.4. No other file names a version.
  *
- * Everything here has the prefix `compat_` and is then defined onto the name that Lua 5.3 gives it, so
- * that two modules in one process never define the same symbol, and the rest reads as plain 5.3.
- * What a version cannot do is not imitated: lua_rawgetp is missing on purpose, LuaJIT on arm64 has no
- * room for every address in a light userdata.
+ * Everything here has the prefix `compat_` and is then defined onto the name that Lua 5.3 gives it,
+ * so that two modules in one process never define the same symbol, and the rest reads as plain 5.3.
+ * What a version cannot do is not imitated: lua_rawgetp is missing on purpose, LuaJIT on arm64 has
+ * no room for every address in a light userdata.
  */
 #ifndef SORA_COMPAT_H
 #define SORA_COMPAT_H
@@ -32,8 +32,8 @@ static inline int compat_absindex(lua_State *L, int index) {
   return index > 0 || index <= LUA_REGISTRYINDEX ? index : lua_gettop(L) + index + 1;
 }
 
-/* Sets the functions of `functions` in the table below `upvalues` values, which each of them shares and
-   which are popped. */
+/* Sets the functions of `functions` in the table below `upvalues` values, which each of them shares
+   and which are popped. */
 static inline void compat_setfuncs(lua_State *L, const luaL_Reg *functions, int upvalues) {
   luaL_checkstack(L, upvalues + 1, "too many upvalues");
   for (; functions->name != NULL; functions++) {
@@ -86,8 +86,8 @@ static inline void compat_checkversion(lua_State *L) {
 #undef luaL_checkversion
 #define luaL_checkversion compat_checkversion
 
-/* A userdata's one associated value is its environment: always a table, and some other table until it has
-   been set. */
+/* A userdata's one associated value is its environment: always a table, and some other table until
+   it has been set. */
 #undef lua_getuservalue
 #define lua_getuservalue lua_getfenv
 #undef lua_setuservalue
