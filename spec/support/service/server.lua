@@ -1,0 +1,219 @@
+-- Listening ports and what happens to a request: routing, script, modifiers, answer.
+
+local cqueues = require "cqueues"
+local condition = require "cqueues.condition"
+local cs = require "cqueues.socket"
+local errno = require "cqueues.errno"
+local faults = require "spec.support.service.faults"
+local http_server = require "http.server"
+local http_util = require "http.util"
+local reply = require "spec.support.service.reply"
+local scripts = require "spec.support.service.scripts"
+local videos = require "spec.support.service.videos"
+
+local M = {}
+
+local HOST = "127.0.0.1"
+
+local function percent_decode(text)
+  return (text:gsub("%+", " "):gsub("%%(%x%x)", function(hex)
+    return string.char(tonumber(hex, 16))
+  end))
+end
+
+--- The decoded value of a key in the query of a path, or nil.
+---@param path string
+---@param key string
+---@return string|nil
+function M.query(path, key)
+  local value = ("&" .. (path:match("%?(.*)$") or "")):match("&" .. key .. "=([^&]*)")
+  return value and percent_decode(value)
+end
+
+-- Requests -----------------------------------------------------------------------------------
+
+local function answer_query(x)
+  if not x.id or x.id == "" then
+    return { status = 400,
+      body = '{"error":{"message":"id is required","type":"invalid_request_error","code":""}}' }
+  end
+  local step = x.service.scripts:next(x)
+  x.entry.step = step.name
+  local parameters = step.parameters
+  if parameters.delay then
+    cqueues.sleep(tonumber(parameters.delay))
+  end
+  local key = parameters.key
+  local answer
+  if key and x.headers:get("authorization") ~= "Bearer " .. key then
+    return scripts.steps["401"](x, {})
+  end
+  answer = scripts.steps[step.name](x, parameters)
+  return answer and faults.modify(answer, parameters)
+end
+
+local function route(x)
+  local target = x.path:match("^[^?]*")
+  if x.port == "cdn" or target:find("^/assets") or target:find("^/video") then
+    return videos.answer(x)
+  elseif target:find("/v1/video/query$") then
+    return answer_query(x)
+  end
+  return faults.web_ui()
+end
+
+local function exchange(service, port, stream, headers)
+  local path = headers:get(":path") or ""
+  local x = {
+    service = service,
+    port = port,
+    stream = stream,
+    headers = headers,
+    version = stream.connection.version == 2 and "2" or "1.1",
+    method = headers:get(":method"),
+    path = path,
+    id = M.query(path, "id"),
+  }
+  local video_id = path:match("^/assets%%2F(.-)%%2Fsrc%.mp4")
+  if video_id then
+    x.id = percent_decode(video_id)
+  end
+  x.entry = service.journal:begin(x)
+  return x
+end
+
+local function onstream(service, port, stream)
+  local headers = stream:get_headers(60)
+  if not headers then
+    return
+  end
+  local x = exchange(service, port, stream, headers)
+  local ok, why = http_util.yieldable_pcall(function()
+    local answer = route(x)
+    if answer then
+      reply.send(x, answer)
+    end
+  end)
+  service.journal:finish(x.entry)
+  if not ok then
+    service.complain(string.format("%s %s: %s", tostring(x.method), x.path, tostring(why)))
+  end
+end
+
+-- Ports --------------------------------------------------------------------------------------
+
+--- Opens a listening socket on loopback.
+---@param port integer|nil  nil or 0: any free one
+---@return userdata socket
+---@return integer port
+function M.bind(port)
+  local socket = assert(cs.listen { host = HOST, port = port or 0, reuseaddr = true })
+  assert(socket:listen())
+  socket:onerror(function(_, _, why)
+    return why
+  end)
+  local _, _, bound = socket:localname()
+  return socket, bound
+end
+
+-- Accepts until the listener's socket is another one, or none.
+local function accept_loop(listener, handle)
+  local socket = listener.socket
+  while listener.socket == socket do
+    local client, why = socket:accept({ nodelay = true }, 0)
+    if client then
+      handle(client)
+    elseif why == errno.ETIMEDOUT then
+      cqueues.poll(socket, listener.changed)
+    else
+      cqueues.sleep(0.01) -- out of descriptors: somebody must end first
+    end
+  end
+end
+
+--- Listens on a port and hands each new socket to a function, in a coroutine of its own loop.
+---@param service table
+---@param name string
+---@param handle fun(socket: userdata)
+---@return table listener  number: the port
+function M.listen(service, name, handle)
+  local listener = { name = name, changed = condition.new() }
+  listener.socket, listener.number = M.bind(service.options[name .. "_port"])
+  function listener.start()
+    service.cq:wrap(accept_loop, listener, function(client)
+      handle(client)
+      if name ~= "control" then
+        service.sockets[client] = true
+        service.journal:accept(name)
+      end
+    end)
+  end
+  listener.start()
+  service.listeners[name] = listener
+  return listener
+end
+
+--- Listens for HTTP.
+---@param service table
+---@param name string  of the port, as the log shows it
+---@param options table  context: TLS, nil for plain; version: 1.1, 2 or nil for both;
+---  onstream: nil for the relay and the CDN
+---@return table listener
+function M.http(service, name, options)
+  local server = http_server.new {
+    cq = service.cq,
+    tls = options.context ~= nil,
+    ctx = options.context,
+    version = options.version,
+    connection_setup_timeout = 60,
+    intra_stream_timeout = service.options.idle_timeout,
+    onstream = options.onstream or function(_, stream)
+      onstream(service, name, stream)
+    end,
+    onerror = function(_, context, op, why)
+      if op == "onstream" then
+        service.complain(string.format("%s: %s: %s", name, tostring(context), tostring(why)))
+      end
+    end,
+  }
+  service.servers[name] = server
+  return M.listen(service, name, function(client)
+    server:add_socket(client)
+  end)
+end
+
+--- Closes every connection of the relay and the CDN.
+---@param service table
+function M.drop_connections(service)
+  for socket in pairs(service.sockets) do
+    if cs.type(socket) == "socket" then
+      socket:shutdown()
+    end
+  end
+end
+
+--- Refuses connections for a while, as a server that is restarted does. Keeps all else.
+---@param service table
+---@param seconds number
+function M.outage(service, seconds)
+  for name, listener in pairs(service.listeners) do
+    if name ~= "control" then
+      local socket = listener.socket
+      listener.socket = nil
+      listener.changed:signal()
+      socket:close()
+    end
+  end
+  M.drop_connections(service)
+  service.cq:wrap(function()
+    cqueues.sleep(seconds)
+    for _, listener in pairs(service.listeners) do
+      if not listener.socket then
+        listener.socket = M.bind(listener.number)
+        listener.start()
+      end
+    end
+  end)
+end
+
+return M

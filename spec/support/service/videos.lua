@@ -1,0 +1,191 @@
+-- The CDN: a real MP4, or a synthetic one of any size, and the ways in which CDNs misbehave.
+--
+-- The query of the URL says how it is served:
+--   size=N          a synthetic video of N bytes instead of the real one
+--   etag=weak|none|changing     default: a strong one
+--   date=none       no Last-Modified
+--   ranges=ignored|refused|wrong  always 200; 416; a 206 with another range than was asked
+--   chunked=1       no Content-Length
+--   rate=N          N bytes a second
+--   delay=S         seconds before the headers
+--   cut=K           the connection ends after K bytes of a body; reset=1: by RST
+--   status=N        an error instead; with html=1 a page (with status 200 too)
+--   times=N         cut, status and html happen to the first N requests of this URL only
+--   redirect=N      N redirects first; to=http: the first of them to plain http; to=loop: no end
+--   expire=STATUS   that status until the task was asked `until` times (2)
+
+local cqueues = require "cqueues"
+local faults = require "spec.support.service.faults"
+local pattern = require "spec.support.service.pattern"
+local sock = require "spec.support.service.socket"
+
+local M = {}
+
+local BLOCK = 16384
+local MODIFIED = "Mon, 06 Oct 2025 15:14:11 GMT"
+
+local function arguments(path)
+  local found = {}
+  for key, value in (path:match("%?(.*)$") or ""):gmatch("([^&=]+)=([^&]*)") do
+    found[key] = value
+  end
+  return found
+end
+
+-- How often this URL has been asked, this time included. Only faults that end need it.
+local function count(service, path)
+  local counts = service.video_counts
+  counts[path] = (counts[path] or 0) + 1
+  return counts[path]
+end
+
+local function source(service, arg)
+  local size = tonumber(arg.size)
+  if size then
+    return size, function(first, last)
+      return pattern.bytes(size, first, last)
+    end
+  end
+  local video = service.video
+  return #video, function(first, last)
+    return video:sub(first + 1, last + 1)
+  end
+end
+
+-- First and last byte of a Range header, nil without one, false if it cannot be satisfied.
+local function parse_range(header, size)
+  local first, last = (header or ""):match("^bytes=(%d*)-(%d*)$")
+  if not first or first == "" and last == "" then
+    return nil
+  end
+  first, last = tonumber(first), tonumber(last)
+  if not first then
+    first, last = math.max(0, size - last), size - 1
+  end
+  last = math.min(last or size - 1, size - 1)
+  if first > last then
+    return false
+  end
+  return first, last
+end
+
+local function entity_tag(arg, size, times)
+  if arg.etag == "none" then
+    return nil
+  elseif arg.etag == "changing" then
+    return string.format('"v%d"', times)
+  end
+  return string.format('%s"video-%d"', arg.etag == "weak" and "W/" or "", size)
+end
+
+-- RFC 9110, 13.1.5: a weak tag never matches.
+local function range_holds(if_range, etag, modified)
+  return not if_range or if_range == etag and etag:sub(1, 2) ~= "W/"
+    or modified and if_range == modified
+end
+
+local function redirect(x, arg)
+  local left = tonumber(arg.redirect)
+  local path = x.path:gsub("([?&])redirect=%d+", arg.to == "loop" and "%0"
+    or "%1redirect=" .. string.format("%d", left - 1), 1)
+  local base = ""
+  if arg.to == "http" then
+    base = x.service.urls.http_url
+    path = path:gsub("([?&])to=http", "%1to=", 1)
+  end
+  return { status = 302, type = "text/plain", headers = { { "location", base .. path } } }
+end
+
+-- An answer other than the video, or nil.
+local function refusal(x, arg, times)
+  if arg.redirect and arg.redirect ~= "0" then
+    return redirect(x, arg)
+  end
+  if arg.expire and (tonumber(arg.poll) or 0) < (tonumber(arg["until"]) or 2) then
+    return { status = tonumber(arg.expire), type = "application/xml",
+      body = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>" }
+  end
+  if times <= (tonumber(arg.times) or math.huge) then
+    if arg.html then
+      local answer = faults.web_ui()
+      answer.status = tonumber(arg.status) or 200
+      return answer
+    elseif arg.status then
+      return { status = tonumber(arg.status), type = "text/plain", body = "not now" }
+    end
+  end
+end
+
+-- Writes bytes first..last in blocks, at the rate asked for, up to the cut.
+local function stream_bytes(x, arg, read, first, last, cut)
+  local rate = tonumber(arg.rate)
+  local block = rate and math.max(1, math.min(BLOCK, math.floor(rate / 20))) or BLOCK
+  local stop = cut and math.min(last, first + cut - 1) or last
+  return function(write)
+    local place = first
+    while place <= stop do
+      local upto = math.min(stop, place + block - 1)
+      if not write(read(place, upto)) then
+        return
+      end
+      place = upto + 1
+      if rate then
+        cqueues.sleep(block / rate)
+      end
+    end
+    if stop < last then
+      cqueues.sleep(0.02) -- for what was written to be read before the end discards it
+      sock[arg.reset and "reset" or "close"](sock.take(x))
+    end
+  end
+end
+
+--- Answers a request for a video.
+---@param x table  the exchange
+---@return table answer
+function M.answer(x)
+  local arg = arguments(x.path)
+  local times = count(x.service, x.path)
+  if arg.delay then
+    cqueues.sleep(tonumber(arg.delay))
+  end
+  local refused = refusal(x, arg, times)
+  if refused then
+    return refused
+  end
+
+  local size, read = source(x.service, arg)
+  local etag = entity_tag(arg, size, times)
+  local modified = arg.date ~= "none" and MODIFIED or nil
+  local headers = { { "accept-ranges", arg.ranges == "ignored" and "none" or "bytes" } }
+  if etag then
+    headers[#headers + 1] = { "etag", etag }
+  end
+  if modified then
+    headers[#headers + 1] = { "last-modified", modified }
+  end
+
+  local first, last
+  if arg.ranges ~= "ignored" and range_holds(x.headers:get("if-range"), etag, modified) then
+    first, last = parse_range(x.headers:get("range"), size)
+  end
+  if first == false or first and arg.ranges == "refused" then
+    headers[#headers + 1] = { "content-range", string.format("bytes */%d", size) }
+    return { status = 416, type = "text/plain", headers = headers, body = "" }
+  end
+  local status = first and 206 or 200
+  if first and arg.ranges == "wrong" then
+    first = 0
+  end
+  if first then
+    headers[#headers + 1] = { "content-range", string.format("bytes %d-%d/%d", first, last, size) }
+  else
+    first, last = 0, size - 1
+  end
+  local cut = times <= (tonumber(arg.times) or math.huge) and tonumber(arg.cut) or nil
+  return { status = status, type = "video/mp4", headers = headers,
+    length = not arg.chunked and last - first + 1 or nil,
+    body = stream_bytes(x, arg, read, first, last, cut) }
+end
+
+return M

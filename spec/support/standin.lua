@@ -1,0 +1,222 @@
+-- Starts the stand-in service for specs and talks to its control port through the curl program.
+--
+--   local service = require("spec.support.standin").shared()
+--   local id = service:id("queued", "500*2", "completed")
+--   … query id at service.base_url, trusting service.ca_file …
+--   assert.are.equal(4, #service:log(id))
+--
+-- service.lua documents steps and addresses. The service reads from a pipe that this process
+-- holds: it ends with this process, however that ends.
+
+local json = require "dkjson"
+local pattern = require "spec.support.service.pattern"
+local system = require "system"
+
+local M = {}
+
+local START_SECONDS = 20
+local LUA = os.getenv("STANDIN_LUA") or "lua5.4"
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function percent_encode(text)
+  return (text:gsub("[^%w%-._~]", function(character)
+    return string.format("%%%02X", character:byte())
+  end))
+end
+
+local Service = {}
+Service.__index = Service
+
+-- The whole of a file that is still being written by the service.
+local function read_again(file)
+  file:seek("set")
+  return file:read("*a")
+end
+
+-- Waits until the service has announced itself in a file; returns what it says.
+local function await_announcement(out, errors)
+  for _ = 1, START_SECONDS * 100 do
+    local text = read_again(out)
+    if text:find("\nready=1\n", 1, true) then
+      local announced = {}
+      for key, value in text:gmatch("([^=\n]+)=([^\n]*)") do
+        announced[key] = value
+      end
+      return announced
+    end
+    system.sleep(0.01)
+  end
+  error("the stand-in service did not start:\n" .. read_again(errors), 0)
+end
+
+--- Starts a service of one's own.
+---@param options table<string, number>|nil  as of service.lua, with _ for -
+---@return table service  its addresses (base_url, cdn_url, …), ca_file, pid and these methods
+function M.start(options)
+  local command = { "exec", quote(LUA), "spec/support/service.lua" }
+  for name, value in pairs(options or {}) do
+    command[#command + 1] = string.format("--%s %s", (name:gsub("_", "-")), value)
+  end
+  -- The files have no names any more once the service has opened them: nothing is left behind.
+  local out_name, errors_name = os.tmpname(), os.tmpname()
+  local out, errors = assert(io.open(out_name)), assert(io.open(errors_name))
+  command[#command + 1] = ">" .. quote(out_name) .. " 2>" .. quote(errors_name)
+  local input = assert(io.popen(table.concat(command, " "), "w"))
+  local ok, announced = pcall(await_announcement, out, errors)
+  out:close()
+  os.remove(out_name)
+  os.remove(errors_name)
+  if not ok then
+    error(announced, 2)
+  end
+  announced.input, announced.errors, announced.serial = input, errors, 0
+  return setmetatable(announced, Service)
+end
+
+--- The service that all specs of a run share. It is started at the first call.
+---@return table service
+function M.shared()
+  -- busted gives each spec file fresh globals and modules; the registry stays.
+  local registry = debug.getregistry()
+  local service = registry["spec.support.standin"]
+  if not service or service.stopped then
+    service = M.start()
+    registry["spec.support.standin"] = service
+  end
+  return setmetatable(service, Service)
+end
+
+--- Ends the service and waits for its end.
+---@return string complaints  what it wrote to its standard error
+function Service:stop()
+  if self.stopped then
+    return ""
+  end
+  self.stopped = true
+  self.input:close()
+  return self:complaints()
+end
+
+--- What the service wrote to its standard error so far: nothing, unless it has a bug.
+---@return string
+function Service:complaints()
+  return read_again(self.errors)
+end
+
+-- Calls the control port; arguments are name, value, name, value … of the query.
+local function control(self, method, name, body, ...)
+  local query = {}
+  for index = 1, select("#", ...), 2 do
+    local key, value = select(index, ...)
+    if value ~= nil then
+      query[#query + 1] = key .. "=" .. percent_encode(tostring(value))
+    end
+  end
+  local command = { "curl -sS --noproxy '*' --max-time 30 -X", method }
+  local upload
+  if body then
+    upload = os.tmpname()
+    local file = assert(io.open(upload, "wb"))
+    file:write(json.encode(body))
+    file:close()
+    command[#command + 1] = "--data-binary @" .. quote(upload)
+  end
+  command[#command + 1] = quote(self.control_url .. "/control/" .. name .. "?"
+    .. table.concat(query, "&"))
+  local pipe = assert(io.popen(table.concat(command, " ")))
+  local text = pipe:read("*a")
+  pipe:close()
+  if upload then
+    os.remove(upload)
+  end
+  local answer, _, why = json.decode(text)
+  if not answer or answer.error then
+    error("stand-in service: " .. (answer and answer.error or why or text), 3)
+  end
+  return answer
+end
+
+--- An id that nobody has used yet and that the given steps answer, without a control call.
+---@vararg string  steps
+---@return string id
+function Service:id(...)
+  self.serial = self.serial + 1
+  return string.format("sora-2:task_%s~%d", table.concat({ ... }, ","), self.serial)
+end
+
+--- Gives an id a script, and starts it afresh.
+---@param id string
+---@param steps table  list of strings and objects: {step=…, times=…, any parameter=…}
+function Service:script(id, steps)
+  control(self, "PUT", "script", steps, "id", id)
+end
+
+--- Gives many ids their scripts at once.
+---@param scripts table<string, table>
+function Service:scripts(scripts)
+  control(self, "PUT", "scripts", scripts)
+end
+
+--- Makes a share of all answers faulty; without an argument none any more.
+---@param noise table|nil  rate 0..1, steps, seed
+function Service:noise(noise)
+  control(self, "PUT", "noise", noise or json.decode("{}"))
+end
+
+--- The requests as the service saw them, oldest first.
+---@param id string|nil  those of one id only
+---@param port string|nil  those of one port only: tls, h1, http, cdn
+---@return table[] entries  seq, time, port, http, connection, stream, method, path, id, step,
+---  status, seconds, headers (map of lower-case names), header_list (pairs, in order)
+function Service:log(id, port)
+  return control(self, "GET", "log", nil, "id", id, "port", port)
+end
+
+---@return table  counts since the last reset
+function Service:stats()
+  return control(self, "GET", "stats")
+end
+
+--- Forgets scripts, log and counts; with an id, only how far that id's script has come.
+---@param id string|nil
+function Service:reset(id)
+  control(self, "POST", "reset", nil, "id", id)
+end
+
+--- Closes every connection.
+function Service:drop()
+  control(self, "POST", "drop")
+end
+
+--- Closes every connection and refuses new ones for a while.
+---@param seconds number
+function Service:outage(seconds)
+  control(self, "POST", "outage", nil, "seconds", seconds)
+end
+
+--- An address where connecting hangs.
+---@return string url
+function Service:blackhole()
+  return control(self, "POST", "blackhole").url
+end
+
+--- The address of a video on the CDN.
+---@param query string  as service/videos.lua tells, such as "size=100000&cut=5000"
+---@return string url  another one at each call
+function Service:video(query)
+  self.serial = self.serial + 1
+  return string.format("%s/assets%%2Fv%d%%2Fsrc.mp4?%s&sig=AbC%%2Fd%%3D", self.cdn_url, self.serial,
+    query)
+end
+
+--- The bytes of a synthetic video.
+---@param size integer
+---@return string
+function M.synthetic(size)
+  return pattern.bytes(size, 0, size - 1)
+end
+
+return M
