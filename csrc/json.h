@@ -1,0 +1,41 @@
+/*
+ * JSON text -> values on the Lua stack, in one pass, strict as RFC 8259 has it, without a tree in
+ * between.
+ *
+ * Integers become Lua integers where they fit, everything else the nearest float; strings are
+ * checked to be UTF-8; of a name that occurs twice in an object the last value wins. `[]` gets the
+ * metatable that lua-cjson has for empty arrays, where it has one, otherwise one of ours; `{}` gets
+ * none. Must not know where the text came from, nor error objects.
+ */
+#ifndef SORA_JSON_H
+#define SORA_JSON_H
+
+#include <stddef.h>
+
+#include "compat.h"
+
+#define JSON_DEPTH_DEFAULT 512
+
+struct json_options {
+  int null_index; /* absolute stack index of the value that stands for null, or 0: absent in
+                     objects, the NULL light userdata in arrays and alone */
+  int max_depth;  /* so many arrays and objects may be nested */
+};
+
+struct json_error {
+  size_t offset;       /* bytes before the fault */
+  size_t line, column; /* from 1, in bytes */
+  char message[128];   /* what was expected, what is there (a few bytes of it) and where */
+};
+
+/* Pushes the decoder's state for this Lua state, one value to be kept as long as it is used. It
+   holds no text but the names in objects that were met last. */
+void sora_json_new(lua_State *L);
+
+/* Decodes text; `state` is the absolute stack index of what sora_json_new pushed. Returns 1 and
+   pushes the value, or returns 0, pushes nothing and fills *error. Raises nothing but Lua's memory
+   error. A finaliser that runs meanwhile may use the same state. */
+int sora_json_decode(lua_State *L, int state, const char *text, size_t length,
+                     const struct json_options *options, struct json_error *error);
+
+#endif
