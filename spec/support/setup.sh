@@ -122,7 +122,8 @@ if [ "$(id -u)" != 0 ]; then
   as_root=sudo
 fi
 
-$as_root apt-get -q -q update
+# What it cannot refresh it says; the lists may do as they are.
+$as_root apt-get -q -q update || true
 missing=
 needs
 echo "Installing what is missing:"
