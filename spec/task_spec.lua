@@ -385,10 +385,11 @@ describe("task.describe", function()
 
   it("holds no signature, no password and no control character", function()
     local line = task.describe {
-      id = "x\27[31m\n", status = "fail\0ed",
+      id = "x\27[31m\n\194\155", status = "fail\0ed",
       video_url = "https://user:pass@cdn.example/a.mp4?sig=SECRET",
     }
     assert.is_nil(line:find("%c"))
+    assert.is_nil(line:find("\194\155"))
     local url = "https://u:SECRET@h.example?sig=SECRET"
     line = task.describe { id = "x", status = "done", url = url }
     assert.equal("x done, video at h.example", line)
@@ -407,7 +408,7 @@ end)
 describe("task functions", function()
   it("raise at the caller's level over anything but a table", function()
     for _, name in ipairs { "status", "progress", "video_url", "failure", "thumbnail_url",
-      "enhanced_prompt", "updated_at", "queue", "word", "describe" } do
+      "enhanced_prompt", "updated_at", "queue", "id", "word", "describe" } do
       for _, value in ipairs { "id", 42, true, null } do
         local ok, message = pcall(function()
           local result = task[name](value)

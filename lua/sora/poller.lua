@@ -107,6 +107,7 @@ function M.new(id, rules, pace, now)
     pause = rules.interval,
     next_at = now,
     changed_at = now,
+    -- named, so that the table has its final size at once
     task = nil, error = nil, word = nil, progress = nil, first_progress = nil, first_at = nil,
   }, Poller)
 end
@@ -259,8 +260,8 @@ function Poller:answer(now, answer, err)
   return good_answer(self, now, answer)
 end
 
---- What is to be done now: before the first query, and after each pause. A poller that wakes while a
--- 429 silences its client pauses on.
+--- What is to be done now: before the first query, and after each pause. A poller that wakes while
+-- a 429 silences its client pauses on.
 ---@param now number
 ---@return "ask"|"error"
 ---@return any  "ask": seconds from now, 0 for at once; "error": the error

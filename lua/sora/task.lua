@@ -114,8 +114,6 @@ local function as_reason(value)
   return text and not POLITE[text:lower()] and text or nil
 end
 
--- Lookup
-
 --- The task inside an envelope: `data` where the outer object has no word for a status and `data`
 -- has one.
 local function unwrap(task)
@@ -182,6 +180,14 @@ end
 function M.status(task)
   check(task, "status")
   return class_of(task)
+end
+
+--- The id in the answer. It may differ from the one that was asked for.
+---@param task table  a decoded answer
+---@return string?
+function M.id(task)
+  check(task, "id")
+  return find(task, "id", as_text)
 end
 
 --- The word behind the class: what the service calls the status.
@@ -258,7 +264,7 @@ end
 ---@return string
 function M.plain(text, limit)
   limit = limit or 200
-  text = text:sub(1, 4 * limit):gsub("%c+", " ")
+  text = text:sub(1, 4 * limit):gsub("%c+", " "):gsub("\194[\128-\159]", " ")
   text = text:gsub("(%a[%w+.-]*://)([^%s?#]*)[?#]?%S*", function(scheme, rest)
     return scheme .. rest:gsub("^[^/]*@", "")
   end)
