@@ -1,0 +1,67 @@
+/*
+ * Error objects: the only place that makes them, in C and, through core.error, for Lua.
+ *
+ * A table with the metatable "sora.error" (__tostring, __concat, __name). Its texts are cut to a
+ * size and freed of the key and of what follows the `?` of a URL. curl is not known here.
+ */
+#ifndef SORA_ERROR_H
+#define SORA_ERROR_H
+
+#include <lua.h>
+#include <stddef.h>
+
+/* The closed set of kinds. */
+#define SORA_ERROR_KINDS(X)                                                                        \
+  X(dns)                                                                                           \
+  X(connect)                                                                                       \
+  X(tls)                                                                                           \
+  X(timeout)                                                                                       \
+  X(network)                                                                                       \
+  X(http)                                                                                          \
+  X(api)                                                                                           \
+  X(decode)                                                                                        \
+  X(too_large)                                                                                     \
+  X(cancelled)                                                                                     \
+  X(failed)                                                                                        \
+  X(no_video)                                                                                      \
+  X(io)                                                                                            \
+  X(memory)
+
+enum error_kind {
+  ERROR_NONE,
+#define X(name) ERROR_##name,
+  SORA_ERROR_KINDS(X)
+#undef X
+};
+
+struct failure {
+  enum error_kind kind;
+  const char *message;
+  const char *id; /* what the caller asked for, NULL: nothing */
+  size_t id_length;
+  long status;            /* HTTP, 0: none came */
+  const char *request_id; /* "" or NULL: none came */
+  int retryable;
+  double retry_after; /* seconds, below 0: none came */
+  int attempts;       /* 0: does not apply */
+  const char *body;   /* of the answer, NULL: none */
+  size_t body_length;
+  const char *secret; /* cut out of every text, NULL: there is none */
+};
+
+/* Makes the metatable. Pushes nothing. */
+void sora_error_open(lua_State *L);
+
+/* Pushes the error object. */
+void sora_error_push(lua_State *L, const struct failure *failure);
+
+/* core.error(fields): gives the table `fields` (with at least `kind` and `message`) the metatable
+   and returns it; raises for a kind outside the set. */
+int sora_error_new(lua_State *L);
+
+/* Pushes `text` without `secret` (NULL: none) and without what follows the `?` of a URL, control
+   characters as blanks, at most `most` bytes of whole UTF-8 characters. */
+void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
+                        size_t most);
+
+#endif

@@ -1,0 +1,520 @@
+#include "request.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "compat.h"
+
+#define METATABLE "sora.request"
+
+static const double FIRST_PAUSE = 0.5, LONGEST_PAUSE = 8; /* seconds between attempts */
+static const double LONGEST_RETRY_AFTER = 120; /* a longer one is the caller's to wait for */
+
+enum {
+  MOST_REDIRECTS = 5,
+  DOWNLOAD_BUFFER = 128 * 1024, /* libcurl's, for a download */
+  ERROR_PAGE = 4 * 1024         /* what is kept of the answer when a download is refused */
+};
+
+/* ---- callbacks of libcurl: no Lua here ---- */
+
+static int refuse(struct request *request, enum error_kind kind, const char *message) {
+  request->kind = kind;
+  snprintf(request->message, sizeof request->message, "%s", message);
+  return 0;
+}
+
+static int on_query_body(struct request *request, const char *bytes, size_t size) {
+  if (size > (size_t)request->max_body - request->body.length) {
+    snprintf(request->message, sizeof request->message,
+             "the answer is larger than max_body, %ld bytes", request->max_body);
+    request->kind = ERROR_too_large;
+    return 0;
+  }
+  return sora_buffer_append(&request->body, bytes, size) ||
+         refuse(request, ERROR_memory, "not enough memory");
+}
+
+/* Whether the answer is the part that was asked for (RFC 9110, 14.4); learns the size of the whole.
+ */
+static int range_fits(struct request *request) {
+  long long first = -1, last = -1, total = -1;
+  if (sscanf(request->answer.content_range, "bytes %lld-%lld/%lld", &first, &last, &total) < 2)
+    return 0;
+  request->total = total;
+  return first == request->sink.offset;
+}
+
+/* Decides, before the first byte is written, what the body is. */
+static int accept_body(struct request *request, long status) {
+  struct sink *sink = &request->sink;
+  curl_off_t length = -1;
+  if (status == 206)
+    return range_fits(request) || refuse(request, ERROR_network, "the server sent another range");
+  curl_easy_getinfo(request->handle->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  request->total = length;
+  return sink->offset == 0 || sora_sink_restart(sink) ||
+         refuse(request, ERROR_io, strerror(sink->failure));
+}
+
+static int on_download_body(struct request *request, const char *bytes, size_t size) {
+  long status = 0;
+  curl_easy_getinfo(request->handle->easy, CURLINFO_RESPONSE_CODE, &status);
+  if ((status != 200 && status != 206) || request->answer.html) {
+    size_t room = ERROR_PAGE - request->body.length;
+    return sora_buffer_append(&request->body, bytes, size < room ? size : room) ||
+           refuse(request, ERROR_memory, "not enough memory");
+  }
+  if (request->sink.received == 0 && !accept_body(request, status))
+    return 0;
+  return sora_sink_write(&request->sink, bytes, size) ||
+         refuse(request, ERROR_io, strerror(request->sink.failure));
+}
+
+size_t sora_request_on_body(char *bytes, size_t size, size_t count, void *argument) {
+  struct request *request = argument;
+  size *= count;
+  int taken = request->download ? on_download_body(request, bytes, size)
+                                : on_query_body(request, bytes, size);
+  return taken ? size : !size; /* anything but `size` ends the transfer */
+}
+
+size_t sora_request_on_header(char *line, size_t size, size_t count, void *argument) {
+  struct request *request = argument;
+  sora_answer_header(&request->answer, line, size * count);
+  return size * count;
+}
+
+/* ---- the outcome of an attempt ---- */
+
+static void classify(struct request *request, CURLcode code) {
+  static const struct {
+    CURLcode code;
+    enum error_kind kind;
+    int retryable;
+  } kinds[] = {
+      {CURLE_COULDNT_RESOLVE_HOST, ERROR_dns, 1},
+      {CURLE_COULDNT_RESOLVE_PROXY, ERROR_dns, 1},
+      {CURLE_COULDNT_CONNECT, ERROR_connect, 1},
+      {CURLE_OPERATION_TIMEDOUT, ERROR_timeout, 1},
+      {CURLE_OUT_OF_MEMORY, ERROR_memory, 0},
+      {CURLE_SSL_CONNECT_ERROR, ERROR_tls,
+       1}, /* a handshake that was cut; what follows is a verdict */
+      {CURLE_PEER_FAILED_VERIFICATION, ERROR_tls, 0},
+      {CURLE_SSL_CACERT_BADFILE, ERROR_tls, 0},
+      {CURLE_SSL_CERTPROBLEM, ERROR_tls, 0},
+      {CURLE_SSL_CIPHER, ERROR_tls, 0},
+      {CURLE_SSL_ENGINE_NOTFOUND, ERROR_tls, 0},
+      {CURLE_SSL_ISSUER_ERROR, ERROR_tls, 0},
+      {CURLE_SSL_INVALIDCERTSTATUS, ERROR_tls, 0},
+      {CURLE_TOO_MANY_REDIRECTS, ERROR_http, 0},
+      {CURLE_UNSUPPORTED_PROTOCOL, ERROR_http, 0},
+      {CURLE_URL_MALFORMAT, ERROR_http, 0},
+  };
+  request->kind = ERROR_network;
+  request->retryable = 1;
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (kinds[i].code == code) {
+      request->kind = kinds[i].kind;
+      request->retryable = kinds[i].retryable;
+    }
+  }
+  const char *said = request->handle->error;
+  snprintf(request->message, sizeof request->message, "%s",
+           *said ? said : curl_easy_strerror(code));
+}
+
+/* wire-format: 408 425 429, 500 502 503 504, 520 to 527 */
+static int status_is_passing(long status) {
+  return status == 408 || status == 425 || status == 429 || status == 500 ||
+         (status >= 502 && status <= 504) || (status >= 520 && status <= 527);
+}
+
+static void note_outcome(struct request *request, CURLcode code) {
+  CURL *easy = request->handle->easy;
+  request->status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
+  request->retry_after = sora_retry_after(&request->answer, time(NULL));
+  if (request->kind != ERROR_NONE) { /* a callback refused the body */
+    request->retryable = request->kind == ERROR_network;
+  } else if (code != CURLE_OK) {
+    classify(request, code);
+  } else {
+    request->retryable = status_is_passing(request->status);
+    if (request->download && request->status == 200 && request->sink.received == 0 &&
+        !request->answer.html)
+      accept_body(request, 200);
+  }
+}
+
+/* The pause before the next attempt in seconds, or below 0 when there is to be none. */
+static double pause_before_next(struct request *request) {
+  if (!request->retryable || request->attempts > request->retries)
+    return -1;
+  double pause = request->retry_after;
+  if (pause > LONGEST_RETRY_AFTER)
+    return -1;
+  if (pause < 0) {
+    pause = FIRST_PAUSE * pow(2, request->attempts - 1);
+    pause = (pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE) *
+            (1 - 0.25 * sora_client_random(request->client));
+  }
+  return request->deadline != 0 && sora_now() + pause >= request->deadline ? -1 : pause;
+}
+
+/* ---- attempts ---- */
+
+static void end(struct request *request) {
+  struct client *client = request->client;
+  if (request->handle != NULL)
+    sora_handle_release(client, request->handle);
+  request->handle = NULL;
+  if (request->download && request->sink.fd >= 0) {
+    long long modified = (long long)curl_getdate(request->answer.last_modified, NULL);
+    /* the time of the part is the validator with which a later call goes on: see download.lua */
+    if (request->sink.received > 0 && !sora_sink_sync(&request->sink, modified) &&
+        request->kind == ERROR_NONE)
+      refuse(request, ERROR_io, strerror(request->sink.failure));
+    sora_sink_close(&request->sink);
+  }
+  sora_list_remove(&client->live, request);
+  client->counts.in_flight--;
+  request->state = REQUEST_ENDED;
+  request->queued = 1;
+  sora_list_append(&client->finished, request);
+}
+
+static void end_without_memory(struct request *request) {
+  refuse(request, ERROR_memory, "not enough memory");
+  request->retryable = 0;
+  end(request);
+}
+
+static long milliseconds(double seconds) {
+  double rounded = ceil(seconds * 1000);
+  return rounded > 2147483647.0 ? 2147483647L : rounded < 1 ? 1L : (long)rounded;
+}
+
+static void set_timeouts(struct request *request) {
+  CURL *easy = request->handle->easy;
+  double left = request->deadline ? request->deadline - sora_now() : INFINITY;
+  double limit = request->download ? INFINITY : request->request_timeout;
+  if (left < limit)
+    limit = left;
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, isinf(limit) ? 0L : milliseconds(limit));
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout));
+}
+
+void sora_request_resume(struct request *request) {
+  struct client *client = request->client;
+  memset(&request->answer, 0, sizeof request->answer);
+  request->body.length = 0;
+  request->kind = ERROR_NONE;
+  request->handle->error[0] = '\0';
+  request->attempts++;
+  client->counts.attempts++;
+  set_timeouts(request);
+  if (curl_multi_add_handle(client->multi, request->handle->easy) == CURLM_OK)
+    request->state = REQUEST_RUNNING;
+  else
+    end_without_memory(request);
+}
+
+void sora_request_attempt_ended(struct request *request, CURLcode code) {
+  note_outcome(request, code);
+  curl_multi_remove_handle(request->client->multi, request->handle->easy);
+  double pause = pause_before_next(request);
+  if (pause < 0) {
+    end(request);
+    return;
+  }
+  request->state = REQUEST_PAUSED;
+  if (!sora_timers_add(&request->client->pauses, &request->pause, sora_now() + pause))
+    end_without_memory(request);
+}
+
+void sora_request_cancel(struct request *request, const char *why) {
+  if (request->state == REQUEST_RUNNING)
+    curl_multi_remove_handle(request->client->multi, request->handle->easy);
+  else if (request->state == REQUEST_PAUSED)
+    sora_timers_remove(&request->client->pauses, &request->pause);
+  else
+    return;
+  refuse(request, ERROR_cancelled, why);
+  request->retryable = 0;
+  request->status = 0;
+  request->retry_after = -1;
+  end(request);
+}
+
+void sora_request_claim(struct request *request) {
+  if (request->queued && request->client != NULL)
+    sora_list_remove(&request->client->finished, request);
+  request->queued = 0;
+}
+
+struct request *sora_request_of_pause(struct timer *pause) {
+  return (struct request *)(void *)((char *)pause - offsetof(struct request, pause));
+}
+
+/* ---- starting ---- */
+
+/* Makes a request with nothing acquired, closed but valid, and pushes it. */
+static struct request *new_request(lua_State *L, const char *id, size_t length) {
+  struct request *request = lua_newuserdata(L, sizeof *request + length + 1);
+  memset(request, 0, sizeof *request);
+  request->sink.fd = -1;
+  request->total = -1;
+  request->retry_after = -1;
+  request->id_length = length;
+  memcpy(request->id, id, length);
+  request->id[length] = '\0';
+  luaL_setmetatable(L, METATABLE);
+  return request;
+}
+
+static const char *check_id(lua_State *L, int index, size_t *length) {
+  if (lua_type(L, index) != LUA_TSTRING)
+    luaL_argerror(
+        L, index,
+        lua_pushfstring(L, "task id (a string) expected, got %s", luaL_typename(L, index)));
+  const char *id = lua_tolstring(L, index, length);
+  luaL_argcheck(L, *length > 0, index, "task id is empty");
+  luaL_argcheck(L, !sora_has_control(id, *length), index, "task id contains a control character");
+  return id;
+}
+
+static void set_limits(struct request *request, const struct settings *settings) {
+  request->deadline =
+      settings->timeout > 0 && !isinf(settings->timeout) ? sora_now() + settings->timeout : 0;
+  request->request_timeout = settings->request_timeout;
+  request->connect_timeout = settings->connect_timeout;
+  request->retries = settings->retries;
+  request->max_depth = settings->max_depth;
+  request->max_body = settings->max_body;
+}
+
+/* Keeps the value of the option `null`, which is on the stack at `settings->null`, in the request
+ * at `self`. */
+static void keep_null(lua_State *L, int self, struct request *request,
+                      const struct settings *settings) {
+  request->own_null = settings->null != 0;
+  if (!request->own_null)
+    return;
+  lua_newtable(L);
+  lua_pushvalue(L, settings->null);
+  lua_setfield(L, -2, "null");
+  lua_setuservalue(L, self);
+}
+
+static struct settings inherit(const struct client *client) {
+  struct settings settings = client->settings;
+  settings.given = 0;
+  settings.headers = settings.null = 0;
+  return settings;
+}
+
+/* Which base URL the request goes to, checked, and with which headers: the client's, or its own. */
+static const struct base_url *prepare(lua_State *L, struct client *client, int client_index,
+                                      struct request *request, const struct settings *settings,
+                                      int level) {
+  const struct base_url *base = &client->base;
+  if (settings->given & AFFECTS_URL) {
+    const char *wrong = sora_url_parse_base(settings->base_url, &request->base);
+    if (wrong != NULL)
+      sora_misuse(L, level, "option 'base_url' %s", wrong);
+    base = &request->base;
+  }
+  if (settings->given & AFFECTS_HEADERS) {
+    int inherited = sora_client_push_headers(L, client_index);
+    sora_settings_headers(L, settings, inherited, level, &request->headers);
+  }
+  if (settings->given != 0)
+    sora_client_check_plain(L, level, base, settings,
+                            request->headers ? request->headers : client->headers);
+  return base;
+}
+
+/* Puts a request, whose handle is ready or NULL for want of memory, among the live ones and sends
+ * it. */
+static void launch(struct request *request, struct client *client) {
+  request->client = client;
+  sora_list_append(&client->live, request);
+  client->counts.requests++;
+  client->counts.in_flight++;
+  if (request->handle != NULL)
+    sora_request_resume(request);
+  else
+    end_without_memory(request);
+}
+
+static struct handle *handle_for(struct client *client, struct request *request,
+                                 const struct settings *own, int loopback, const char *url) {
+  if (url == NULL || !sora_client_ready(client))
+    return NULL;
+  struct handle *handle = sora_handle_take(client, own, loopback);
+  if (handle == NULL)
+    return NULL;
+  const struct curl_slist *headers = request->headers ? request->headers : client->headers;
+  if (curl_easy_setopt(handle->easy, CURLOPT_URL, url) == CURLE_OK &&
+      curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+      curl_easy_setopt(handle->easy, CURLOPT_WRITEDATA, request) == CURLE_OK &&
+      curl_easy_setopt(handle->easy, CURLOPT_HEADERDATA, request) == CURLE_OK &&
+      curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, request) == CURLE_OK)
+    return handle;
+  sora_handle_release(NULL, handle);
+  return NULL;
+}
+
+struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level) {
+  size_t length;
+  const char *text = check_id(L, id, &length);
+  struct client *client = sora_client_check(L, client_index, level);
+  struct request *request = new_request(L, text, length);
+  int self = lua_gettop(L);
+  struct settings settings = inherit(client);
+  sora_settings_read(L, options, SCOPE_QUERY, level, &settings);
+  set_limits(request, &settings);
+  const struct base_url *base = prepare(L, client, client_index, request, &settings, level);
+  keep_null(L, self, request, &settings);
+  int own = (settings.given & (AFFECTS_TRANSPORT | AFFECTS_URL)) != 0;
+  char *url = sora_url_query(base, text, length);
+  request->handle = handle_for(client, request, own ? &settings : NULL, base->loopback, url);
+  free(url);
+  sora_url_free_base(&request->base);
+  launch(request, client);
+  lua_settop(L, self);
+  return request;
+}
+
+/* The headers of a download: none of the caller's, since the video's host is not the service. */
+static int set_fetch(struct request *request, const struct fetch *fetch) {
+  CURL *easy = request->handle->easy;
+  char range[32];
+  int failed = 0, secure = strncasecmp(fetch->url, "https:", 6) == 0;
+#define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
+  SET(CURLOPT_ACCEPT_ENCODING, NULL);
+  SET(CURLOPT_BUFFERSIZE, (long)DOWNLOAD_BUFFER);
+  SET(CURLOPT_PATH_AS_IS, 1L);
+  SET(CURLOPT_FOLLOWLOCATION, 1L);
+  SET(CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
+#if LIBCURL_VERSION_NUM >= 0x075500
+  SET(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+#else
+  SET(CURLOPT_REDIR_PROTOCOLS, (long)(secure ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+  /* no limit for the whole: only a transfer that stands still is given up */
+  SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  SET(CURLOPT_LOW_SPEED_TIME, milliseconds(request->request_timeout) / 1000 + 1);
+  if (fetch->offset > 0) {
+    snprintf(range, sizeof range, "%lld-", fetch->offset);
+    SET(CURLOPT_RANGE, range);
+  }
+#undef SET
+  return !failed;
+}
+
+struct request *sora_request_fetch(lua_State *L, int client_index, int id,
+                                   const struct fetch *fetch, int options, int level) {
+  size_t length = 0;
+  const char *text = luaL_optlstring(L, id, "", &length);
+  struct client *client = sora_client_check(L, client_index, level);
+  struct request *request = new_request(L, text, length);
+  int self = lua_gettop(L);
+  struct settings settings = inherit(client);
+  sora_settings_read(L, options, SCOPE_DOWNLOAD, level, &settings);
+  set_limits(request, &settings);
+  request->retries = 0;
+  request->download = 1;
+  if (!sora_headers_add(&request->headers, "Accept", "*/*") ||
+      (fetch->validator != NULL &&
+       !sora_headers_add(&request->headers, "If-Range", fetch->validator)))
+    luaL_error(L, "not enough memory");
+  int opened = sora_sink_open(&request->sink, fetch->path, fetch->offset);
+  if (opened) {
+    request->handle = handle_for(client, request, &settings, 0, fetch->url);
+    if (request->handle != NULL && !set_fetch(request, fetch)) {
+      sora_handle_release(NULL, request->handle);
+      request->handle = NULL;
+    }
+  }
+  launch(request, client);
+  if (!opened)
+    refuse(request, ERROR_io,
+           request->sink.failure == EWOULDBLOCK ? "another download is writing this file"
+                                                : strerror(request->sink.failure));
+  lua_settop(L, self);
+  return request;
+}
+
+/* ---- the userdata ---- */
+
+struct request *sora_request_check(lua_State *L, int index) {
+  return luaL_checkudata(L, index, METATABLE);
+}
+
+static int collect(lua_State *L) {
+  struct request *request = sora_request_check(L, 1);
+  if (request->client != NULL) {
+    sora_request_cancel(request, "collected");
+    sora_request_claim(request);
+    request->client = NULL;
+  }
+  sora_sink_close(&request->sink);
+  sora_buffer_free(&request->body);
+  sora_headers_free(request->headers);
+  request->headers = NULL;
+  sora_url_free_base(&request->base);
+  return 0;
+}
+
+static int cancel(lua_State *L) {
+  struct request *request = sora_request_check(L, 1);
+  if (request->client != NULL)
+    sora_request_cancel(request, "cancelled by the caller");
+  return 0;
+}
+
+static int done(lua_State *L) {
+  lua_pushboolean(L, sora_request_check(L, 1)->state == REQUEST_ENDED);
+  return 1;
+}
+
+/* request:progress() → bytes received, bytes in all (nil: not known); of a download, an earlier
+ * part included */
+static int progress(lua_State *L) {
+  struct request *request = sora_request_check(L, 1);
+  lua_pushinteger(L, (lua_Integer)(request->sink.offset + request->sink.received));
+  if (request->total < 0)
+    return 1;
+  lua_pushinteger(L, (lua_Integer)request->total);
+  return 2;
+}
+
+static int to_string(lua_State *L) {
+  static const char *const states[] = {"new", "running", "paused", "ended"};
+  struct request *request = sora_request_check(L, 1);
+  lua_pushfstring(L, "sora.request (%s, %s)", request->id, states[request->state]);
+  return 1;
+}
+
+void sora_request_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"cancel", cancel}, {"done", done}, {"progress", progress}, {NULL, NULL}};
+  luaL_newmetatable(L, METATABLE);
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, to_string);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushliteral(L, METATABLE);
+  lua_setfield(L, -2, "__name");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,94 @@
+/*
+ * One request: its attempts, from the first byte sent to the outcome that Lua is told.
+ *
+ * A request is a userdata. It is in its client's list of live requests until it has ended, then in
+ * the queue of finished ones until that is read. No callback of libcurl touches Lua.
+ */
+#ifndef SORA_REQUEST_H
+#define SORA_REQUEST_H
+
+#include <curl/curl.h>
+#include <lua.h>
+
+#include "buffer.h"
+#include "client.h"
+#include "error.h"
+#include "handle.h"
+#include "headers.h"
+#include "sink.h"
+
+enum request_state {
+  REQUEST_NEW,     /* nothing sent */
+  REQUEST_RUNNING, /* its easy handle is in the multi handle */
+  REQUEST_PAUSED,  /* waits for its next attempt */
+  REQUEST_ENDED    /* the outcome stands */
+};
+
+struct request {
+  struct client *client; /* NULL: it was collected, or the request never got that far */
+  struct request *previous, *next;
+  enum request_state state;
+  int queued;                 /* in its client's queue of finished requests */
+  int serial;                 /* key in the client's table of requests, 0: in no table */
+  struct handle *handle;      /* while it is live */
+  struct buffer body;         /* of the answer; of a download only where that is an error */
+  struct curl_slist *headers; /* its own, NULL: the client's */
+  struct base_url base;       /* its own, or empty */
+  struct timer pause;
+  double deadline; /* of all attempts, on sora_now; 0: none */
+  double request_timeout, connect_timeout;
+  long retries, max_depth, max_body;
+  int own_null; /* nulls are decoded as its own value, not the client's */
+  int attempts;
+  int download;     /* the body goes into `sink` */
+  struct sink sink; /* closed for a query */
+  long long total;  /* bytes of the whole file as far as known, below 0: not known */
+  struct answer_headers answer;
+  /* the outcome of the last attempt */
+  enum error_kind kind; /* ERROR_NONE: an answer came, whatever its status */
+  int retryable;
+  long status;
+  double retry_after; /* seconds, below 0: none */
+  char message[CURL_ERROR_SIZE + 64];
+  size_t id_length;
+  char id[]; /* NUL-terminated */
+};
+
+/* Makes the metatable. Pushes nothing. */
+void sora_request_open(lua_State *L);
+
+/* Makes a request for the task whose id is at the stack index `id`, with the options at `options`,
+   starts it and pushes it. Raises misuse `level` up. What can't be sent has ended at once. */
+struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level);
+
+/* What a download asks for. */
+struct fetch {
+  const char *url, *path;
+  long long offset;      /* bytes of the file that are there already */
+  const char *validator; /* for If-Range, NULL: none */
+};
+
+/* The same for the transfer of a URL into a file. The key is not sent, and no header of the
+ * caller's. */
+struct request *sora_request_fetch(lua_State *L, int client_index, int id,
+                                   const struct fetch *fetch, int options, int level);
+
+/* The request at `index`; raises for anything else. */
+struct request *sora_request_check(lua_State *L, int index);
+
+/* Ends a request, as cancelled, that has not ended yet. */
+void sora_request_cancel(struct request *request, const char *why);
+
+/* Takes a request that has ended out of its client's queue. */
+void sora_request_claim(struct request *request);
+
+/* For client.c: an attempt came to its end in libcurl; a pause is over; a client's own end. */
+void sora_request_attempt_ended(struct request *request, CURLcode code);
+void sora_request_resume(struct request *request);
+struct request *sora_request_of_pause(struct timer *pause);
+
+/* For handle.c: libcurl's callbacks. They run inside libcurl and never touch Lua. */
+size_t sora_request_on_body(char *bytes, size_t size, size_t count, void *request);
+size_t sora_request_on_header(char *line, size_t size, size_t count, void *request);
+
+#endif

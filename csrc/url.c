@@ -1,0 +1,114 @@
+#include "url.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+const char sora_url_no_memory[] = "not enough memory";
+
+int sora_has_control(const char *bytes, size_t length) {
+  for (size_t i = 0; i < length; i++)
+    if ((unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7F)
+      return 1;
+  return 0;
+}
+
+static int ends_with(const char *text, size_t length, const char *end) {
+  size_t size = strlen(end);
+  return length >= size && strncasecmp(text + length - size, end, size) == 0;
+}
+
+static int is_loopback(const char *host) {
+  size_t length = strlen(host);
+  if (strcasecmp(host, "localhost") == 0 || ends_with(host, length, ".localhost"))
+    return 1;
+  return strcmp(host, "[::1]") == 0 ||
+         (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == length);
+}
+
+/* Returns 1 when the URL has that part. */
+static int has_part(CURLU *url, CURLUPart part) {
+  char *text = NULL;
+  int found = curl_url_get(url, part, &text, 0) == CURLUE_OK && text != NULL;
+  curl_free(text);
+  return found;
+}
+
+static const char *check_parts(CURLU *url, struct base_url *base) {
+  if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
+    return "must not hold a user or a password";
+  if (has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
+    return "must not hold a query or a fragment";
+  char *host = NULL;
+  if (curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+    return "has no host";
+  base->loopback = is_loopback(host);
+  curl_free(host);
+  return NULL;
+}
+
+const char *sora_url_parse_base(const char *text, struct base_url *base) {
+  size_t length = strlen(text);
+  base->prefix = NULL;
+  base->plain = strncasecmp(text, "http://", 7) == 0;
+  if (!base->plain && strncasecmp(text, "https://", 8) != 0)
+    return "must begin with http:// or https://";
+  if (sora_has_control(text, length) || strchr(text, ' ') != NULL)
+    return "contains a blank or a control character";
+  CURLU *url = curl_url();
+  if (url == NULL)
+    return sora_url_no_memory;
+  CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS);
+  const char *failure = code == CURLUE_OUT_OF_MEMORY ? sora_url_no_memory
+                        : code != CURLUE_OK          ? "is not a valid URL"
+                                                     : check_parts(url, base);
+  curl_url_cleanup(url);
+  if (failure != NULL)
+    return failure;
+  while (length > 0 && text[length - 1] == '/')
+    length--;
+  if (ends_with(text, length, "/v1"))
+    length -= 3;
+  while (length > 0 && text[length - 1] == '/')
+    length--;
+  base->prefix = malloc(length + 1);
+  if (base->prefix == NULL)
+    return sora_url_no_memory;
+  memcpy(base->prefix, text, length);
+  base->prefix[length] = '\0';
+  return NULL;
+}
+
+void sora_url_free_base(struct base_url *base) {
+  free(base->prefix);
+  base->prefix = NULL;
+}
+
+static int is_unreserved(unsigned char byte) {
+  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+         (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("-._~", byte) != NULL);
+}
+
+char *sora_url_query(const struct base_url *base, const char *id, size_t length) {
+  static const char path[] = "/v1/video/query?id=";
+  size_t prefix = strlen(base->prefix);
+  char *url = malloc(prefix + sizeof path + length * 3);
+  if (url == NULL)
+    return NULL;
+  memcpy(url, base->prefix, prefix);
+  memcpy(url + prefix, path, sizeof path - 1);
+  char *end = url + prefix + sizeof path - 1;
+  for (size_t i = 0; i < length; i++) {
+    unsigned char byte = (unsigned char)id[i];
+    if (is_unreserved(byte)) {
+      *end++ = (char)byte;
+    } else {
+      *end++ = '%';
+      *end++ = "0123456789ABCDEF"[byte >> 4];
+      *end++ = "0123456789ABCDEF"[byte & 15];
+    }
+  }
+  *end = '\0';
+  return url;
+}
