@@ -89,6 +89,8 @@ struct decoder {
   size_t frames_room;
   char *scratch;
   size_t scratch_room;
+  const char *string; /* the one read last */
+  size_t length;
   const char *fault, *expected;
   struct frame frames_first[FRAMES_FIRST];
   char scratch_first[SCRATCH_FIRST];
@@ -114,7 +116,7 @@ static uint64_t load4(const char *p) {
   return word;
 }
 
-static struct name_bytes name_bytes(const char *p, size_t length) {
+static inline struct name_bytes name_bytes(const char *p, size_t length) {
   struct name_bytes bytes = {{0, 0, 0, 0}};
   if (length >= 8) {
     bytes.word[0] = load8(p);
@@ -133,14 +135,14 @@ static struct name_bytes name_bytes(const char *p, size_t length) {
   return bytes;
 }
 
-static size_t name_set(const struct name_bytes *bytes, size_t length) {
-  uint64_t hash = (bytes->word[0] ^ length) * UINT64_C(0x9e3779b97f4a7c15);
-  hash = (hash ^ (hash >> 32) ^ bytes->word[1]) * UINT64_C(0xd6e8feb86659fd93);
-  if (length > 16) {
-    hash = (hash ^ (hash >> 32) ^ bytes->word[2]) * UINT64_C(0x9e3779b97f4a7c15);
-    hash = (hash ^ (hash >> 32) ^ bytes->word[3]) * UINT64_C(0xd6e8feb86659fd93);
-  }
-  return (size_t)(hash >> 40) % NAME_SETS;
+/* Returns the set of a name: the top bits of a sum of odd multiples. */
+static inline size_t name_set(const struct name_bytes *bytes, size_t length) {
+  uint64_t hash = bytes->word[0] * UINT64_C(0x9e3779b97f4a7c15) +
+                  bytes->word[1] * UINT64_C(0xd6e8feb86659fd93) +
+                  bytes->word[2] * UINT64_C(0xa0761d6478bd642f) +
+                  bytes->word[3] * UINT64_C(0xe7037ed1a0b428db) +
+                  length * UINT64_C(0x8ebc6af09c88c6e3);
+  return (size_t)(hash >> 48) % NAME_SETS;
 }
 
 static bool name_equal(const struct name *name, const struct name_bytes *bytes, size_t length) {
@@ -321,70 +323,54 @@ static void close_frame(struct decoder *d) {
 /* ---- values: each pushes what begins at p and returns where it ends, or fails ---- */
 
 static const char *skip_space(const char *p, const char *end) {
-  if (p < end && (unsigned char)*p > ' ')
-    return p;
-  if (end - p >= 2 && *p == ' ' && (unsigned char)p[1] > ' ')
-    return p + 1;
-  return sora_scan_space(p, end);
+  return p < end && (unsigned char)*p > ' ' ? p : sora_scan_space(p, end);
 }
 
 static char peek(const struct decoder *d, const char *p) {
   return p < d->end ? *p : '\0';
 }
 
-static const char *fail_in_string(struct decoder *d, const char *p) {
-  if (p == d->end)
-    return fail(d, p, "a closing quote");
-  if ((unsigned char)*p < 0x20)
-    return fail(d, p, "an escape for a control character");
-  return fail(d, p, "valid UTF-8");
+static void grow_scratch(struct decoder *d, struct scan_copy *copy) {
+  size_t used = (size_t)(copy->to - d->scratch);
+  size_t room = 2 * (used + copy->wanted);
+  char *scratch = lua_newuserdata(d->L, room);
+  memcpy(scratch, d->scratch, used);
+  lua_replace(d->L, d->base + SLOT_SCRATCH);
+  d->scratch = scratch;
+  d->scratch_room = room;
+  copy->to = scratch + used;
+  copy->room = scratch + room;
 }
 
-/* p is the first backslash of the string that begins at *text. Unescapes it to the scratch buffer:
- **text and length become the result. Returns the closing quote. */
-static const char *unescape(struct decoder *d, const char *p, const char **text, size_t *length) {
-  while (p < d->end && *p == '\\')
-    p = d->end - p > 2 ? sora_scan_plain(p + 2, d->end) : d->end;
-  if (peek(d, p) != '"')
-    return fail_in_string(d, p);
-  size_t room = (size_t)(p - *text) + SCAN_SLACK;
-  if (room > d->scratch_room) {
-    d->scratch = lua_newuserdata(d->L, room * 2);
-    d->scratch_room = room * 2;
-    lua_replace(d->L, d->base + SLOT_SCRATCH);
-  }
-  const char *expected;
-  char *written = sora_scan_unescape(text, p, d->end, d->scratch, &expected);
-  if (written == NULL)
-    return fail(d, *text, expected);
-  *text = d->scratch;
-  *length = (size_t)(written - d->scratch);
-  return p;
+/* Goes on with the string that begins at d->string where scanning has stopped at p, a backslash or
+ * fault. */
+static const char *read_escaped(struct decoder *d, const char *p) {
+  if (p == d->end || *p != '\\')
+    return fail(d, p, sora_scan_expected(p, d->end));
+  struct scan_copy copy = {d->string, d->scratch, d->scratch + d->scratch_room, 0, NULL};
+  enum scan_end result;
+  while ((result = sora_scan_unescape(&copy, d->end)) == SCAN_FULL)
+    grow_scratch(d, &copy);
+  if (result == SCAN_FAULT)
+    return fail(d, copy.from, copy.expected);
+  d->string = d->scratch;
+  d->length = (size_t)(copy.to - d->scratch);
+  return copy.from + 1;
 }
 
-/* p is an opening quote. Finds the string's bytes, which hold until the next string, and returns
-   what is behind its closing quote. */
-static const char *read_string(struct decoder *d, const char *p, const char **text,
-                               size_t *length) {
-  *text = p + 1;
-  p = sora_scan_plain(p + 1, d->end);
-  *length = (size_t)(p - *text);
-  if (peek(d, p) != '"') {
-    if (peek(d, p) != '\\')
-      return fail_in_string(d, p);
-    p = unescape(d, p, text, length);
-    if (p == NULL)
-      return NULL;
-  }
-  return p + 1;
+/* p is an opening quote. Sets d->string and d->length, which hold until the next string, and
+   returns what is behind the closing quote. */
+static const char *read_string(struct decoder *d, const char *p) {
+  d->string = ++p;
+  p = sora_scan_plain(p, d->end);
+  d->length = (size_t)(p - d->string);
+  return p < d->end && *p == '"' ? p + 1 : read_escaped(d, p);
 }
 
 static const char *push_string(struct decoder *d, const char *p) {
-  const char *text;
-  size_t length;
-  p = read_string(d, p, &text, &length);
+  p = read_string(d, p);
   if (p != NULL) {
-    lua_pushlstring(d->L, text, length);
+    lua_pushlstring(d->L, d->string, d->length);
     d->top++;
   }
   return p;
@@ -482,26 +468,27 @@ static const char *push_value(struct decoder *d, const char *p) {
 /* p is where a member begins. Pushes its name, and *pending is set; or, when its value is a null
    that is to be absent, passes over both. Returns where the value begins, or behind the null. */
 static const char *push_member(struct decoder *d, const char *p, bool *pending) {
-  const char *text;
-  size_t length;
   if (peek(d, p) != '"')
     return fail(d, p, "a name in quotes");
-  p = read_string(d, p, &text, &length);
+  p = read_string(d, p);
   if (p == NULL)
     return NULL;
   p = skip_space(p, d->end);
   if (peek(d, p) != ':')
     return fail(d, p, "':'");
-  p = skip_space(p + 1, d->end);
+  p++;
+  if (peek(d, p) == ' ')
+    p++;
+  p = skip_space(p, d->end);
   struct frame *frame = &d->frames[d->depth - 1];
   *pending = true;
   if (peek(d, p) != 'n' || d->null_index != 0) {
-    push_name(d, frame, text, length);
+    push_name(d, frame, d->string, d->length);
     return p;
   }
   *pending = false;
-  if (name_seen(d, frame->object, text, length)) {
-    push_name(d, frame, text, length);
+  if (name_seen(d, frame->object, d->string, d->length)) {
+    push_name(d, frame, d->string, d->length);
     lua_pushnil(d->L); /* takes away what the name may have had before */
     d->top++;
     frame->in_order = true;

@@ -34,7 +34,7 @@ static int utf8_length(const char *text, const char *end) {
   return 0;
 }
 
-/* sora_scan_plain, but goes on only until `reach`, or the end of the sequence across it. */
+/* sora_scan_plain that goes on only until `reach`, or the end of a sequence across it. */
 static const char *scan_plain_bytes(const char *p, const char *reach, const char *end) {
   while (p < reach) {
     unsigned char c = (unsigned char)*p;
@@ -52,99 +52,117 @@ static const char *scan_plain_bytes(const char *p, const char *reach, const char
   return p;
 }
 
+static bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 #if BLOCK == 16
 
-static int lowest_bit(unsigned bits) {
-  return __builtin_ctz(bits);
+static __m128i load(const char *p) {
+  return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-static unsigned equal(__m128i block, char c) {
-  return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8(c)));
+static __m128i equal(__m128i block, unsigned char c) {
+  return _mm_cmpeq_epi8(block, _mm_set1_epi8((char)c));
 }
 
-/* Bytes as signed numbers: 0x80 is the least, 0xff is -1, ASCII is above. */
-static unsigned greater(__m128i block, unsigned char c) {
-  return (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(block, _mm_set1_epi8((char)c)));
+/* Bytes are compared as signed numbers: 0x80 is the least, 0xff is -1, ASCII is above. */
+static __m128i less(__m128i block, unsigned char c) {
+  return _mm_cmplt_epi8(block, _mm_set1_epi8((char)c));
 }
 
+/* Not zero where a byte, unsigned, is greater. */
+static __m128i above(__m128i block, unsigned char c) {
+  return _mm_subs_epu8(block, _mm_set1_epi8((char)c));
+}
+
+static __m128i either(__m128i a, __m128i b) {
+  return _mm_or_si128(a, b);
+}
+
+static unsigned mask(__m128i block) {
+  return (unsigned)_mm_movemask_epi8(block);
+}
+
+/* The bytes that end a plain run, one bit each. */
 static unsigned not_plain(__m128i block) {
-  __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
-  __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
   __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
-  return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control));
+  return mask(either(either(equal(block, '"'), equal(block, '\\')), control));
 }
 
-/* Returns the bytes of a block, one bit each, that are wrong in UTF-8 after those before them. The
-   block begins with a whole sequence; *next is where the next one has to begin to do the same. */
-static unsigned utf8_faults(__m128i block, unsigned high, int *next) {
-  unsigned continuation = high & ~greater(block, 0xbf);
-  unsigned lead = high & ~continuation;
-  unsigned lead3 = high & greater(block, 0xdf), lead4 = high & greater(block, 0xef);
-  unsigned wanted = lead << 1 | lead3 << 2 | lead4 << 3;
-  unsigned faults = (wanted & 0xffff) ^ continuation;
-  faults |= equal(_mm_and_si128(block, _mm_set1_epi8((char)0xfe)), (char)0xc0);
-  faults |= high & greater(block, 0xf4);
-  unsigned e0 = equal(block, (char)0xe0), ed = equal(block, (char)0xed);
-  unsigned f0 = equal(block, (char)0xf0), f4 = equal(block, (char)0xf4);
-  if (e0 | ed | f0 | f4) {
-    unsigned from_90 = ~high | greater(block, 0x8f), from_a0 = ~high | greater(block, 0x9f);
-    faults |= e0 << 1 & ~from_a0;
-    faults |= ed << 1 & from_a0;
-    faults |= f0 << 1 & ~from_90;
-    faults |= f4 << 1 & from_90;
-  }
-  *next = wanted >> 16 ? 31 - __builtin_clz(lead) : 16;
-  return faults & 0xffff;
+/* The bytes of a block, one bit each, that are wrong in UTF-8 behind those one, two and three
+ * before them. */
+static unsigned utf8_faults(__m128i block, __m128i before1, __m128i before2, __m128i before3) {
+  __m128i due = either(above(before1, 0xbf), either(above(before2, 0xdf), above(before3, 0xef)));
+  __m128i not_due = equal(due, 0), continuation = less(block, 0xc0);
+  __m128i faults = _mm_cmpeq_epi8(not_due, continuation);
+  __m128i overlong2 = equal(_mm_and_si128(block, _mm_set1_epi8((char)0xfe)), 0xc0);
+  __m128i beyond = _mm_cmpeq_epi8(_mm_max_epu8(block, _mm_set1_epi8((char)0xf5)), block);
+  __m128i below_90 = less(block, 0x90), below_a0 = less(block, 0xa0);
+  __m128i overlong3 = _mm_and_si128(below_a0, equal(before1, 0xe0));
+  __m128i overlong4 = _mm_and_si128(below_90, equal(before1, 0xf0));
+  __m128i surrogate = _mm_andnot_si128(below_a0, equal(before1, 0xed));
+  __m128i beyond4 = _mm_andnot_si128(below_90, equal(before1, 0xf4));
+  faults = either(faults, either(either(overlong2, beyond), either(surrogate, beyond4)));
+  return mask(either(faults, either(overlong3, overlong4)));
+}
+
+/* Goes on byte by byte from the beginning of the sequence that p may be within. */
+static const char *scan_plain_rest(const char *p, const char *end) {
+  for (int i = 1; i <= 3; i++)
+    if ((unsigned char)p[-i] >= 0xc0)
+      return scan_plain_bytes(p - i, end, end);
+  return scan_plain_bytes(p, end, end);
+}
+
+/* sora_scan_plain where p is at the beginning of a sequence and the next sixteen bytes are not all
+ * ASCII. */
+static const char *scan_plain_utf8(const char *p, const char *end) {
+  const char *begin = p;
+  do {
+    __m128i block = load(p);
+    unsigned stop = not_plain(block), faults;
+    if (p == begin)
+      faults = utf8_faults(block, _mm_slli_si128(block, 1), _mm_slli_si128(block, 2),
+                           _mm_slli_si128(block, 3));
+    else
+      faults = utf8_faults(block, load(p - 1), load(p - 2), load(p - 3));
+    /* Up to and with the first one to stop at; all when there is none. */
+    if ((faults & (stop ^ (stop - 1))) != 0)
+      break;
+    if (stop != 0)
+      return p + __builtin_ctz(stop);
+    p += 16;
+  } while (end - p >= 16);
+  return p == begin ? scan_plain_bytes(p, end, end) : scan_plain_rest(p, end);
 }
 
 const char *sora_scan_plain(const char *p, const char *end) {
-  while (end - p >= 16) {
-    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-    unsigned stop = not_plain(block), high = (unsigned)_mm_movemask_epi8(block);
-    /* The bits up to and with the first one in stop, all when there is none. */
-    unsigned upto = stop ^ (stop - 1);
-    int next = 16;
-    if ((high & upto) != 0 && (utf8_faults(block, high, &next) & upto) != 0)
-      return scan_plain_bytes(p, end, end);
+  for (; end - p >= 16; p += 16) {
+    __m128i block = load(p);
+    unsigned stop = not_plain(block);
+    if ((mask(block) & (stop ^ (stop - 1))) != 0)
+      return scan_plain_utf8(p, end);
     if (stop != 0)
-      return p + lowest_bit(stop);
-    p += next;
+      return p + __builtin_ctz(stop);
   }
   return scan_plain_bytes(p, end, end);
 }
 
-const char *sora_scan_space(const char *p, const char *end) {
-  while (end - p >= 16) {
-    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-    unsigned space =
-        equal(block, ' ') | equal(block, '\n') | equal(block, '\r') | equal(block, '\t');
-    if (space != 0xffff)
-      return p + lowest_bit(~space);
-    p += 16;
-  }
-  while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-    p++;
-  return p;
+/* Copies a block and returns how many bytes at its beginning are plain ASCII. */
+static int copy_ascii(char *to, const char *from) {
+  __m128i block = load(from);
+  _mm_storeu_si128((__m128i *)(void *)to, block);
+  return __builtin_ctz(not_plain(block) | mask(block) | 0x10000);
 }
 
-/* Copies until the next backslash or `close`, moving *out. */
-static const char *copy_plain(const char *p, const char *close, const char *end, char **out) {
-  while (end - p >= 16) {
-    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-    unsigned backslash = equal(block, '\\');
-    ptrdiff_t length = close - p;
-    if (backslash != 0 && lowest_bit(backslash) < length)
-      length = lowest_bit(backslash);
-    _mm_storeu_si128((__m128i *)(void *)*out, block);
-    if (length < 16) {
-      *out += length;
-      return p + length;
-    }
-    p += 16;
-    *out += 16;
+/* Returns the first byte that is no space, of those that are whole blocks away from end. */
+static const char *skip_blanks(const char *p, const char *end) {
+  for (; end - p >= 16; p += 16) {
+    unsigned other = mask(equal(load(p), ' ')) ^ 0xffff;
+    if (other != 0)
+      return p + __builtin_ctz(other);
   }
-  while (p < close && *p != '\\')
-    *(*out)++ = *p++;
   return p;
 }
 
@@ -158,71 +176,83 @@ static uint64_t load(const char *p) {
   return word;
 }
 
-/* Not zero if and only if a byte is zero. */
-static uint64_t has_zero(uint64_t word) {
+/* The high bit of each zero byte; wrong only in bytes more significant than such a one. */
+static uint64_t zeros(uint64_t word) {
   return (word - EVERY_BYTE(1)) & ~word & EVERY_BYTE(0x80);
 }
 
-static bool all_plain_ascii(uint64_t word) {
-  uint64_t control = (word - EVERY_BYTE(0x20)) & EVERY_BYTE(0x80);
-  return ((word & EVERY_BYTE(0x80)) | control | has_zero(word ^ EVERY_BYTE('"')) |
-          has_zero(word ^ EVERY_BYTE('\\'))) == 0;
+/* The high bit of each byte that is not plain ASCII; as wrong as zeros. */
+static uint64_t not_ascii(uint64_t word) {
+  uint64_t control = word - EVERY_BYTE(0x20);
+  return zeros(word ^ EVERY_BYTE('"')) | zeros(word ^ EVERY_BYTE('\\')) |
+         ((word | control) & EVERY_BYTE(0x80));
 }
 
 const char *sora_scan_plain(const char *p, const char *end) {
   while (end - p >= 8) {
-    if (all_plain_ascii(load(p))) {
+    if (not_ascii(load(p)) == 0) {
       p += 8;
       continue;
     }
-    const char *reach = p + 8;
-    p = scan_plain_bytes(p, reach, end);
-    if (p < reach)
-      return p;
+    const char *next = scan_plain_bytes(p, p + 8, end);
+    if (next < p + 8)
+      return next;
+    p = next;
   }
   return scan_plain_bytes(p, end, end);
 }
 
-const char *sora_scan_space(const char *p, const char *end) {
-  for (;;) {
-    while (end - p >= 8 && load(p) == EVERY_BYTE(' '))
-      p += 8;
-    if (p == end || !(*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-      return p;
-    p++;
-  }
+/* Copies a block and returns how many bytes at its beginning are plain ASCII. */
+static int copy_ascii(char *to, const char *from) {
+  uint64_t word = load(from), others = not_ascii(word);
+  memcpy(to, &word, 8);
+  if (others == 0)
+    return 8;
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  return __builtin_ctzll(others) / 8;
+#else
+  int length = 0;
+  while (not_ascii((unsigned char)from[length] * EVERY_BYTE(1)) == 0)
+    length++;
+  return length;
+#endif
 }
 
-static const char *copy_plain(const char *p, const char *close, const char *end, char **out) {
-  (void)end;
-  for (; close - p >= 8; p += 8, *out += 8) {
-    uint64_t word = load(p);
-    if (has_zero(word ^ EVERY_BYTE('\\')))
-      break;
-    memcpy(*out, &word, sizeof word);
-  }
-  while (p < close && *p != '\\')
-    *(*out)++ = *p++;
+static const char *skip_blanks(const char *p, const char *end) {
+  while (end - p >= 8 && load(p) == EVERY_BYTE(' '))
+    p += 8;
   return p;
 }
 
 #endif
 
+const char *sora_scan_space(const char *p, const char *end) {
+  while (p < end && (unsigned char)*p <= ' ' && is_space(*p))
+    p = skip_blanks(p + 1, end);
+  return p;
+}
+
+const char *sora_scan_expected(const char *p, const char *end) {
+  if (p == end)
+    return "a closing quote";
+  return (unsigned char)*p < 0x20 ? "an escape for a control character" : "valid UTF-8";
+}
+
 /* Returns the value of the four hex digits at p, or -1. */
-static int32_t read_hex(const char *p, const char *close) {
-  if (close - p < 4)
+static int32_t read_hex(const char *p, const char *end) {
+  /* The value of a digit and 0x10; 0 for other bytes. */
+  static const unsigned char digits[256] = {
+      ['0'] = 0x10, ['1'] = 0x11, ['2'] = 0x12, ['3'] = 0x13, ['4'] = 0x14, ['5'] = 0x15,
+      ['6'] = 0x16, ['7'] = 0x17, ['8'] = 0x18, ['9'] = 0x19, ['a'] = 0x1a, ['b'] = 0x1b,
+      ['c'] = 0x1c, ['d'] = 0x1d, ['e'] = 0x1e, ['f'] = 0x1f, ['A'] = 0x1a, ['B'] = 0x1b,
+      ['C'] = 0x1c, ['D'] = 0x1d, ['E'] = 0x1e, ['F'] = 0x1f};
+  if (end - p < 4)
     return -1;
-  int32_t value = 0;
-  for (int i = 0; i < 4; i++) {
-    int c = p[i], letter = c | 0x20;
-    if (c >= '0' && c <= '9')
-      value = value << 4 | (c - '0');
-    else if (letter >= 'a' && letter <= 'f')
-      value = value << 4 | (letter - 'a' + 10);
-    else
-      return -1;
-  }
-  return value;
+  const unsigned char *byte = (const unsigned char *)p;
+  int a = digits[byte[0]], b = digits[byte[1]], c = digits[byte[2]], d = digits[byte[3]];
+  if ((a & b & c & d & 0x10) == 0)
+    return -1;
+  return (a & 15) << 12 | (b & 15) << 8 | (c & 15) << 4 | (d & 15);
 }
 
 static char *write_utf8(char *out, int32_t code) {
@@ -245,75 +275,102 @@ static char *write_utf8(char *out, int32_t code) {
   return out;
 }
 
-/* Reads the \uXXXX at *text, or the two that make a surrogate pair. */
-static char *unescape_unicode(const char **text, const char *close, char *out,
-                              const char **expected) {
-  const char *p = *text;
-  int32_t code = read_hex(p + 2, close);
-  *expected = "four hex digits after '\\u'";
+/* Reads the \uXXXX at `from`, or the two that make a surrogate pair. */
+static bool unescape_unicode(struct scan_copy *copy, const char *end) {
+  const char *p = copy->from;
+  int32_t code = read_hex(p + 2, end);
+  copy->expected = "four hex digits after '\\u'";
   if (code < 0)
-    return NULL;
+    return false;
   p += 6;
   if (code >= 0xd800 && code <= 0xdfff) {
-    *expected = "a high surrogate and a low one";
-    int32_t low = close - p >= 6 && p[0] == '\\' && p[1] == 'u' ? read_hex(p + 2, close) : -1;
+    copy->expected = "a high surrogate and a low one";
+    int32_t low = end - p >= 6 && p[0] == '\\' && p[1] == 'u' ? read_hex(p + 2, end) : -1;
     if (code >= 0xdc00 || low < 0xdc00 || low > 0xdfff)
-      return NULL;
+      return false;
     code = 0x10000 + (code - 0xd800) * 0x400 + (low - 0xdc00);
     p += 6;
   }
-  *text = p;
-  return write_utf8(out, code);
+  copy->from = p;
+  copy->to = write_utf8(copy->to, code);
+  return true;
 }
 
-/* Returns what a backslash and this byte stand for, or 0. */
-static char unescape_simple(char c) {
-  switch (c) {
-  case '"':
-  case '\\':
-  case '/':
-    return c;
-  case 'b':
-    return '\b';
-  case 'f':
-    return '\f';
-  case 'n':
-    return '\n';
-  case 'r':
-    return '\r';
-  case 't':
-    return '\t';
-  default:
-    return 0;
+/* Unescapes what begins with the backslash at `from`. */
+static bool unescape_one(struct scan_copy *copy, const char *end) {
+  static const char meaning[128] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                    ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+  unsigned char c = end - copy->from >= 2 ? (unsigned char)copy->from[1] : 0;
+  if (c == 'u')
+    return unescape_unicode(copy, end);
+  copy->expected = "an escape that JSON has";
+  if (c >= 128 || meaning[c] == 0)
+    return false;
+  *copy->to++ = meaning[c];
+  copy->from += 2;
+  return true;
+}
+
+/* Copies what is plain ASCII, by whole blocks, as far as there are any and room for them. */
+static void copy_blocks(struct scan_copy *copy, const char *end) {
+  const char *from = copy->from;
+  char *to = copy->to;
+  int length = BLOCK;
+  while (length == BLOCK && end - from >= BLOCK && copy->room - to >= BLOCK) {
+    length = copy_ascii(to, from);
+    from += length;
+    to += length;
   }
+  copy->from = from;
+  copy->to = to;
 }
 
-char *sora_scan_unescape(const char **text, const char *close, const char *end, char *out,
-                         const char **expected) {
-  const char *p = *text;
-  while ((p = copy_plain(p, close, end, &out)) < close) {
-    /* A backslash is never the last byte: it would have escaped the quote. */
-    char simple = unescape_simple(p[1]);
-    if (simple != 0) {
-      *out++ = simple;
-      p += 2;
-      continue;
+enum scan_end sora_scan_unescape(struct scan_copy *copy, const char *end) {
+  for (;;) {
+    copy_blocks(copy, end);
+    const char *from = copy->from;
+    if (from < end && *from == '"')
+      return SCAN_QUOTE;
+    size_t plain = 0;
+    if (from == end || *from != '\\') {
+      plain = (size_t)(sora_scan_plain(from, end) - from);
+      copy->expected = sora_scan_expected(from, end);
+      if (plain == 0)
+        return SCAN_FAULT;
     }
-    *text = p;
-    *expected = "an escape that JSON has";
-    if (p[1] != 'u' || (out = unescape_unicode(text, close, out, expected)) == NULL)
-      return NULL;
-    p = *text;
+    copy->wanted = plain + BLOCK;
+    if ((size_t)(copy->room - copy->to) < copy->wanted)
+      return SCAN_FULL;
+    if (plain > 0) {
+      memcpy(copy->to, from, plain);
+      copy->from += plain;
+      copy->to += plain;
+    } else if (!unescape_one(copy, end)) {
+      return SCAN_FAULT;
+    }
   }
-  return out;
 }
+
+/* So many bytes at a time are counted without a look at where the array ends; compilers make
+ * vectors of it. */
+#define CHUNK 128
 
 size_t sora_scan_flat_rest(const char *p, const char *end) {
   size_t values = 1;
+  for (; end - p >= CHUNK; p += CHUNK) {
+    unsigned char commas = 0, stops = 0;
+    for (int i = 0; i < CHUNK; i++) {
+      commas = (unsigned char)(commas + (p[i] == ','));
+      stops |= p[i] == '"' || (p[i] | 0x20) == '{' || (p[i] | 0x20) == '}';
+    }
+    if (stops != 0)
+      break;
+    values += commas;
+  }
   for (; p < end && *p != ']'; p++) {
     values += *p == ',';
     if (*p == '[' || *p == '{' || *p == '"')
       return 1;
   }
-  return values;
+  return p < end ? values : 1;
 }

@@ -10,9 +10,6 @@
 
 #include <stddef.h>
 
-/* The room that sora_scan_unescape may touch behind what it writes. */
-#define SCAN_SLACK 16
-
 /* Returns the first byte from p on that is not white space, or end. */
 const char *sora_scan_space(const char *p, const char *end);
 
@@ -20,12 +17,26 @@ const char *sora_scan_space(const char *p, const char *end);
    backslash, a control character, the first byte of what is not valid UTF-8; or end. */
 const char *sora_scan_plain(const char *p, const char *end);
 
-/* Unescapes the inside of a string, which begins at *text and ends at `close` with its quote, to
-   `out`, which has room for as many bytes plus SCAN_SLACK. Returns the end of what it wrote, or
-   NULL; then *text is the backslash of the faulty escape and *expected tells what should have been
-   there. */
-char *sora_scan_unescape(const char **text, const char *close, const char *end, char *out,
-                         const char **expected);
+enum scan_end {
+  SCAN_QUOTE, /* the closing quote has been reached */
+  SCAN_FULL,  /* there is no room for the next bytes */
+  SCAN_FAULT  /* `from` is the fault */
+};
+
+struct scan_copy {
+  const char *from;
+  char *to;
+  const char *room;     /* the end of the room at `to` */
+  size_t wanted;        /* SCAN_FULL: so much of it lets the copying go on */
+  const char *expected; /* SCAN_FAULT: what should have been there */
+};
+
+/* Copies the inside of a string, unescaped, moving `from` and `to` along; when there is more room,
+   it may be called again to go on. */
+enum scan_end sora_scan_unescape(struct scan_copy *copy, const char *end);
+
+/* Tells what should have been at p, where sora_scan_plain has stopped, instead of a fault. */
+const char *sora_scan_expected(const char *p, const char *end);
 
 /* p is where a value of an array begins. Returns how many there are from there on, or 1 when there
    is more than plain numbers and literals before the array's end. */

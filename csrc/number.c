@@ -331,35 +331,46 @@ static void convert(struct number *number, const struct decimal *decimal, uint64
   number->real = negative ? -real : real;
 }
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-/* If the next eight bytes are digits, appends them to w. */
-static bool read_eight(const char *p, uint64_t *w) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && defined(__GNUC__)
+/* Appends the digits among the next eight bytes, up to the first byte that is none, to w and
+   returns how many they are; without a branch that depends on it, as that would often be
+   mispredicted. */
+static int read_eight(const char *p, uint64_t *w) {
+  static const uint32_t powers_of_ten[9] = {1,      10,      100,      1000,     10000,
+                                            100000, 1000000, 10000000, 100000000};
   uint64_t word;
   memcpy(&word, p, sizeof word);
   uint64_t digits = word - 0x3030303030303030;
-  if (((word + 0x4646464646464646) | digits) & 0x8080808080808080)
-    return false;
+  uint64_t others = ((word + 0x4646464646464646) | digits) & 0x8080808080808080;
+  int count = others == 0 ? 8 : __builtin_ctzll(others) / 8;
+  if (count == 0)
+    return 0;
+  digits <<= 64 - 8 * count;            /* zeros come in front */
   digits = digits * 10 + (digits >> 8); /* pairs, in every other byte */
-  uint64_t low = (digits & 0x000000ff000000ff) * 0x000f424000000064;
-  uint64_t high = ((digits >> 16) & 0x000000ff000000ff) * 0x0000271000000001;
-  *w = *w * 100000000 + (uint32_t)((low + high) >> 32);
-  return true;
+  uint64_t low = (digits & 0x000000ff000000ff) * (100 + (UINT64_C(1000000) << 32));
+  uint64_t high = (digits >> 16 & 0x000000ff000000ff) * (1 + (UINT64_C(10000) << 32));
+  *w = *w * powers_of_ten[count] + ((low + high) >> 32);
+  return count;
 }
 #else
-static bool read_eight(const char *p, uint64_t *w) {
-  (void)p, (void)w;
-  return false;
+static int read_eight(const char *p, uint64_t *w) {
+  int count = 0;
+  for (; count < 8 && is_digit(p[count]); count++)
+    *w = *w * 10 + (uint64_t)(p[count] - '0');
+  return count;
 }
 #endif
 
 /* Appends the digits at p to w, whose value means nothing when there are more than it can hold. */
 static const char *read_digits(const char *p, const char *end, uint64_t *w) {
-  while (end - p >= 8 && read_eight(p, w))
-    p += 8;
-  uint64_t value = *w;
+  while (end - p >= 8) {
+    int count = read_eight(p, w);
+    p += count;
+    if (count < 8)
+      return p;
+  }
   for (; p < end && is_digit(*p); p++)
-    value = value * 10 + (uint64_t)(*p - '0');
-  *w = value;
+    *w = *w * 10 + (uint64_t)(*p - '0');
   return p;
 }
 
