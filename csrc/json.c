@@ -576,10 +576,8 @@ static void fill_error(const struct decoder *d, struct json_error *error) {
   error->column = (size_t)(d->fault - line) + 1;
   excerpt(found, sizeof found, d->fault, d->end);
   bool ended = d->fault == d->end;
-  snprintf(error->message, sizeof error->message,
-           "expected %s, got %s%s%s at line %zu, column %zu (byte %zu)", d->expected,
-           ended ? "the end" : "'", ended ? "" : found, ended ? "" : "'", error->line,
-           error->column, error->offset);
+  snprintf(error->message, sizeof error->message, "expected %s, got %s%s%s", d->expected,
+           ended ? "the end" : "'", ended ? "" : found, ended ? "" : "'");
 }
 
 /* ---- the two entries ---- */

@@ -25,7 +25,7 @@ struct json_options {
 struct json_error {
   size_t offset;       /* bytes before the fault */
   size_t line, column; /* from 1, in bytes */
-  char message[128];   /* what was expected, what is there (a few bytes of it) and where */
+  char message[128];   /* what was expected, and a few bytes of what is there */
 };
 
 /* Pushes the decoder's state for this Lua state, one value to be kept as long as it is used. It
