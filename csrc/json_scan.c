@@ -6,7 +6,7 @@
 
 #if defined(__SSE2__) && !defined(SORA_NO_SIMD)
 #include <emmintrin.h>
-#define BLOCK 16
+#define BLOCK 32
 #else
 #define BLOCK 8
 #endif
@@ -56,7 +56,7 @@ static bool is_space(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-#if BLOCK == 16
+#if BLOCK == 32
 
 static __m128i load(const char *p) {
   return _mm_loadu_si128((const __m128i *)(const void *)p);
@@ -151,9 +151,11 @@ const char *sora_scan_plain(const char *p, const char *end) {
 
 /* Copies a block and returns how many bytes at its beginning are plain ASCII. */
 static int copy_ascii(char *to, const char *from) {
-  __m128i block = load(from);
-  _mm_storeu_si128((__m128i *)(void *)to, block);
-  return __builtin_ctz(not_plain(block) | mask(block) | 0x10000);
+  __m128i first = load(from), second = load(from + 16);
+  _mm_storeu_si128((__m128i *)(void *)to, first);
+  _mm_storeu_si128((__m128i *)(void *)(to + 16), second);
+  unsigned others = not_plain(first) | mask(first) | (not_plain(second) | mask(second)) << 16;
+  return others == 0 ? BLOCK : __builtin_ctz(others);
 }
 
 /* Returns the first byte that is no space, of those that are whole blocks away from end. */
@@ -296,30 +298,38 @@ static bool unescape_unicode(struct scan_copy *copy, const char *end) {
   return true;
 }
 
+/* What a backslash and one letter stand for; 0: nothing, or more than one letter decides. */
+static const char escapes[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                  ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+
 /* Unescapes what begins with the backslash at `from`. */
 static bool unescape_one(struct scan_copy *copy, const char *end) {
-  static const char meaning[128] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-                                    ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
-  unsigned char c = end - copy->from >= 2 ? (unsigned char)copy->from[1] : 0;
-  if (c == 'u')
+  char letter = end - copy->from >= 2 ? copy->from[1] : '\0';
+  if (letter == 'u')
     return unescape_unicode(copy, end);
   copy->expected = "an escape that JSON has";
-  if (c >= 128 || meaning[c] == 0)
+  if (escapes[(unsigned char)letter] == '\0')
     return false;
-  *copy->to++ = meaning[c];
+  *copy->to++ = escapes[(unsigned char)letter];
   copy->from += 2;
   return true;
 }
 
-/* Copies what is plain ASCII, by whole blocks, as far as there are any and room for them. */
+/* Copies plain ASCII and short escapes, as far as there are whole blocks and room for them. */
 static void copy_blocks(struct scan_copy *copy, const char *end) {
   const char *from = copy->from;
   char *to = copy->to;
-  int length = BLOCK;
-  while (length == BLOCK && end - from >= BLOCK && copy->room - to >= BLOCK) {
-    length = copy_ascii(to, from);
+  while (end - from > BLOCK && copy->room - to >= BLOCK) {
+    int length = copy_ascii(to, from);
     from += length;
     to += length;
+    if (length == BLOCK)
+      continue;
+    char escaped = *from == '\\' ? escapes[(unsigned char)from[1]] : '\0';
+    if (escaped == '\0')
+      break;
+    *to++ = escaped;
+    from += 2;
   }
   copy->from = from;
   copy->to = to;
