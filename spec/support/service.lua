@@ -152,11 +152,24 @@ local function watch_parent()
   end
 end
 
--- Standard input that cannot be polled (a file, /dev/null) says nothing about the parent.
+local INPUT = { pollfd = 0, events = "r" }
+
+-- A file or /dev/null cannot be polled; such an input says nothing about the parent.
+local function input_is_pollable()
+  local probe = cqueues.new()
+  probe:wrap(function()
+    cqueues.poll(INPUT, 0)
+  end)
+  return probe:loop()
+end
+
 local function watch_input()
+  if not input_is_pollable() then
+    return
+  end
   io.stdin:setvbuf("no")
   repeat
-    cqueues.poll { pollfd = 0, events = "r" }
+    cqueues.poll(INPUT)
   until not io.stdin:read(1)
   stop()
 end

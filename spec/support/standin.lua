@@ -12,10 +12,11 @@ local json = require "dkjson"
 local pattern = require "spec.support.service.pattern"
 local system = require "system"
 
-local M = {}
+local M = {
+  LUA = os.getenv("STANDIN_LUA") or "lua5.4", -- runs the service, whatever runs the specs
+}
 
 local START_SECONDS = 20
-local LUA = os.getenv("STANDIN_LUA") or "lua5.4"
 
 local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
@@ -36,9 +37,11 @@ local function read_again(file)
   return file:read("*a")
 end
 
--- Waits until the service has announced itself in a file; returns what it says.
+-- Waits until the service has announced itself in a file; returns what it says. One that
+-- complains before that gets a second more.
 local function await_announcement(out, errors)
-  for _ = 1, START_SECONDS * 100 do
+  local left = START_SECONDS * 100
+  while left > 0 do
     local text = read_again(out)
     if text:find("\nready=1\n", 1, true) then
       local announced = {}
@@ -47,6 +50,7 @@ local function await_announcement(out, errors)
       end
       return announced
     end
+    left = #read_again(errors) > 0 and math.min(left, 100) - 1 or left - 1
     system.sleep(0.01)
   end
   error("the stand-in service did not start:\n" .. read_again(errors), 0)
@@ -56,7 +60,7 @@ end
 ---@param options table<string, number>|nil  as of service.lua, with _ for -
 ---@return table service  its addresses (base_url, cdn_url, …), ca_file, pid and these methods
 function M.start(options)
-  local command = { "exec", quote(LUA), "spec/support/service.lua" }
+  local command = { "exec", quote(M.LUA), "spec/support/service.lua" }
   for name, value in pairs(options or {}) do
     command[#command + 1] = string.format("--%s %s", (name:gsub("_", "-")), value)
   end

@@ -50,6 +50,21 @@ function M:connection_id(connection)
   return id
 end
 
+-- Headers as name, value, name, value …: small, for there may be many.
+local function flatten(headers)
+  local fields = {}
+  for name, value in headers:each() do
+    if name == ":authority" then
+      name = "host"
+    end
+    if name:sub(1, 1) ~= ":" then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+  end
+  return fields
+end
+
 --- Notes a request that begins.
 ---@param x table  the exchange
 ---@return table entry
@@ -69,7 +84,7 @@ function M:begin(x)
     method = x.method,
     path = x.path,
     id = x.id,
-    request = x.headers,
+    fields = flatten(x.headers),
   }
   self.entries[self.last] = entry
   if self.last - self.first >= LIMIT then
@@ -90,14 +105,12 @@ local function export(entry)
   for key, value in pairs(entry) do
     copy[key] = value
   end
-  copy.request = nil
-  for name, value in entry.request:each() do
-    if name:sub(1, 1) ~= ":" or name == ":authority" then
-      name = name == ":authority" and "host" or name
-      copy.header_list[#copy.header_list + 1] = { name, value }
-      local former = copy.headers[name]
-      copy.headers[name] = former and former .. ", " .. value or value
-    end
+  copy.fields = nil
+  for index = 1, #entry.fields, 2 do
+    local name, value = entry.fields[index], entry.fields[index + 1]
+    local former = copy.headers[name]
+    copy.headers[name] = former and former .. ", " .. value or value
+    copy.header_list[#copy.header_list + 1] = { name, value }
   end
   return copy
 end

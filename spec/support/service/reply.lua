@@ -37,9 +37,14 @@ end
 ---@param stream table
 ---@return boolean
 function M.alive(stream)
-  local socket = stream.connection.socket
-  return stream.state ~= "closed" and cs.type(socket) == "socket" and not socket:eof("w")
-    and (stream.connection.version ~= 2 or not socket:eof("r"))
+  local connection = stream.connection
+  local socket = connection.socket
+  if stream.state == "closed" or cs.type(socket) ~= "socket" then
+    return false
+  elseif connection.last_served and stream.id > connection.last_served then -- after a GOAWAY
+    return false
+  end
+  return not socket:eof("w") and not socket:eof("r")
 end
 
 -- Waits for HTTP/2's flow control to let some bytes pass; returns how many. lua-http's own wait

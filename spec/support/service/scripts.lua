@@ -64,13 +64,17 @@ function M.parse(list)
   return parsed
 end
 
-local function script_of_id(id)
-  local text = id:gsub("~.*$", ""):gsub("^[^:,;]*:", ""):gsub("^task_", ""):gsub("^video_", "")
+local function split(text)
   local list = {}
   for item in text:gmatch("[^,]+") do
     list[#list + 1] = item
   end
-  return M.parse(list)
+  return list
+end
+
+local function script_of_id(id)
+  local text = id:gsub("~.*$", ""):gsub("^[^:,;]*:", "")
+  return M.parse(split(text)) or M.parse(split((text:gsub("^%l+_", ""))))
 end
 
 ---@param service table

@@ -9,6 +9,7 @@ local http_server = require "http.server"
 local http_util = require "http.util"
 local reply = require "spec.support.service.reply"
 local scripts = require "spec.support.service.scripts"
+local sock = require "spec.support.service.socket"
 local videos = require "spec.support.service.videos"
 
 local M = {}
@@ -82,9 +83,18 @@ local function exchange(service, port, stream, headers)
   return x
 end
 
+-- A late frame of a stream that is over and collected makes lua-http hand out a closed one and
+-- wait for ever for its end. This tells it that the connection has nothing to do.
+local function settle(connection)
+  if connection.n_active_streams == 0 then
+    connection:onidle()(connection)
+  end
+end
+
 local function onstream(service, port, stream)
   local headers = stream:get_headers(60)
   if not headers then
+    settle(stream.connection)
     return
   end
   local x = exchange(service, port, stream, headers)
@@ -95,6 +105,10 @@ local function onstream(service, port, stream)
     end
   end)
   service.journal:finish(x.entry)
+  if x.version == "2" then
+    stream:shutdown()
+    sock.abandon(stream)
+  end
   if not ok then
     service.complain(string.format("%s %s: %s", tostring(x.method), x.path, tostring(why)))
   end

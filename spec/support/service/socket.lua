@@ -2,6 +2,7 @@
 
 local cqueues = require "cqueues"
 local cs = require "cqueues.socket"
+local errno = require "cqueues.errno"
 
 local M = {}
 
@@ -19,6 +20,28 @@ local function dead_socket()
   return dead
 end
 
+--- An unsigned integer as HTTP/2 writes it.
+---@param value integer
+---@param bytes integer
+---@return string
+function M.big_endian(value, bytes)
+  local out = {}
+  for place = bytes, 1, -1 do
+    out[place] = string.char(value % 256)
+    value = math.floor(value / 256)
+  end
+  return table.concat(out)
+end
+
+--- Ends a stream of HTTP/2 that can no longer be ended on the wire. lua-http would keep its
+--- connection for ever.
+---@param stream table
+function M.abandon(stream)
+  if stream.id ~= 0 and stream.state ~= "idle" and stream.state ~= "closed" then
+    stream:set_state("closed")
+  end
+end
+
 --- The socket below an exchange, TLS included. lua-http sees a closed connection from here on:
 --- on HTTP/2 that ends every stream of it.
 ---@param x table
@@ -32,10 +55,8 @@ function M.take(x)
   if x.version == "2" then
     socket = connection.socket
     connection.socket = dead_socket()
-    for id, stream in pairs(connection.streams) do
-      if id ~= 0 and stream.state ~= "idle" and stream.state ~= "closed" then
-        stream:set_state("closed")
-      end
+    for _, stream in pairs(connection.streams) do
+      M.abandon(stream)
     end
     cqueues.cancel(socket:pollfd())
   else
@@ -76,11 +97,15 @@ end
 --- Waits until the other side has gone, or the time is over.
 ---@param socket userdata
 ---@param seconds number
+---@return boolean gone
 function M.wait_closed(socket, seconds)
   local deadline = cqueues.monotime() + seconds
+  local bytes, why
   repeat
-    local bytes, why = socket:xread(-4096, "b", math.max(0, deadline - cqueues.monotime()))
-  until not bytes or why
+    bytes, why = socket:xread(-4096, "b", math.max(0, deadline - cqueues.monotime()))
+  until not bytes
+  socket:clearerr("r") -- a timeout would stick otherwise
+  return why ~= errno.ETIMEDOUT
 end
 
 return M

@@ -14,6 +14,7 @@ local steps = M.steps
 local BODY = [[{"id":"x","status":"pending","video_url":null,"status_update_time":1750323167003}]]
 local FOREVER = 3600
 local FLIGHT = 0.02 -- seconds for written bytes to be read before the end discards them
+local GOAWAY = 7 -- a frame's type
 local SPACES = (" "):rep(16384)
 
 -- The head of an HTTP/1.1 answer; fields: list of lines.
@@ -123,21 +124,16 @@ function steps.never(x)
   socket:close()
 end
 
--- Sends bytes one by one until the other side is gone.
-local function drip(bytes, interval, write)
-  for place = 1, #bytes do
-    cqueues.sleep(interval)
-    if not write(bytes:sub(place, place)) then
-      return
-    end
-  end
-end
-
 --- Headers at once, then a byte of the body each `interval` seconds (1).
 function steps.drip(x, parameters)
   local interval = tonumber(parameters.interval) or 1
   reply.send(x, { length = #BODY, body = function(write)
-    drip(BODY, interval, write)
+    for place = 1, #BODY do
+      cqueues.sleep(interval)
+      if not write(BODY:sub(place, place)) then
+        return
+      end
+    end
   end })
 end
 
@@ -146,9 +142,12 @@ function steps.drip_headers(x, parameters)
   local socket = sock.take(x)
   local bytes = x.version == "2" and "\0\0\32\1\4\0\0\0\1\136" .. ("\0"):rep(30)
     or head(length(#BODY))
-  drip(bytes, tonumber(parameters.interval) or 1, function(byte)
-    return sock.write(socket, byte)
-  end)
+  local interval = tonumber(parameters.interval) or 1
+  for place = 1, #bytes do
+    if sock.wait_closed(socket, interval) or not sock.write(socket, bytes:sub(place, place)) then
+      break
+    end
+  end
   socket:close()
 end
 
@@ -156,8 +155,8 @@ end
 
 -- A HEADERS or CONTINUATION frame of HTTP/2 that does not end its block.
 local function open_frame(kind, stream_id, payload)
-  return string.char(0, math.floor(#payload / 256), #payload % 256, kind, 0, 0, 0,
-    math.floor(stream_id / 256) % 256, stream_id % 256) .. payload
+  return sock.big_endian(#payload, 3) .. string.char(kind, 0) .. sock.big_endian(stream_id, 4)
+    .. payload
 end
 
 --- Headers without end.
@@ -224,13 +223,10 @@ function steps.goaway(x, parameters)
     return { body = BODY, headers = { { "connection", "close" } } }
   end
   local connection = x.stream.connection
-  local last = tonumber(parameters.last) or x.stream.id
-  if not connection.send_goaway_lowest then
-    connection:write_goaway_frame(last, 0, "bye")
-  end
-  if last < x.stream.id then
-    return nil
-  end
+  local last = math.min(tonumber(parameters.last) or x.stream.id, connection.last_served or 2 ^ 31)
+  connection.last_served = last -- reply.lua answers none beyond it
+  -- Not by write_goaway_frame: lua-http would throw when it says farewell itself.
+  connection:write_http2_frame(GOAWAY, 0, 0, sock.big_endian(last, 4) .. sock.big_endian(0, 4))
   return { body = BODY }
 end
 

@@ -1,0 +1,101 @@
+local curl = require "spec.support.curl"
+local standin = require "spec.support.standin"
+
+-- What becomes of a query with curl over HTTP/1.1, and over HTTP/2 where that is another thing.
+local OUTCOMES = {
+  { "reset", "fails" },
+  { "reset_headers", "fails" },
+  { "reset_body", "fails" },
+  { "close", "fails" },
+  { "close_headers", "ends", "fails" }, -- curl takes half a line for a header
+  { "close_body", "fails" },
+  { "stale", "ends" },
+  { "short_body", "fails" },
+  { "long_body", "ends", "fails" },
+  { "bad_chunk", "fails" },
+  { "cut_chunk", "fails" },
+  { "no_last_chunk", "fails" },
+  { "garbage", "fails" },
+  { "bad_status", "fails" },
+  { "bad_header", "fails" },
+  { "nul_header", "fails" },
+  { "bad_length", "fails" },
+  { "negative_length", "fails" },
+  { "two_lengths", "ends", "fails" },
+  { "no_length", "ends", "fails" },
+  { "bad_gzip", "fails" },
+  { "drip;interval=0.001", "ends" },
+  { "drip;interval=1", "hangs" },
+  { "drip_headers;interval=1", "hangs" },
+  { "never", "hangs" },
+  { "big_header;size=20000", "ends" },
+  { "big_header;size=400000", "fails" },
+  { "huge;size=3000000", "ends" },
+  { "huge;size=3000000;chunked", "ends" },
+  { "bomb;size=3000000", "ends" },
+  { "rst_stream;code=2", "fails" },
+  { "goaway", "ends" },
+}
+local NAMES = { [0] = "ends", [28] = "hangs" }
+
+describe("broken HTTP of the stand-in service", function()
+  local service
+
+  setup(function()
+    service = standin.shared()
+  end)
+
+  after_each(function()
+    assert.are.equal("", service:complaints())
+  end)
+
+  local function exit_of(base, step)
+    local id = service:id(step)
+    return curl.query({ ca_file = service.ca_file, base_url = base }, id, "--compressed",
+      "-m", "0.3").exit
+  end
+
+  local function outcome(base, step)
+    return NAMES[exit_of(base, step)] or "fails"
+  end
+
+  for _, row in ipairs(OUTCOMES) do
+    it("is what it says: " .. row[1], function()
+      assert.are.equal(row[2], outcome(service.h1_url, row[1]), "over HTTP/1.1 and TLS")
+      assert.are.equal(row[2], outcome(service.http_url, row[1]), "over plain HTTP/1.1")
+      assert.are.equal(row[3] or row[2], outcome(service.base_url, row[1]), "over HTTP/2")
+    end)
+  end
+
+  it("tells a reset from an orderly end", function()
+    local empty_reply, reset = 52, 56
+    for _, base in ipairs { service.h1_url, service.http_url } do
+      assert.are.equal(empty_reply, exit_of(base, "close"))
+      assert.are.equal(reset, exit_of(base, "reset"))
+    end
+  end)
+
+  it("is headers without end", function()
+    assert.are_not.equal(0, exit_of(service.h1_url, "header_flood"))
+    assert.are_not.equal(0, exit_of(service.base_url, "header_flood"))
+  end)
+
+  it("unpacks from a bomb more than went over the wire", function()
+    local packed = curl.query(service, service:id("bomb;size=3000000"))
+    local unpacked = curl.query(service, service:id("bomb;size=3000000"), "--compressed")
+    assert.is_true(#packed.body < 20000)
+    assert.is_true(#unpacked.body >= 3000000)
+    assert.is_nil(unpacked.body:find("[^ ]"))
+  end)
+
+  it("leaves no connection open", function()
+    local open
+    for _ = 1, 40 do
+      open = service:stats().connections_open
+      if open == 0 then
+        break
+      end
+    end
+    assert.are.equal(0, open)
+  end)
+end)

@@ -1,0 +1,69 @@
+local curl = require "spec.support.curl"
+local standin = require "spec.support.standin"
+local system = require "system"
+
+local function gone(pid)
+  for _ = 1, 300 do
+    if os.execute("kill -0 " .. pid .. " 2>/dev/null") ~= true
+      and os.execute("kill -0 " .. pid .. " 2>/dev/null") ~= 0 then
+      return true
+    end
+    system.sleep(0.01)
+  end
+  return false
+end
+
+local function exists(name)
+  local file = io.open(name)
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
+
+describe("the helper of the stand-in service", function()
+  it("starts it and stops it, and nothing of it is left", function()
+    local service = standin.start()
+    assert.are.equal(200, curl.query(service, "queued").status)
+    assert.is_true(exists(service.ca_file))
+    assert.are.equal("", service:stop())
+    assert.is_true(gone(service.pid))
+    assert.is_false(exists(service.ca_file))
+  end)
+
+  it("shares one among all specs", function()
+    assert.are.equal(standin.shared().pid, standin.shared().pid)
+    assert.are_not.equal(standin.shared():id("queued"), standin.shared():id("queued"))
+  end)
+
+  it("forgets what it is told to forget", function()
+    local service = standin.start()
+    curl.query(service, "500,queued")
+    service:reset("500,queued")
+    assert.are.equal(500, curl.query(service, "500,queued").status)
+    service:reset()
+    assert.are.same({}, service:log())
+    assert.are.equal(0, service:stats().requests)
+    service:stop()
+  end)
+
+  it("does not let it outlive a parent that is killed", function()
+    local pipe = io.popen(string.format("%s -e %s", standin.LUA, "'" .. [[
+      package.path = "./?.lua;" .. package.path
+      local service = require("spec.support.standin").start()
+      print(service.pid)
+      io.stdout:flush()
+      os.execute("kill -9 $PPID")
+    ]] .. "' 2>/dev/null"))
+    local pid = pipe:read("*l")
+    pipe:close()
+    assert.is_truthy(pid:find("^%d+$"))
+    assert.is_true(gone(pid))
+  end)
+
+  it("says why it cannot be started", function()
+    assert.has_error(function()
+      standin.start { no_such_option = 1 }
+    end)
+  end)
+end)
