@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_names.h"
 #include "json_scan.h"
 #include "number.h"
 
@@ -32,39 +33,8 @@ enum { SLOT_NAMES = 1, SLOT_SCRATCH, SLOT_FRAMES, SLOT_BURIED, SLOTS = SLOT_BURI
 #define FRAMES_FIRST 64
 #define SCRATCH_FIRST 512
 
-/*
- * A cache from the bytes of a name to its Lua string, which outlives a decode. It never grows, and
- * no choice of names makes a look-up cost more than two comparisons.
- */
-#define NAME_SETS 512
-#define NAME_WAYS 2
-#define NAME_MAX_LENGTH 32
-
-/* Together with the length these words hold every byte of a name; unused ones are 0. */
-struct name_bytes {
-  uint64_t word[4];
-};
-
-struct name {
-  struct name_bytes bytes;
-  uint64_t object; /* number of the last object that had it */
-  size_t length;   /* 0: empty */
-};
-
-struct name_set {
-  struct name way[NAME_WAYS];
-  uint64_t evicted; /* the highest object number of all that had to leave */
-  unsigned next;    /* the way that has to leave next */
-};
-
-struct json_state {
-  uint64_t objects; /* numbered so far, over all decodes */
-  struct name_set sets[NAME_SETS];
-};
-
-/* Index of a way in the table of the strings; behind them is the metatable of empty arrays. */
-#define NAME_INDEX(set, way) ((int)(set)*NAME_WAYS + (int)(way) + 1)
-#define EMPTY_ARRAY_INDEX (NAME_SETS * NAME_WAYS + 1)
+/* Behind the strings of the names, in the same table, is the metatable of empty arrays. */
+#define EMPTY_ARRAY_INDEX (NAMES_STRINGS + 1)
 
 struct frame {
   uint64_t object; /* number of an object; higher than those of the objects around it */
@@ -77,7 +47,7 @@ struct frame {
 
 struct decoder {
   lua_State *L;
-  struct json_state *state;
+  struct names *names;
   const char *text, *end;
   int base;  /* stack top at the call; base + SLOT_… are the slots */
   int top;   /* the stack top */
@@ -100,104 +70,6 @@ static const char *fail(struct decoder *d, const char *at, const char *expected)
   d->fault = at;
   d->expected = expected;
   return NULL;
-}
-
-/* ---- names ---- */
-
-static uint64_t load8(const char *p) {
-  uint64_t word;
-  memcpy(&word, p, sizeof word);
-  return word;
-}
-
-static uint64_t load4(const char *p) {
-  uint32_t word;
-  memcpy(&word, p, sizeof word);
-  return word;
-}
-
-static inline struct name_bytes name_bytes(const char *p, size_t length) {
-  struct name_bytes bytes = {{0, 0, 0, 0}};
-  if (length >= 8) {
-    bytes.word[0] = load8(p);
-    bytes.word[1] = load8(p + length - 8);
-    if (length > 16) {
-      bytes.word[2] = load8(p + 8);
-      bytes.word[3] = load8(p + length - 16);
-    }
-  } else if (length >= 4) {
-    bytes.word[0] = load4(p);
-    bytes.word[1] = load4(p + length - 4);
-  } else {
-    bytes.word[0] = (uint64_t)(unsigned char)p[0] | (uint64_t)(unsigned char)p[length / 2] << 8 |
-                    (uint64_t)(unsigned char)p[length - 1] << 16;
-  }
-  return bytes;
-}
-
-/* Returns the set of a name: the top bits of a sum of odd multiples. */
-static inline size_t name_set(const struct name_bytes *bytes, size_t length) {
-  uint64_t hash = bytes->word[0] * UINT64_C(0x9e3779b97f4a7c15) +
-                  bytes->word[1] * UINT64_C(0xd6e8feb86659fd93) +
-                  bytes->word[2] * UINT64_C(0xa0761d6478bd642f) +
-                  bytes->word[3] * UINT64_C(0xe7037ed1a0b428db) +
-                  length * UINT64_C(0x8ebc6af09c88c6e3);
-  return (size_t)(hash >> 48) % NAME_SETS;
-}
-
-static bool name_equal(const struct name *name, const struct name_bytes *bytes, size_t length) {
-  return name->length == length && name->bytes.word[0] == bytes->word[0] &&
-         name->bytes.word[1] == bytes->word[1] && name->bytes.word[2] == bytes->word[2] &&
-         name->bytes.word[3] == bytes->word[3];
-}
-
-/* Tells whether the object may have had this name before; it may say so wrongly, but never deny it
-   wrongly: numbers of objects only grow from the outside inwards, so that one met within the object
-   since, and one that left the cache since, has a number at least as high. */
-static bool name_seen(struct decoder *d, uint64_t object, const char *p, size_t length) {
-  if (length - 1 >= NAME_MAX_LENGTH)
-    return true;
-  struct name_bytes bytes = name_bytes(p, length);
-  struct name_set *set = &d->state->sets[name_set(&bytes, length)];
-  for (int i = 0; i < NAME_WAYS; i++)
-    if (name_equal(&set->way[i], &bytes, length))
-      return set->way[i].object >= object;
-  return set->evicted >= object;
-}
-
-/* Pushes the name, and marks the frame when it may have had it before (see name_seen). */
-static void push_name(struct decoder *d, struct frame *frame, const char *p, size_t length) {
-  lua_State *L = d->L;
-  d->top++;
-  if (length - 1 >= NAME_MAX_LENGTH) {
-    frame->in_order = true;
-    lua_pushlstring(L, p, length);
-    return;
-  }
-  struct name_bytes bytes = name_bytes(p, length);
-  size_t index = name_set(&bytes, length);
-  struct name_set *set = &d->state->sets[index];
-  for (int i = 0; i < NAME_WAYS; i++) {
-    struct name *name = &set->way[i];
-    if (name_equal(name, &bytes, length)) {
-      frame->in_order |= name->object >= frame->object;
-      name->object = frame->object;
-      lua_rawgeti(L, d->base + SLOT_NAMES, NAME_INDEX(index, i));
-      return;
-    }
-  }
-  lua_pushlstring(L, p, length); /* may run finalisers that change the cache; nothing below does */
-  unsigned way = set->next;
-  struct name *name = &set->way[way];
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, d->base + SLOT_NAMES, NAME_INDEX(index, way));
-  frame->in_order |= set->evicted >= frame->object;
-  if (name->object > set->evicted)
-    set->evicted = name->object;
-  set->next = (way + 1) % NAME_WAYS;
-  name->bytes = bytes;
-  name->length = length;
-  name->object = frame->object;
 }
 
 /* ---- containers ---- */
@@ -297,7 +169,7 @@ static void open_frame(struct decoder *d, bool is_object) {
     grow_frames(d);
   lua_pushnil(d->L);
   struct frame *frame = &d->frames[d->depth++];
-  frame->object = is_object ? ++d->state->objects : 0;
+  frame->object = is_object ? ++d->names->objects : 0;
   frame->place = ++d->top;
   frame->stored = 0;
   frame->is_object = is_object;
@@ -465,6 +337,12 @@ static const char *push_value(struct decoder *d, const char *p) {
   }
 }
 
+static void push_name(struct decoder *d, struct frame *frame) {
+  frame->in_order |=
+      sora_names_push(d->L, d->names, d->base + SLOT_NAMES, frame->object, d->string, d->length);
+  d->top++;
+}
+
 /* p is where a member begins. Pushes its name, and *pending is set; or, when its value is a null
    that is to be absent, passes over both. Returns where the value begins, or behind the null. */
 static const char *push_member(struct decoder *d, const char *p, bool *pending) {
@@ -483,12 +361,12 @@ static const char *push_member(struct decoder *d, const char *p, bool *pending) 
   struct frame *frame = &d->frames[d->depth - 1];
   *pending = true;
   if (peek(d, p) != 'n' || d->null_index != 0) {
-    push_name(d, frame, d->string, d->length);
+    push_name(d, frame);
     return p;
   }
   *pending = false;
-  if (name_seen(d, frame->object, d->string, d->length)) {
-    push_name(d, frame, d->string, d->length);
+  if (sora_names_seen(d->names, frame->object, d->string, d->length)) {
+    push_name(d, frame);
     lua_pushnil(d->L); /* takes away what the name may have had before */
     d->top++;
     frame->in_order = true;
@@ -606,7 +484,7 @@ static void push_empty_array_metatable(lua_State *L) {
 void sora_json_new(lua_State *L) {
   sora_number_init();
   luaL_checkstack(L, 8, "decoder");
-  memset(lua_newuserdata(L, sizeof(struct json_state)), 0, sizeof(struct json_state));
+  memset(lua_newuserdata(L, sizeof(struct names)), 0, sizeof(struct names));
   lua_createtable(L, EMPTY_ARRAY_INDEX, 0);
   push_empty_array_metatable(L);
   lua_rawseti(L, -2, EMPTY_ARRAY_INDEX);
@@ -617,7 +495,7 @@ int sora_json_decode(lua_State *L, int state, const char *text, size_t length,
                      const struct json_options *options, struct json_error *error) {
   struct decoder d;
   d.L = L;
-  d.state = lua_touserdata(L, state);
+  d.names = lua_touserdata(L, state);
   d.text = text;
   d.end = text + length;
   d.base = lua_gettop(L);
