@@ -94,7 +94,7 @@ cpath_name = $(call versioned,LUA_CPATH)
 .PHONY: run
 run:
 	@sh spec/support/setup.sh $(if $(ID),build,run) $(LUA)
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) -s build
 	@eval "$$($(MAKE) -s env)"; \
 	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; else $(LUA) spec/support/demo.lua; fi
 
@@ -102,7 +102,7 @@ run:
 .PHONY: test
 test:
 	@sh spec/support/setup.sh test $(LUAS)
-	@for lua in $(LUAS); do $(MAKE) --no-print-directory LUA=$$lua build || exit 1; done
+	@for lua in $(LUAS); do $(MAKE) -s LUA=$$lua build || exit 1; done
 	@sh spec/support/test.sh "$(SPECS)" $(LUAS)
 
 ## lint: luacheck; the format of the C files and the rockspec, where the tools are there
@@ -116,8 +116,7 @@ lint:
 .PHONY: check-warnings
 check-warnings:
 	@for lua in lua5.4 luajit; do for cc in gcc clang; do \
-	  $(MAKE) --no-print-directory LUA=$$lua CC=$$cc WERROR=1 \
-	    BUILD=build/warnings/$$cc-$$lua build || exit 1; \
+	  $(MAKE) -s LUA=$$lua CC=$$cc WERROR=1 BUILD=build/warnings/$$cc-$$lua build || exit 1; \
 	done; done
 
 ## install: install below DESTDIR and PREFIX (/usr/local) or into INST_LUADIR and INST_LIBDIR

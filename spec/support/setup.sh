@@ -11,6 +11,9 @@ set -eu
 purpose=$1
 shift
 luas=$*
+# What runs the stand-in service: specs have it in a process of its own, whatever runs them.
+service_lua=lua5.4
+[ "$purpose" != run ] || service_lua=$luas
 
 # Every need: how to recognise it, Debian's packages, the reason.
 needs() {
@@ -31,9 +34,17 @@ needs() {
   need path:/etc/ssl/cert.pem:/etc/ssl/certs ca-certificates "the authorities that HTTPS trusts"
   [ "$purpose" != build ] || return 0
 
-  need module:http.server lua-http "the stand-in service is built on it"
+  case " $luas " in
+  *" $service_lua "*) ;;
+  *) need "command:$service_lua" "$service_lua" "runs the stand-in service" ;;
+  esac
+  need service:http.server lua-http "the stand-in service is built on it"
+  need service:socket lua-socket "the ports of the stand-in service that are no good server's"
+  need service:dkjson lua-dkjson "control of the stand-in service"
+  need module:system lua-system "waits for the stand-in service to start"
   [ "$purpose" != run ] || return 0
 
+  need command:curl curl "the specs ask it what the stand-in service sends"
   need module:busted lua-busted "runs the specs"
   need module:cjson lua-cjson "the decoder is compared with it"
   [ "$purpose" != test ] || return 0
@@ -65,7 +76,8 @@ met() {
   command) command -v "$2" >/dev/null ;;
   pkg-config) pkg-config --exists "$2" 2>/dev/null ;;
   path) any_file "$2" ;;
-  module) in_every_lua "$2" ;;
+  module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
+  service) has_module "$service_lua" "$2" ";/usr/share/lua/5.3/?.lua" ;;
   esac
 }
 
@@ -78,19 +90,17 @@ any_file() (
   return 1
 )
 
-# in_every_lua MODULE: each interpreter finds it on its path, or among the files of Lua 5.3:
-# lua-http, which is plain Lua, is packaged up to that version only.
-in_every_lua() {
-  for lua in $luas; do
-    "$lua" - "$1" <<'END' 2>/dev/null || return 1
-      local name = (...):gsub("%.", "/")
-      local path = package.path .. ";" .. package.cpath .. ";/usr/share/lua/5.3/?.lua"
-      for template in path:gmatch "[^;]+" do
-        if io.open((template:gsub("?", name))) then os.exit(0) end
-      end
-      os.exit(1)
+# has_module LUA MODULE [PATH]: the interpreter finds the module on its path, or on that one. The
+# stand-in service makes do with the files of Lua 5.3: lua-http is packaged up to that version only.
+has_module() {
+  "$1" - "$2" "${3-}" <<'END' 2>/dev/null
+    local name, further = ...
+    local path = package.path .. ";" .. package.cpath .. further
+    for template in path:gmatch "[^;]+" do
+      if io.open((template:gsub("?", (name:gsub("%.", "/"))))) then os.exit(0) end
+    end
+    os.exit(1)
 END
-  done
 }
 
 installed() {
