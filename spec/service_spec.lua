@@ -74,13 +74,24 @@ describe("the stand-in service", function()
       local exits = { expired = 60, wrong_host = 60, self_signed = 60, unknown_ca = 60,
         tls_cut = 35, tls_plain = 35, tls_silent = 28, refused = 7 }
       for name, exit in pairs(exits) do
-        local answer = ask(service, service[name .. "_url"], "queued", "-m", "0.5")
+        local answer = ask(service, service[name .. "_url"], "queued", "-m", "0.2")
         assert.are.equal(exit, answer.exit, name)
       end
     end)
 
     it("has an address where connecting hangs", function()
-      assert.are.equal(28, ask(service, service:blackhole(), "queued", "-m", "0.5").exit)
+      assert.are.equal(28, ask(service, service:blackhole(), "queued", "-m", "0.2").exit)
+    end)
+
+    it("has a proxy that does as the user name in its address says", function()
+      for _, user in ipairs { "ok", "refuse", "auth", "broken", "cut", "die", "silent" } do
+        local proxy = service.proxy_url:gsub("//", "//" .. user .. "@")
+        local answer = curl.query(service, "queued", "--noproxy", "", "-x", proxy, "-m", "0.2")
+        assert.are.equal(user == "ok", answer.exit == 0, user)
+        assert.are.equal(user == "silent", answer.exit == 28, user)
+      end
+      local log = service:log(nil, "proxy")
+      assert.are.equal("CONNECT", log[#log].method)
     end)
   end)
 
@@ -153,7 +164,7 @@ describe("the stand-in service", function()
     end)
 
     it("lead the task of the sample over the sample itself to a video", function()
-      local own = standin.start { demo_seconds = 1 }
+      local own = standin.start { demo_seconds = 0.6 }
       local sample, stages = read("pending.json"), {}
       local task
       repeat
@@ -185,7 +196,8 @@ describe("the stand-in service", function()
     table.sort(names)
     for _, name in ipairs(names) do
       it("are JSON objects: " .. name, function()
-        local answer = curl.query(service, service:id(name .. (parameters[name] or "")))
+        local id = service:id(name .. (parameters[name] or ""))
+        local answer = ask(service, service.http_url, id)
         assert.are.equal(200, answer.status)
         assert.are.equal("application/json; charset=utf-8", answer.headers["content-type"])
         assert.is_table(json.decode(answer.body))

@@ -52,7 +52,7 @@ describe("broken HTTP of the stand-in service", function()
   local function exit_of(base, step)
     local id = service:id(step)
     return curl.query({ ca_file = service.ca_file, base_url = base }, id, "--compressed",
-      "-m", "0.3").exit
+      "-m", "0.2").exit
   end
 
   local function outcome(base, step)

@@ -2,8 +2,61 @@
 --
 --   lua spec/support/service.lua [--option value …]
 --
--- prints key=value lines, the last of them ready=1, and serves until its standard input ends,
--- its parent is gone, SIGTERM or SIGINT arrives, or --lifetime is over.
+-- It prints key=value lines, the last of them ready=1, and serves until its standard input ends,
+-- its parent is gone, SIGTERM or SIGINT arrives, or --lifetime is over. OPTIONS below lists the
+-- options. Nothing it makes outlives it. Needs lua-http; lua-cjson for the control port;
+-- LuaSocket for resets and the black hole.
+--
+-- ADDRESSES
+--   base_url     the relay: https, HTTP/2 and HTTP/1.1     h1_url    the same, HTTP/1.1 only
+--   http_url     the same, plain http                      cdn_url   videos, on another host name
+--   control_url  see below                                 proxy_url see service/proxy.lua
+--   ca_file      PEM of the authority that signed them
+--   expired_url wrong_host_url self_signed_url unknown_ca_url   the relay with a bad certificate
+--   tls_cut_url tls_silent_url tls_plain_url   the handshake is cut, never answered, plain HTTP
+--   refused_url  nobody listens there
+--
+-- IDS. What answers an id is a script: steps, each served once, the last one for ever. An id
+-- carries its own, behind a prefix up to `:` and a word like `task_`; from `~` on it is ignored:
+--   sora-2:task_queued,pending;progress=0.5,500*2,completed~17
+-- A step is name;parameter=value;flag*times. An id that is no script, and was given none, is an
+-- unknown task: 400 task_not_exist. The id of the sample goes through its life by itself.
+--
+-- STEPS (the functions of that name say more)
+--   tasks.lua   life;seconds=4 or ;polls=4 (queued … completed)  queued  pending;progress=0.5
+--     sample  minimal  empty_fields  openai_running;progress=50  envelope_running
+--     completed  openai  veo  padded  envelope  other_id;shape=completed  no_url  inputs_only
+--     disputed  disputed_url  url_in;place=detail.draft_info.url
+--     failed  failed_draft  failed_openai  failed_string  failed_envelope
+--     failure_in;place=error.message;reason=text
+--     status;word=any;progress=1;url  status_null _missing _number _empty _unknown
+--     every word that relays send, such as processing, succeeded, cancelled
+--     body;text={"id":"$ID"};type=application/json
+--     video=QUERY adds to the URL of the video; videos.lua lists what it may say
+--   faults.lua  400 … 599, with body=json|html|empty|text  204  task_not_exist  challenge  web_ui
+--     error_object  error_code_empty  error_code_null  error_code_number  error_string
+--     not_exist_200  success_false  no_data  code_msg  detail_string
+--     empty  not_json  truncated  bad_utf8  bom  array  null  string  json_as_text  json_as_html
+--     deep;levels=1000  big;size=1048576  redirect;to=host|http|file|loop|none|URL;status=302
+--   wire.lua    reset  reset_headers  reset_body  close  close_headers  close_body  stale
+--     short_body  long_body  bad_chunk  cut_chunk  no_last_chunk  no_length  garbage  bad_status
+--     bad_header  nul_header  bad_length  negative_length  two_lengths  bad_gzip
+--     never  drip;interval=1  drip_headers;interval=1  header_flood  big_header;size=1048576
+--     huge;size=2147483648;chunked  bomb;size=1073741824  rst_stream;code=7  goaway;last=0
+--   All of tasks.lua and faults.lua: status=N  type=T  retry_after=SECONDS|date:SECONDS|text
+--     request_id=oneapi+x+cf  header=Name: value  gzip  chunked
+--   Every step: delay=SECONDS  key=KEY (401 unless it comes with that key)
+--
+-- CONTROL, in JSON over plain http
+--   PUT  /control/script?id=ID   ["500*2", {"step":"body","text":"…","times":1}, "completed"]
+--   PUT  /control/scripts        {ID: script, …}
+--   PUT  /control/noise          {"rate":0.05,"seed":1,"steps":["502","reset"]}; {} ends it
+--   GET  /control/log?id=&port=&since=SEQ   requests as seen     GET /control/stats   counts
+--   POST /control/reset?id=      forgets scripts, log and counts; with id, that script's progress
+--   POST /control/drop           closes all connections
+--   POST /control/outage?seconds=1   the same, and refuses new ones for a while
+--   POST /control/blackhole      {"url": an address where connecting hangs}
+--   POST /control/stop
 
 local ROOT = (arg[0]:match("^(.*)spec/support/service%.lua$") or "./"):gsub("^$", "./")
 package.path = ROOT .. "?.lua;" .. package.path
@@ -22,6 +75,7 @@ local bad_tls = require "spec.support.service.bad_tls"
 local certificates = require "spec.support.service.certificates"
 local control = require "spec.support.service.control"
 local journal = require "spec.support.service.journal"
+local proxy = require "spec.support.service.proxy"
 local scripts = require "spec.support.service.scripts"
 local server = require "spec.support.service.server"
 
@@ -116,6 +170,7 @@ local function open_ports()
   urls.http_url = url("http", "127.0.0.1", server.http(service, "http", {}))
   urls.cdn_url = url("https", "localhost", server.http(service, "cdn", { context = context }))
   urls.control_url = url("http", "127.0.0.1", control.open(service))
+  urls.proxy_url = url("http", "127.0.0.1", proxy.open(service))
   bad_tls.open(service, authority)
   for _, name in ipairs { "expired", "wrong_host", "self_signed", "unknown_ca", "tls_cut",
     "tls_silent", "tls_plain" } do

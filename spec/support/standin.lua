@@ -38,7 +38,7 @@ local function read_again(file)
 end
 
 -- Waits until the service has announced itself in a file; returns what it says. One that
--- complains before that gets a second more.
+-- complains before that gets half a second more.
 local function await_announcement(out, errors)
   local left = START_SECONDS * 100
   while left > 0 do
@@ -50,7 +50,7 @@ local function await_announcement(out, errors)
       end
       return announced
     end
-    left = #read_again(errors) > 0 and math.min(left, 100) - 1 or left - 1
+    left = #read_again(errors) > 0 and math.min(left, 50) - 1 or left - 1
     system.sleep(0.01)
   end
   error("the stand-in service did not start:\n" .. read_again(errors), 0)

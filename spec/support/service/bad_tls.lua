@@ -47,11 +47,7 @@ function M.open(service, authority)
   for name, handle in pairs(HANDLERS) do
     server.listen(service, name, function(socket)
       service.cq:wrap(function()
-        socket:setmode("b", "bn")
-        socket:onerror(function(_, _, why)
-          return why
-        end)
-        handle(socket)
+        handle(sock.prepare(socket))
       end)
     end)
   end

@@ -20,6 +20,16 @@ local function dead_socket()
   return dead
 end
 
+--- Makes a socket return errors, and write at once what it is given.
+---@param socket userdata
+---@return userdata socket
+function M.prepare(socket)
+  socket:setvbuf("full", math.huge)
+  socket:setmode("b", "bn")
+  socket:onerror(return_error)
+  return socket
+end
+
 --- An unsigned integer as HTTP/2 writes it.
 ---@param value integer
 ---@param bytes integer
@@ -62,10 +72,7 @@ function M.take(x)
   else
     socket = connection:take_socket()
   end
-  socket:setvbuf("full", math.huge)
-  socket:setmode("b", "bn")
-  socket:onerror(return_error)
-  return socket
+  return M.prepare(socket)
 end
 
 --- Writes all bytes now.
