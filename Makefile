@@ -8,6 +8,8 @@
 LUA = lua5.4
 LUAS = lua5.4 lua5.3 lua5.1 luajit
 SPECS = spec
+# For test.sh and the specs, which call it again.
+export MAKE
 
 CC = cc
 CFLAGS = -O2 -g
@@ -79,23 +81,22 @@ FORCE:
 ## env: print what puts this checkout on Lua's path: eval "$(make -s env)"
 .PHONY: env
 env:
-	@echo 'export $(call before,$(path_name),$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua)'
-	@echo 'export $(call before,$(cpath_name),$(CURDIR)/$(BUILD)/?.so)'
+	@: $(info export $(lua_path))$(info export $(lua_cpath))
 
-# $(call before,NAME,PATH): the assignment, inside single quotes, of PATH and what NAME had.
-before = $1='\''$2;'\''"$${$1:-;}"
+# Shell words that put this checkout before what the variables already hold, or before the defaults.
+lua_path = $(call before,LUA_PATH,$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua)
+lua_cpath = $(call before,LUA_CPATH,$(CURDIR)/$(BUILD)/?.so)
+before = $(call versioned,$1)='$2;'"$${$(call versioned,$1):-;}"
 
 # Lua 5.2 and later read LUA_PATH_5_4 and its like instead, where they are set.
 versioned = $(if $($1_$(subst .,_,$(LUA_ABI))),$1_$(subst .,_,$(LUA_ABI)),$1)
-path_name = $(call versioned,LUA_PATH)
-cpath_name = $(call versioned,LUA_CPATH)
 
 ## run: install what is missing, build, and wait for a stand-in task, or with ID=… for a real one
 .PHONY: run
 run:
 	@sh spec/support/setup.sh $(if $(ID),build,run) $(LUA)
 	@$(MAKE) -s build
-	@eval "$$($(MAKE) -s env)"; \
+	@export $(lua_path) $(lua_cpath); \
 	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; else $(LUA) spec/support/demo.lua; fi
 
 ## test: install what the specs need and run SPECS (all) under each of LUAS (all four)

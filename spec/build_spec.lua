@@ -1,3 +1,4 @@
+local MAKE = os.getenv("MAKE") or "make"
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 
 local function output_of(command)
@@ -22,7 +23,8 @@ end
 
 --- Runs a script in a shell, away from the checkout, in which `make env` was evaluated.
 local function output_in_env(before, script)
-  return output_of(('%s eval "$(make -s env LUA=%s)"; cd /; %s'):format(before, LUA, script))
+  local evaluate = ('eval "$(%s -s env LUA=%s)"'):format(MAKE, LUA)
+  return output_of(table.concat({ before, evaluate, "cd /", script }, "; "))
 end
 
 describe("the built module", function()
@@ -39,18 +41,18 @@ end)
 describe("make env", function()
   it("lets the module be required from anywhere", function()
     local print_version = LUA .. [[ -e 'print(require("sora")._VERSION)']]
-    assert.are.equal("sora 0.1.0\n", output_in_env("unset LUA_PATH LUA_CPATH;", print_version))
+    assert.are.equal("sora 0.1.0\n", output_in_env("unset LUA_PATH LUA_CPATH", print_version))
   end)
 
   it("keeps what was on the paths, behind its own", function()
     local print_paths = [[printf '%s\n' "$LUA_PATH" "$LUA_CPATH"]]
-    local paths = output_in_env("export LUA_PATH='/a/?.lua;;' LUA_CPATH='/b/?.so';", print_paths)
+    local paths = output_in_env("export LUA_PATH='/a/?.lua;;' LUA_CPATH='/b/?.so'", print_paths)
     assert.is_truthy(paths:match("^/[^\n]+/lua/%?%.lua;[^\n]+;/a/%?%.lua;;\n/[^\n]+;/b/%?%.so\n$"))
   end)
 
   it("keeps the default paths where none were set", function()
     local print_paths = [[printf '%s\n' "$LUA_PATH" "$LUA_CPATH"]]
-    local paths = output_in_env("unset LUA_PATH LUA_CPATH;", print_paths)
+    local paths = output_in_env("unset LUA_PATH LUA_CPATH", print_paths)
     assert.is_truthy(paths:match("^[^\n]+;;\n[^\n]+;;\n$"))
   end)
 end)

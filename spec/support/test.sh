@@ -14,7 +14,7 @@ for lua; do
   printf '\n== %s\n' "$lua"
   rm -f "$counts"
   (
-    eval "$(make -s --no-print-directory env LUA="$lua")"
+    eval "$("${MAKE:-make}" -s env LUA="$lua")"
     # shellcheck disable=SC2086
     exec "$lua" spec/support/runner.lua "$counts" $specs
   )
