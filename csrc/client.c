@@ -469,6 +469,31 @@ static int pollfd(lua_State *L) {
   return 1;
 }
 
+/* client:cancel(): ends everything in flight as cancelled */
+static int cancel_all(lua_State *L) {
+  struct client *client = sora_client_check_any(L, 1);
+  while (client->live.first != NULL)
+    sora_request_cancel(client->live.first, "cancelled by the caller");
+  return 0;
+}
+
+/* client:in_flight() → how many requests have not ended */
+static int in_flight(lua_State *L) {
+  lua_pushinteger(L, sora_client_check_any(L, 1)->counts.in_flight);
+  return 1;
+}
+
+/* client:retries() → the client's own default */
+static int retries(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)sora_client_check_any(L, 1)->settings.retries);
+  return 1;
+}
+
+static int closed(lua_State *L) {
+  lua_pushboolean(L, sora_client_check_any(L, 1)->closed);
+  return 1;
+}
+
 static int events(lua_State *L) {
   sora_client_check_any(L, 1);
   lua_pushliteral(L, "r");
@@ -523,7 +548,9 @@ int sora_client_class(lua_State *L) {
                                      {"finished", finished},     {"step", step},
                                      {"pollfd", pollfd},         {"events", events},
                                      {"timeout", timeout},       {"stats", stats},
-                                     {"close", close_client},    {NULL, NULL}};
+                                     {"close", close_client},    {"cancel", cancel_all},
+                                     {"in_flight", in_flight},   {"closed", closed},
+                                     {"retries", retries},       {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
       {"__gc", collect_client}, {"__tostring", to_string}, {NULL, NULL}};
   luaL_checktype(L, 1, LUA_TTABLE);

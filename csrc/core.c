@@ -67,8 +67,8 @@ static int is_scheduled(lua_State *L) {
 }
 
 /* Queries the client at stack index `client` for the id at `id` with the options at `id + 1`. In a
-   coroutine of a scheduler it yields an inbox and the request, and returns what it is resumed with;
-   elsewhere it blocks. */
+   coroutine of a scheduler it yields an inbox, the request and the client, and returns what it is
+   resumed with; elsewhere it blocks. */
 static int query_on(lua_State *L, int client, int id) {
   struct request *request = sora_request_query(L, client, id, id + 1, 1);
   int self = lua_gettop(L);
@@ -76,7 +76,8 @@ static int query_on(lua_State *L, int client, int id) {
     lua_newtable(L);
     lua_insert(L, self);
     sora_client_register(L, client, self);
-    return lua_yield(L, 2);
+    lua_pushvalue(L, client);
+    return lua_yield(L, 3);
   }
   wait_for(L, request->client, request);
   return sora_answer_push(L, request, self, client, lua_upvalueindex(UPVALUE_DECODER));
@@ -140,9 +141,9 @@ static int descriptors(lua_State *L, struct pollfd *polled, double *seconds) {
       break;
     struct client *client = sora_client_check_any(L, -1);
     lua_pop(L, 1);
+    *seconds = least(*seconds, sora_client_timeout(client));
     if (client->multi == NULL)
       continue;
-    *seconds = least(*seconds, sora_client_timeout(client));
     int fd = sora_pollset_fd(&client->set);
     if (fd >= 0)
       polled[count++] = (struct pollfd){.fd = fd, .events = POLLIN};

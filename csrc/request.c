@@ -497,6 +497,15 @@ static int progress(lua_State *L) {
   return 2;
 }
 
+/* request:etag() → the strong ETag of a download's answer (RFC 9110, 8.8.3), or nothing */
+static int etag(lua_State *L) {
+  const char *text = sora_request_check(L, 1)->answer.etag;
+  if (*text != '"')
+    return 0;
+  lua_pushstring(L, text);
+  return 1;
+}
+
 static int to_string(lua_State *L) {
   static const char *const states[] = {"new", "running", "paused", "ended"};
   struct request *request = sora_request_check(L, 1);
@@ -506,7 +515,7 @@ static int to_string(lua_State *L) {
 
 void sora_request_open(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"cancel", cancel}, {"done", done}, {"progress", progress}, {NULL, NULL}};
+      {"cancel", cancel}, {"done", done}, {"progress", progress}, {"etag", etag}, {NULL, NULL}};
   luaL_newmetatable(L, METATABLE);
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");

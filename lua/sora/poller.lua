@@ -223,7 +223,7 @@ end
 -- unless the same URL has answered well before.
 local function is_final(self, err)
   if err.kind == "cancelled" then return true end
-  if err.html and (err.status or 200) < 400 then return self.task == nil end
+  if err.kind == "http" and err.status == 200 then return self.task == nil end
   return err.retryable == false
 end
 

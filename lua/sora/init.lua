@@ -1,0 +1,16 @@
+--- require "sora": the plain module. It blocks, as a script wants; inside `sora.run` it does not.
+
+local core = require "sora.core"
+local host = require "sora.host"
+local standalone = require "sora.standalone"
+
+local sora = host.new(standalone)
+host.add_calls(sora, core.methods, core.default)
+
+sora.query = core.query
+sora.client = core.client
+sora.run = standalone.run
+sora.spawn = standalone.spawn
+sora.sleep = standalone.sleep
+
+return sora

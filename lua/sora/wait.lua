@@ -1,0 +1,105 @@
+--- Waiting for one task: `wait` and `watch`. The rules are poller.lua's; here they meet a driver.
+
+local core = require "sora.core"
+local inboxes = require "sora.inbox"
+local paces = require "sora.pace"
+local pollers = require "sora.poller"
+
+local M = {}
+
+local pace_of = setmetatable({}, { __mode = "k" })
+
+--- What all waits of one client share.
+---@return sora.pace
+function M.pace(client)
+  local pace = pace_of[client]
+  if not pace then
+    pace = paces.new()
+    pace_of[client] = pace
+  end
+  return pace
+end
+
+--- The options for each poll: those of the caller, with the time that is left. A poll is not
+-- repeated by itself, unless the caller asks for it: the wait is what goes on after an error.
+---@param given table?
+---@return table
+function M.poll_options(given)
+  local opts = { retries = 0 }
+  for name, value in pairs(given or {}) do opts[name] = value end
+  return opts
+end
+
+--- The error of a wait that was ended before its task.
+---@return sora.error
+function M.cancelled(message, poller)
+  return core.error { kind = "cancelled", message = message, id = poller.id, task = poller.task }
+end
+
+--- Tells the caller of a change. Returns an error when that ends the wait.
+---@param policy table
+---@param poller sora.poller
+---@return sora.error?
+function M.tell(policy, poller, now)
+  local on_update = policy.on_update
+  if not on_update or on_update(poller.task, poller:info(now)) ~= false then return nil end
+  return M.cancelled("on_update ended the wait", poller)
+end
+
+--- Polls until the task ends or, with `until_change`, until its status or progress changed.
+---@return any? task
+---@return sora.error? err
+---@return boolean? ended
+local function follow(driver, client, poller, policy, opts, until_change)
+  local inbox = inboxes.new()
+  local action, value = poller:due(driver.now())
+  while action == "ask" do
+    if value > 0 then
+      driver.park(inbox, value)
+      action, value = poller:due(driver.now())
+    else
+      opts.timeout = poller:remaining(driver.now())
+      inboxes.query(driver, inbox, client, poller.id, opts)
+      local task, err = inboxes.result(driver, inbox)
+      local now, changed = driver.now(), nil
+      action, value, changed = poller:answer(now, task, err)
+      if changed then
+        local stopped = M.tell(policy, poller, now)
+        if stopped then return nil, stopped, true end
+        if until_change and action == "ask" then return poller.task end
+      end
+    end
+    if action == "ask" and client:closed() then
+      return nil, M.cancelled("the client was closed", poller), true
+    end
+  end
+  if action == "done" then return value, nil, true end
+  return nil, value, true
+end
+
+local function new_poller(driver, client, id, policy)
+  return pollers.new(id, pollers.rules(policy, core.error), M.pace(client), driver.now())
+end
+
+--- client:wait(id, opts), its arguments checked.
+function M.wait(driver, client, id, policy, given)
+  local poller = new_poller(driver, client, id, policy)
+  local task, err = follow(driver, client, poller, policy, M.poll_options(given))
+  return task, err
+end
+
+--- client:watch(id, opts), its arguments checked. The fourth value closes the loop in Lua 5.4.
+function M.watch(driver, client, id, policy, given)
+  local poller, opts = new_poller(driver, client, id, policy), M.poll_options(given)
+  local over = false
+  local function next_change()
+    if over then return nil end
+    local task, err, ended = follow(driver, client, poller, policy, opts, true)
+    over = ended
+    if err then error(err, 0) end
+    return task
+  end
+  return next_change
+end
+
+return M
