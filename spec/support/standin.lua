@@ -12,8 +12,17 @@ local json = require "dkjson"
 local pattern = require "spec.support.service.pattern"
 local system = require "system"
 
+-- The interpreter that runs this process.
+local function interpreter()
+  local place = 0
+  while arg and arg[place - 1] do
+    place = place - 1
+  end
+  return place < 0 and arg[place] or "lua"
+end
+
 local M = {
-  LUA = os.getenv("STANDIN_LUA") or "lua5.4", -- runs the service, whatever runs the specs
+  LUA = os.getenv("STANDIN_LUA") or interpreter(), -- runs the service
 }
 
 local START_SECONDS = 20
@@ -60,7 +69,8 @@ end
 ---@param options table<string, number>|nil  as of service.lua, with _ for -
 ---@return table service  its addresses (base_url, cdn_url, …), ca_file, pid and these methods
 function M.start(options)
-  local command = { "exec", quote(M.LUA), "spec/support/service.lua" }
+  -- What is loaded into this process to test the module (a sanitizer) is not for the service.
+  local command = { "exec env -u LD_PRELOAD", quote(M.LUA), "spec/support/service.lua" }
   for name, value in pairs(options or {}) do
     command[#command + 1] = string.format("--%s %s", (name:gsub("_", "-")), value)
   end
