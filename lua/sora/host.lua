@@ -89,13 +89,14 @@ function M.add_calls(module, methods, default)
       local policy, given = core.options(call.options or name, opts, 3)
       return call.work(driver, client, argument, policy, given)
     end
+    -- no tail calls: the level at which misuse is raised counts these frames
     module[name] = function(argument, opts)
-      local a, b = checked(default(), argument, opts)
-      return a, b
+      local a, b, c, d = checked(default(), argument, opts)
+      return a, b, c, d
     end
     methods[name] = function(client, argument, opts)
-      local a, b = checked(client, argument, opts)
-      return a, b
+      local a, b, c, d = checked(client, argument, opts)
+      return a, b, c, d
     end
   end
   local function download(client, source, path, opts)

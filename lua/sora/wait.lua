@@ -50,8 +50,7 @@ end
 ---@return any? task
 ---@return sora.error? err
 ---@return boolean? ended
-local function follow(driver, client, poller, policy, opts, until_change)
-  local inbox = inboxes.new()
+local function follow(driver, client, inbox, poller, policy, opts, until_change)
   local action, value = poller:due(driver.now())
   while action == "ask" do
     if value > 0 then
@@ -61,7 +60,7 @@ local function follow(driver, client, poller, policy, opts, until_change)
       opts.timeout = poller:remaining(driver.now())
       inboxes.query(driver, inbox, client, poller.id, opts)
       local task, err = inboxes.result(driver, inbox)
-      local now, changed = driver.now(), nil
+      local now, changed = driver.now()
       action, value, changed = poller:answer(now, task, err)
       if changed then
         local stopped = M.tell(policy, poller, now)
@@ -84,22 +83,26 @@ end
 --- client:wait(id, opts), its arguments checked.
 function M.wait(driver, client, id, policy, given)
   local poller = new_poller(driver, client, id, policy)
-  local task, err = follow(driver, client, poller, policy, M.poll_options(given))
+  local task, err = follow(driver, client, inboxes.new(), poller, policy, M.poll_options(given))
   return task, err
 end
 
 --- client:watch(id, opts), its arguments checked. The fourth value closes the loop in Lua 5.4.
 function M.watch(driver, client, id, policy, given)
   local poller, opts = new_poller(driver, client, id, policy), M.poll_options(given)
-  local over = false
+  local inbox, over = inboxes.new(), false
   local function next_change()
     if over then return nil end
-    local task, err, ended = follow(driver, client, poller, policy, opts, true)
+    local task, err, ended = follow(driver, client, inbox, poller, policy, opts, true)
     over = ended
     if err then error(err, 0) end
     return task
   end
-  return next_change
+  local closer = setmetatable({}, { __close = function()
+    over = true
+    inboxes.cancel(inbox)
+  end })
+  return next_change, nil, nil, closer
 end
 
 return M
