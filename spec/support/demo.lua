@@ -12,11 +12,10 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
-standin.LUA = arg[-1]
 local service = standin.start()
 local status, how, code = os.execute(table.concat({
   "SORA_API_KEY=stand-in SORA_BASE_URL=" .. quote(service.base_url),
-  quote(arg[-1]), "examples/wait.lua", quote(service.sample_id),
+  quote(standin.LUA), "examples/wait.lua", quote(service.sample_id),
   "--ca-file", quote(service.ca_file), "--out", VIDEO,
 }, " "))
 service:stop()

@@ -11,9 +11,6 @@ set -eu
 purpose=$1
 shift
 luas=$*
-# What runs the stand-in service: specs have it in a process of its own, whatever runs them.
-service_lua=lua5.4
-[ "$purpose" != run ] || service_lua=$luas
 
 # Every need: how to recognise it, Debian's packages, the reason.
 needs() {
@@ -34,13 +31,9 @@ needs() {
   need path:/etc/ssl/cert.pem:/etc/ssl/certs ca-certificates "the authorities that HTTPS trusts"
   [ "$purpose" != build ] || return 0
 
-  case " $luas " in
-  *" $service_lua "*) ;;
-  *) need "command:$service_lua" "$service_lua" "runs the stand-in service" ;;
-  esac
-  need service:http.server lua-http "the stand-in service is built on it"
-  need service:socket lua-socket "the ports of the stand-in service that are no good server's"
-  need service:dkjson lua-dkjson "control of the stand-in service"
+  need module:http.server lua-http "the stand-in service is built on it"
+  need module:socket lua-socket "the ports of the stand-in service that are no good server's"
+  need module:dkjson lua-dkjson "control of the stand-in service"
   need module:system lua-system "waits for the stand-in service to start"
   [ "$purpose" != run ] || return 0
 
@@ -77,7 +70,6 @@ met() {
   pkg-config) pkg-config --exists "$2" 2>/dev/null ;;
   path) any_file "$2" ;;
   module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
-  service) has_module "$service_lua" "$2" ";/usr/share/lua/5.3/?.lua" ;;
   esac
 }
 
@@ -90,12 +82,13 @@ any_file() (
   return 1
 )
 
-# has_module LUA MODULE [PATH]: the interpreter finds the module on its path, or on that one. The
-# stand-in service makes do with the files of Lua 5.3: lua-http is packaged up to that version only.
+# has_module LUA MODULE: the interpreter finds the module on its path. lua-http, which is packaged
+# up to Lua 5.3, may be there: the stand-in service makes do with that under every Lua.
 has_module() {
-  "$1" - "$2" "${3-}" <<'END' 2>/dev/null
-    local name, further = ...
-    local path = package.path .. ";" .. package.cpath .. further
+  "$1" - "$2" <<'END' 2>/dev/null
+    local name = ...
+    local path = package.path .. ";" .. package.cpath
+    if name == "http.server" then path = path .. ";/usr/share/lua/5.3/?.lua" end
     for template in path:gmatch "[^;]+" do
       if io.open((template:gsub("?", (name:gsub("%.", "/"))))) then os.exit(0) end
     end
