@@ -16,7 +16,7 @@ local service = standin.start()
 local status, how, code = os.execute(table.concat({
   "SORA_API_KEY=stand-in SORA_BASE_URL=" .. quote(service.base_url),
   quote(standin.LUA), "examples/wait.lua", quote(service.sample_id),
-  "--ca-file", quote(service.ca_file), "--out", VIDEO,
+  "--ca-file", quote(service.ca_file), "--out", VIDEO, "--interval 0.5",
 }, " "))
 service:stop()
 if type(status) == "number" then -- Lua 5.1
