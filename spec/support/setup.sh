@@ -43,6 +43,7 @@ needs() {
   [ "$purpose" != test ] || return 0
 
   need command:clang clang "the second compiler that warnings are asked of"
+  need clang-runtime:fuzzer libclang-rt-dev "fuzzes the decoder"
   need command:clang-format clang-format "checks the format of the C files"
   need command:luacheck lua-check "checks the Lua files"
   need command:luarocks luarocks "builds the rock"
@@ -69,6 +70,7 @@ met() {
   command) command -v "$2" >/dev/null ;;
   pkg-config) pkg-config --exists "$2" 2>/dev/null ;;
   path) any_file "$2" ;;
+  clang-runtime) ls "$(clang -print-runtime-dir)" 2>/dev/null | grep -q "$2" ;;
   module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
   esac
 }
