@@ -70,7 +70,7 @@ met() {
   command) command -v "$2" >/dev/null ;;
   pkg-config) pkg-config --exists "$2" 2>/dev/null ;;
   path) any_file "$2" ;;
-  clang-runtime) ls "$(clang -print-runtime-dir)" 2>/dev/null | grep -q "$2" ;;
+  clang-runtime) set -- "$(clang -print-runtime-dir 2>/dev/null)"/*"$2"* && [ -e "$1" ] ;;
   module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
   esac
 }
