@@ -27,7 +27,7 @@ end
 --- Reads the command line: `--name value`, `--name=value`, `--flag`, and `--` before what is none.
 -- A bad one ends the program, and so does --help.
 ---@param usage string  its first line is shown after a mistake, all of it by --help
----@param kinds table<string, "text"|"number"|"flag">  the options; a number is above 0
+---@param kinds table<string, "text"|"number"|"count"|"flag">  the options
 ---@return table options
 ---@return string[] rest
 ---@return fun(text: string) misuse  ends the program
@@ -53,10 +53,13 @@ function M.options(usage, kinds)
         i = i + 1
         value = arg[i] or stop(word .. " needs a value")
       end
-      if kind == "number" and (tonumber(value) or 0) <= 0 then
-        stop("--" .. name .. " needs a number above 0")
+      if kind == "number" or kind == "count" then
+        value = tonumber(value) or 0
+        if value <= 0 or kind == "count" and value % 1 ~= 0 then
+          stop(("--%s needs a %snumber above 0"):format(name, kind == "count" and "whole " or ""))
+        end
       end
-      options[name] = kind == "number" and tonumber(value) or value
+      options[name] = value
     end
     i = i + 1
   end
