@@ -168,6 +168,11 @@ double sora_client_timeout(const struct client *client) {
   return client->finished.first != NULL ? 0 : due_in(client);
 }
 
+/* Makes the descriptor readable in `due` seconds, below 0: when a socket is ready. */
+static void arm(struct client *client, double due) {
+  sora_pollset_arm(&client->set, due < 0 ? 0 : sora_now() + due);
+}
+
 static void run_timers(struct client *client) {
   int running;
   double now = sora_now();
@@ -201,11 +206,14 @@ int sora_client_step(struct client *client, double seconds) {
   for (int i = 0; i < count; i++)
     curl_multi_socket_action(client->multi, events[i].fd, events[i].events, &running);
   run_timers(client);
-  if (client->exported) {
-    due = due_in(client);
-    sora_pollset_arm(&client->set, due < 0 ? 0 : sora_now() + due);
-  }
+  if (client->exported)
+    arm(client, due_in(client));
   return 1;
+}
+
+void sora_client_announce(struct client *client) {
+  if (client->exported)
+    arm(client, sora_client_timeout(client));
 }
 
 /* ---- life ---- */
@@ -393,8 +401,9 @@ void sora_client_register(lua_State *L, int client_index, int owner) {
 static int start_request(lua_State *L) {
   int level = (int)luaL_optinteger(L, 5, 1);
   lua_settop(L, 4);
-  sora_request_query(L, 1, 2, 3, level);
+  struct request *request = sora_request_query(L, 1, 2, 3, level);
   sora_client_register(L, 1, 4);
+  sora_client_announce(request->client);
   return 1;
 }
 
@@ -416,8 +425,9 @@ static int start_fetch(lua_State *L) {
   fetch.offset = (long long)lua_tonumber(L, -1);
   lua_getfield(L, 2, "id");
   luaL_argcheck(L, fetch.url != NULL && fetch.path != NULL, 2, "url and path expected");
-  sora_request_fetch(L, 1, lua_gettop(L), &fetch, 3, 1);
+  struct request *request = sora_request_fetch(L, 1, lua_gettop(L), &fetch, 3, 1);
   sora_client_register(L, 1, 4);
+  sora_client_announce(request->client);
   return 1;
 }
 
@@ -462,8 +472,7 @@ static int pollfd(lua_State *L) {
     return 0;
   if (!client->exported) {
     client->exported = 1;
-    double due = sora_client_timeout(client);
-    sora_pollset_arm(&client->set, due < 0 ? 0 : sora_now() + due);
+    sora_client_announce(client);
   }
   lua_pushinteger(L, fd);
   return 1;
@@ -474,6 +483,7 @@ static int cancel_all(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
   while (client->live.first != NULL)
     sora_request_cancel(client->live.first, "cancelled by the caller");
+  sora_client_announce(client);
   return 0;
 }
 
@@ -512,6 +522,15 @@ static int timeout(lua_State *L) {
 
 static int close_client(lua_State *L) {
   sora_client_close(sora_client_check_any(L, 1));
+  return 0;
+}
+
+/* __close: by the method, which a host may have put something around */
+static int close_by_method(lua_State *L) {
+  lua_settop(L, 1);
+  lua_getfield(L, 1, "close");
+  lua_insert(L, 1);
+  lua_call(L, 1, 0);
   return 0;
 }
 
@@ -559,7 +578,7 @@ int sora_client_class(lua_State *L) {
   luaL_setfuncs(L, methods, 0);
   lua_newtable(L);
   luaL_setfuncs(L, metamethods, 0);
-  lua_pushcfunction(L, close_client);
+  lua_pushcfunction(L, close_by_method);
   lua_setfield(L, 3, "__close");
   lua_pushvalue(L, 1);
   lua_setfield(L, 3, "__index");

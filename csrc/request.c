@@ -476,8 +476,10 @@ static int collect(lua_State *L) {
 
 static int cancel(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
-  if (request->client != NULL)
+  if (request->client != NULL) {
     sora_request_cancel(request, "cancelled by the caller");
+    sora_client_announce(request->client);
+  }
   return 0;
 }
 
