@@ -7,3 +7,5 @@ read_globals = {
 max_line_length = 100
 
 files["spec"].std = "+busted"
+
+files["lua/resty"].read_globals = { "ngx" }

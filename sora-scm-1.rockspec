@@ -41,6 +41,7 @@ build = {
   install_pass = false,
   install = {
     lib = {
+      ["resty.sora"] = "lua/resty/sora.lua",
       ["sora.core"] = "build/luarocks/sora/core.so",
     },
     lua = {

@@ -1,0 +1,195 @@
+--- Runs a real nginx with its Lua module, for specs: unpacked by setup.sh into build/nginx, or the
+-- machine's own.
+--
+--   local server = nginx.start {
+--     http = "init_by_lua_block { … }",          -- inside http { }
+--     locations = { ["/task"] = "local sora = require 'resty.sora' …" },  -- path -> Lua or, with
+--   }                                             -- a leading "{", nginx's own directives
+--   server:get("/task")  server:signal("HUP")  server:log()  server:stop()
+--
+-- The module under test is the one on this process's path. nginx ends with this process, however
+-- that ends, and leaves no file.
+
+local socket = require "socket"
+local system = require "system"
+
+local M = {}
+
+local LUA_MODULE = "ngx_http_lua_module.so"
+
+local function exists(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
+local function output_of(command)
+  local pipe = assert(io.popen(command))
+  local output = pipe:read("*a")
+  pipe:close()
+  return output
+end
+
+local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+--- The nginx that there is: its command, the Lua files that belong to it and its dynamic modules;
+-- nil when there is none.
+local function find()
+  local here = output_of("pwd"):gsub("\n", "") .. "/build/nginx"
+  if exists(here .. "/usr/sbin/nginx") then
+    local libraries = output_of("ls -d " .. quote(here) .. "/lib/*-linux-* 2>/dev/null; ls -d "
+      .. quote(here) .. "/usr/lib/*-linux-* 2>/dev/null"):gsub("\n", ":")
+    return {
+      command = "LD_LIBRARY_PATH=" .. quote(libraries) .. " " .. quote(here .. "/usr/sbin/nginx"),
+      lua = here .. "/usr/share/lua/5.1/?.lua;",
+      modules = here .. "/usr/lib/nginx/modules/",
+    }
+  end
+  for _, place in ipairs { "/usr/sbin/nginx", "/usr/local/openresty/nginx/sbin/nginx" } do
+    local built_in = place:find("openresty", 1, true)
+    local modules = "/usr/lib/nginx/modules/"
+    if exists(place) and (built_in or exists(modules .. LUA_MODULE)) then
+      return {
+        command = place,
+        lua = built_in and "/usr/local/openresty/lualib/?.lua;" or "",
+        modules = not built_in and modules or nil,
+      }
+    end
+  end
+end
+
+--- Whether there is one.
+function M.is_there() return find() ~= nil end
+
+local function free_port()
+  local probe = assert(socket.bind("127.0.0.1", 0))
+  local _, port = probe:getsockname()
+  probe:close()
+  return port
+end
+
+local function location(path, body)
+  if body:find "^{" then return ("    location %s %s\n"):format(path, body) end
+  return ("    location %s { content_by_lua_block {\n%s\n    } }\n"):format(path, body)
+end
+
+local function configuration(options, place, port)
+  local lines = {}
+  local function add(format, ...) lines[#lines + 1] = format:format(...) end
+  if output_of("id -u") == "0\n" then add("user root;") end
+  if place.modules then
+    add("load_module %sndk_http_module.so;", place.modules)
+    add("load_module %s%s;", place.modules, LUA_MODULE)
+  end
+  add("worker_processes %d;\npid nginx.pid;\nerror_log error.log %s;", options.workers or 1,
+    options.log_level or "notice")
+  for _, name in ipairs(options.env or {}) do add("env %s;", name) end
+  add("%s\nevents { worker_connections 4096; }\nhttp {", options.main or "")
+  add("  access_log off;\n  lua_package_path '%s%s';", place.lua, package.path)
+  add("  lua_package_cpath '%s';", package.cpath)
+  for _, kind in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
+    add("  %s_temp_path %s;", kind, kind)
+  end
+  add("  keepalive_requests 1000000;\n%s", options.http or "")
+  add("  server {\n    listen 127.0.0.1:%d backlog=4096;\n    default_type text/plain;", port)
+  add("%s", options.server or "")
+  for path, body in pairs(options.locations or {}) do add("%s", location(path, body)) end
+  add("  }\n}\n")
+  return table.concat(lines, "\n")
+end
+
+local Server = {}
+Server.__index = Server
+
+local function read_file(path)
+  local file = io.open(path)
+  local text = file and file:read("*a") or ""
+  if file then file:close() end
+  return text
+end
+
+local function await(condition, what, seconds)
+  local deadline = system.monotime() + (seconds or 10)
+  while not condition() do
+    if system.monotime() > deadline then error(what, 3) end
+    system.sleep(0.01)
+  end
+end
+
+--- Starts an nginx of one's own.
+---@param options table  main, http, server: directives; locations; workers; env: names of variables
+---   that it may see; log_level; asan: a library to load first
+---@return table server  url, port, pid, folder and these methods
+function M.start(options)
+  local place = assert(find(), "there is no nginx with its Lua module")
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(output_of("mkdir " .. quote(folder) .. " && echo made") == "made\n")
+  local port = free_port()
+  local file = assert(io.open(folder .. "/nginx.conf", "w"))
+  file:write(configuration(options, place, port))
+  file:close()
+  -- the shell lives as long as its input; then nginx is told to end
+  local command = ("(%s -p %s -e error.log -c nginx.conf -g 'daemon off;' </dev/null & "
+    .. "echo $! >%s/master; cat >/dev/null; kill -QUIT $! 2>/dev/null; "
+    .. "(sleep 5; kill -TERM $!) >/dev/null 2>&1 & timer=$!; wait $(cat %s/master); kill $timer; "
+    .. "rm -rf %s) >%s/output 2>&1")
+  local f = quote(folder)
+  local input = assert(io.popen(command:format(place.command, f, f, f, f, f), "w"))
+  local self = setmetatable({
+    folder = folder, port = port, url = "http://127.0.0.1:" .. port, input = input,
+  }, Server)
+  local function listens()
+    local probe = socket.connect("127.0.0.1", port)
+    if probe then probe:close() end
+    return probe ~= nil
+  end
+  local ok, err = pcall(await, listens, "nginx did not start")
+  if not ok then
+    err = err .. "\n" .. read_file(folder .. "/output") .. self:log()
+    self:stop()
+    error(err, 2)
+  end
+  self.pid = tonumber(read_file(folder .. "/nginx.pid"))
+  return self
+end
+
+--- What nginx answers.
+---@param path string
+---@param options string?  further options of curl
+---@return string body
+---@return integer status  0 where there was no answer
+function Server:get(path, options)
+  local output = output_of(("curl -sS --noproxy '*' --max-time 30 -w '\\n%%{http_code}' %s %s 2>&1")
+    :format(options or "", quote(self.url .. path)))
+  local body, status = output:match("^(.*)\n(%d+)$")
+  return body or output, tonumber(status) or 0
+end
+
+--- What it has written to its log.
+function Server:log() return read_file(self.folder .. "/error.log") end
+
+---@param name string  HUP, QUIT, …
+function Server:signal(name) os.execute(("kill -%s %d"):format(name, self.pid)) end
+
+--- The processes of its workers.
+---@return integer[]
+function Server:workers()
+  local pids = {}
+  for pid in output_of("ps -o pid= --ppid " .. self.pid):gmatch("%d+") do
+    pids[#pids + 1] = tonumber(pid)
+  end
+  return pids
+end
+
+--- Ends it, gracefully, and waits for its end.
+---@return string log  what it had written
+function Server:stop()
+  if self.stopped then return "" end
+  self.stopped = true
+  local log = self:log()
+  self.input:close()
+  return log
+end
+
+return M
