@@ -120,6 +120,72 @@ check-warnings:
 	  $(MAKE) -s LUA=$$lua CC=$$cc WERROR=1 BUILD=build/warnings/$$cc-$$lua build || exit 1; \
 	done; done
 
+# C helpers of the specs.
+$(BUILD)/support/%.so: spec/support/%.c $(BUILD)/obj/command
+	@mkdir -p $(@D)
+	$(compile) $(LIBFLAG) -o $@ $<
+
+# Programs of the specs that hold a Lua of their own.
+programs = $(BUILD)/support/torture
+$(programs): $(BUILD)/support/%: spec/support/%.c $(BUILD)/obj/command
+	@mkdir -p $(@D)
+	$(compile) $(LDFLAGS) -rdynamic -o $@ $< $(shell $(PKG_CONFIG) --libs $(lua_pc)) -lm -ldl
+
+## support: build what specs need in C; they ask for it themselves
+.PHONY: support
+support: $(BUILD)/support/failing_allocator.so $(programs)
+
+## conformance: decode the files of the JSON test suite in the folder SUITE under each of LUAS
+.PHONY: conformance
+conformance:
+	@for lua in $(LUAS); do \
+	  $(MAKE) --no-print-directory LUA=$$lua build && \
+	  ( eval "$$($(MAKE) -s env LUA=$$lua)"; $$lua spec/conformance.lua "$(SUITE)" ) || exit 1; \
+	done
+
+## bench-decode: time the decoder beside all the others that LUA finds
+.PHONY: bench-decode
+bench-decode: build
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/decode.lua
+
+small_sizes = -DWINDOW_FIRST=16 -DWINDOW_MAX=24 -DFRAMES_FIRST=4 -DSCRATCH_FIRST=32
+decoder_specs = $(wildcard spec/json*_spec.lua) spec/number_spec.lua
+
+## test-decode: run the decoder's specs without SIMD, and with buffers that are soon full
+.PHONY: test-decode
+test-decode:
+	@$(MAKE) --no-print-directory test-variant VARIANT=portable CPPFLAGS=-DSORA_NO_SIMD
+	@$(MAKE) --no-print-directory test-variant VARIANT=small CPPFLAGS="$(small_sizes)"
+
+.PHONY: test-variant
+test-variant: BUILD = build/$(VARIANT)-$(notdir $(LUA))
+test-variant:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD) build
+	@eval "$$($(MAKE) -s env BUILD=$(BUILD))"; $(LUA) spec/support/runner.lua \
+	  $(BUILD)/counts $(decoder_specs)
+
+SECONDS = 60
+FUZZ_CC = clang
+fuzz_sources = $(filter csrc/json%.c csrc/number.c,$(sources))
+fuzz_compile = $(FUZZ_CC) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined \
+  -fno-sanitize-recover=undefined $(lua_cflags) -Icsrc $(small_sizes)
+# The portable scanner beside the one with SIMD: their results are compared.
+fuzz_portable = -DSORA_NO_SIMD $(foreach name,space plain unescape expected flat_rest,\
+  -Dsora_scan_$(name)=portable_scan_$(name))
+
+build/fuzz/decode: spec/fuzz/decode.c $(fuzz_sources) $(wildcard csrc/*.h)
+	@mkdir -p $(@D)
+	$(fuzz_compile) $(fuzz_portable) -c -o build/fuzz/portable_scan.o csrc/json_scan.c
+	$(fuzz_compile) -o $@ spec/fuzz/decode.c build/fuzz/portable_scan.o $(fuzz_sources) \
+	  $(shell $(PKG_CONFIG) --libs $(lua_pc)) -pthread
+
+## fuzz: fuzz the decoder for SECONDS (60) with clang's libFuzzer
+.PHONY: fuzz
+fuzz: build/fuzz/decode
+	@$(LUA) spec/fuzz/seeds.lua build/fuzz/corpus
+	build/fuzz/decode -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
+	  -dict=spec/fuzz/json.dict -artifact_prefix=build/fuzz/ build/fuzz/corpus
+
 ## install: install below DESTDIR and PREFIX (/usr/local) or into INST_LUADIR and INST_LIBDIR
 .PHONY: install
 install: build

@@ -21,17 +21,18 @@
  * table, the tables and the names that wait for their values move to one Lua table, and the window
  * is empty again: the containers are "buried". One comes back when the one within it closes.
  */
+#ifndef WINDOW_MAX /* tests make these sizes small */
 #define WINDOW_FIRST 64
 #define WINDOW_MAX 4096
+#define FRAMES_FIRST 64
+#define SCRATCH_FIRST 512
+#endif
 
 /* Slots above the counted ones, for a table and a pair on their way. */
 #define STACK_SLACK 4
 
 /* What lies below the window. */
 enum { SLOT_NAMES = 1, SLOT_SCRATCH, SLOT_FRAMES, SLOT_BURIED, SLOTS = SLOT_BURIED };
-
-#define FRAMES_FIRST 64
-#define SCRATCH_FIRST 512
 
 /* Behind the strings of the names, in the same table, is the metatable of empty arrays. */
 #define EMPTY_ARRAY_INDEX (NAMES_STRINGS + 1)

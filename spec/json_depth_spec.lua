@@ -1,3 +1,4 @@
+-- luacheck: read globals newproxy
 local decode = require("sora.core").decode
 
 --- Kilobytes that Lua has allocated at most while f ran, over what it had before.

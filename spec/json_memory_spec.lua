@@ -1,0 +1,55 @@
+local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
+local HELPER = ("build/%s/support/failing_allocator.so"):format(LUA)
+
+local attempt
+
+--- Texts whose decoding allocates in all the ways there are.
+local TEXTS = {
+  ["a small one"] = '{"a":[1,2.5,"x",true,null],"b":{},"c":[],"a":3}',
+  ["long strings and escapes"] = ('["%s","\\u00e9%s\\n%s"]')
+    :format(("l"):rep(5000), ("m"):rep(700), ("n"):rep(3000)),
+  ["deep nesting"] = ('[{"a":'):rep(200) .. "1" .. ("}]"):rep(200),
+  ["many names"] = (function()
+    local members = {}
+    for i = 1, 60 do
+      members[i] = ('"name number %d":"value %d"'):format(i, i)
+    end
+    return "{" .. table.concat(members, ",") .. "}"
+  end)(),
+  ["more values than the window holds"] = '{"a":[' .. ("[0],"):rep(5000) .. "1]}",
+  ["a fault"] = '{"a":["' .. ("x"):rep(100) .. '",{"b":tru}]}',
+}
+
+setup(function()
+  assert(os.execute(("make -s LUA=%s support"):format(LUA)), "the helper cannot be built")
+  attempt = assert(package.loadlib(HELPER, "luaopen_failing_allocator"))()
+end)
+
+--- The numbers to fail at: all, or where they are very many all at both ends and some between.
+local function numbers(count)
+  local n = -1
+  return function()
+    n = n + ((n > 150 and n < count - 150) and 97 or 1)
+    if n < count then
+      return n
+    end
+  end
+end
+
+for name, text in pairs(TEXTS) do
+  describe("when memory runs out within " .. name .. ", decoding", function()
+    local unlimited = name == "a fault" and "refused" or "decoded"
+
+    it("raises Lua's memory error, leaks nothing, and works again", function()
+      local outcome, count, again, left = attempt(text, -1, package.cpath)
+      if not outcome then
+        return pending "this Lua takes no allocator"
+      end
+      assert.are.same({ unlimited, unlimited, 0 }, { outcome, again, left })
+      for n in numbers(count) do
+        local failed, _, later, kept = attempt(text, n, package.cpath)
+        assert.are.same({ n, "memory", unlimited, 0 }, { n, failed, later, kept })
+      end
+    end)
+  end)
+end

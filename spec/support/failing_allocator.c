@@ -1,0 +1,101 @@
+/*
+ * A Lua module for the specs: decodes in a Lua state of its own, whose memory runs out at the n-th
+ * allocation.
+ *
+ * From that one on, until the decode has ended, every request for more memory is refused: one alone
+ * would show little, as Lua collects garbage and asks again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <lua.h>
+#include <lauxlib.h>
+#include <lualib.h>
+
+struct memory {
+  size_t used;
+  long requests; /* for more memory, so far */
+  long granted;  /* of them; -1: all */
+};
+
+static void *allocate(void *data, void *block, size_t old_size, size_t size) {
+  struct memory *memory = data;
+  if (block == NULL)
+    old_size = 0;
+  if (size > old_size && memory->granted >= 0 && memory->requests >= memory->granted)
+    return NULL;
+  memory->requests += size > old_size;
+  memory->used += size - old_size;
+  if (size != 0)
+    return realloc(block, size);
+  free(block);
+  return NULL;
+}
+
+/* Pushes the function `decode` of the module that is found in cpath. */
+static int load_decoder(lua_State *L, const char *cpath) {
+  luaL_openlibs(L);
+  lua_getglobal(L, "package");
+  lua_pushstring(L, cpath);
+  lua_setfield(L, -2, "cpath");
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "sora.core");
+  if (lua_pcall(L, 1, 1, 0) != 0)
+    return 0;
+  lua_getfield(L, -1, "decode");
+  return 1;
+}
+
+/* Pushes to the other state the decoder, which is its top, and the text at index 1 of L. */
+static void push_call(lua_State *L, lua_State *other) {
+  size_t length;
+  const char *text = lua_tolstring(L, 1, &length);
+  lua_pushvalue(other, -1);
+  lua_pushlstring(other, text, length);
+}
+
+/* Pushes to L what became of the call whose result is the top of the other state, and pops that. */
+static void push_outcome(lua_State *L, lua_State *other, int status) {
+  if (status == LUA_ERRMEM)
+    lua_pushliteral(L, "memory");
+  else if (status != 0)
+    lua_pushstring(L, lua_tostring(other, -1));
+  else
+    lua_pushstring(L, lua_isnil(other, -1) ? "refused" : "decoded");
+  lua_pop(other, 1);
+}
+
+/* attempt(text, n, cpath) → outcome, requests, again, left: "decoded", "memory", "refused" or a
+   message; how often the decode asked for memory; the outcome of decoding once more with memory
+   enough; the bytes that were not freed in the end. Without values where this Lua takes no
+   allocator. */
+static int attempt(lua_State *L) {
+  struct memory memory = {0, 0, -1};
+  luaL_checkstring(L, 1);
+  long granted = (long)luaL_checkinteger(L, 2);
+  lua_State *other = lua_newstate(allocate, &memory);
+  if (other == NULL)
+    return 0;
+  if (!load_decoder(other, luaL_checkstring(L, 3)))
+    return luaL_error(L, "%s", lua_tostring(other, -1));
+  push_call(L, other);
+  memory.requests = 0;
+  memory.granted = granted;
+  int status = lua_pcall(other, 1, 1, 0);
+  memory.granted = -1;
+  push_outcome(L, other, status);
+  lua_pushinteger(L, memory.requests);
+  push_call(L, other);
+  status = lua_pcall(other, 1, 1, 0);
+  push_outcome(L, other, status);
+  lua_close(other);
+  lua_pushinteger(L, (lua_Integer)memory.used);
+  return 4;
+}
+
+__attribute__((visibility("default"))) int luaopen_failing_allocator(lua_State *L);
+
+int luaopen_failing_allocator(lua_State *L) {
+  lua_pushcfunction(L, attempt);
+  return 1;
+}
