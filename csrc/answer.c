@@ -303,12 +303,14 @@ static int push_refusal(lua_State *L, const struct request *request, struct fail
 
 static int push_download(lua_State *L, const struct request *request, struct failure *failure) {
   long status = request->status;
-  if (request->answer.html) {
-    failure->retryable = 0;
-    return push_http_error(L, failure, " with an HTML page instead of a video");
-  }
   if (status != 200 && status != 206)
     return push_http_error(L, failure, status == 416 ? ": the part on disk does not fit" : "");
+  if (!sora_request_brings_video(request, status)) {
+    failure->retryable = 0;
+    return push_http_error(L, failure,
+                           request->answer.html ? " with an HTML page instead of a video"
+                                                : " with a text instead of a video");
+  }
   lua_createtable(L, 0, 5);
   lua_pushinteger(L, (lua_Integer)status);
   lua_setfield(L, -2, "status");

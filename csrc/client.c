@@ -520,8 +520,34 @@ static int timeout(lua_State *L) {
   return 1;
 }
 
+/* client:on_close(fn): client:close() calls fn() when it has closed. One function per client. */
+static int on_close(lua_State *L) {
+  sora_client_check_any(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  lua_getuservalue(L, 1);
+  lua_insert(L, 2);
+  lua_setfield(L, 2, "on_close");
+  return 0;
+}
+
 static int close_client(lua_State *L) {
-  sora_client_close(sora_client_check_any(L, 1));
+  struct client *client = sora_client_check_any(L, 1);
+  int was_open = !client->closed;
+  sora_client_close(client);
+  lua_getuservalue(L, 1);
+  lua_getfield(L, -1, "on_close");
+  if (was_open && lua_isfunction(L, -1))
+    lua_call(L, 0, 0);
+  return 0;
+}
+
+/* client:check(opts, level): raises, `level` up, what client:request would raise over these */
+static int check(lua_State *L) {
+  int level = (int)luaL_checkinteger(L, 3);
+  lua_settop(L, 2);
+  sora_client_check(L, 1, level);
+  sora_request_check_options(L, 1, 2, level);
   return 0;
 }
 
@@ -569,7 +595,8 @@ int sora_client_class(lua_State *L) {
                                      {"timeout", timeout},       {"stats", stats},
                                      {"close", close_client},    {"cancel", cancel_all},
                                      {"in_flight", in_flight},   {"closed", closed},
-                                     {"retries", retries},       {NULL, NULL}};
+                                     {"retries", retries},       {"on_close", on_close},
+                                     {"check", check},           {NULL, NULL}};
   static const luaL_Reg metamethods[] = {
       {"__gc", collect_client}, {"__tostring", to_string}, {NULL, NULL}};
   luaL_checktype(L, 1, LUA_TTABLE);

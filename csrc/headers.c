@@ -99,6 +99,9 @@ void sora_answer_header(struct answer_headers *answer, const char *line, size_t 
     char type[64] = "";
     keep(type, sizeof type, value, rest < sizeof type - 1 ? rest : sizeof type - 1);
     answer->html = strncasecmp(type, "text/html", 9) == 0;
+    answer->text = strncasecmp(type, "text/", 5) == 0 ||
+                   strncasecmp(type, "application/json", 16) == 0 ||
+                   strncasecmp(type, "application/xml", 15) == 0;
   } else if (IS("retry-after"))
     KEEP(retry_after);
   else if (IS("x-oneapi-request-id"))

@@ -11,6 +11,7 @@
 
 struct answer_headers {
   int html;             /* Content-Type: text/html */
+  int text;             /* any text, JSON or XML: no video */
   int ranked;           /* which header request_id came from, best 3, none 0 */
   char request_id[128]; /* the service's id for a support ticket */
   char retry_after[48]; /* Retry-After as it came, "" when it did not come */

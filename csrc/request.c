@@ -41,9 +41,18 @@ static int on_query_body(struct request *request, const char *bytes, size_t size
          refuse(request, ERROR_memory, "not enough memory");
 }
 
-/* Whether the answer is the part that was asked for (RFC 9110, 14.4); learns the size of the whole.
+int sora_request_brings_video(const struct request *request, long status) {
+  return (status == 200 || status == 206) && !request->answer.text;
+}
+
+/* Whether the answer is the part that was asked for (RFC 9110, 14.4) and, as far as it says, of the
+   video that the earlier part is of: a server may not know If-Range. Learns the size of the whole.
  */
 static int range_fits(struct request *request) {
+  const char *before = request->validator;
+  const char *after = *before == '"' ? request->answer.etag : request->answer.last_modified;
+  if (*before != '\0' && *after != '\0' && strcmp(before, after) != 0)
+    return 0;
   long long first = -1, last = -1, total = -1;
   if (sscanf(request->answer.content_range, "bytes %lld-%lld/%lld", &first, &last, &total) < 2)
     return 0;
@@ -56,7 +65,7 @@ static int accept_body(struct request *request, long status) {
   struct sink *sink = &request->sink;
   curl_off_t length = -1;
   if (status == 206)
-    return range_fits(request) || refuse(request, ERROR_network, "the server sent another range");
+    return range_fits(request) || refuse(request, ERROR_http, "the server sent another range");
   curl_easy_getinfo(request->handle->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
   request->total = length;
   return sink->offset == 0 || sora_sink_restart(sink) ||
@@ -66,7 +75,7 @@ static int accept_body(struct request *request, long status) {
 static int on_download_body(struct request *request, const char *bytes, size_t size) {
   long status = 0;
   curl_easy_getinfo(request->handle->easy, CURLINFO_RESPONSE_CODE, &status);
-  if ((status != 200 && status != 206) || request->answer.html) {
+  if (!sora_request_brings_video(request, status)) {
     size_t room = ERROR_PAGE - request->body.length;
     return sora_buffer_append(&request->body, bytes, size < room ? size : room) ||
            refuse(request, ERROR_memory, "not enough memory");
@@ -148,7 +157,7 @@ static void note_outcome(struct request *request, CURLcode code) {
   } else {
     request->retryable = status_is_passing(request->status);
     if (request->download && request->status == 200 && request->sink.received == 0 &&
-        !request->answer.html)
+        !request->answer.text)
       accept_body(request, 200);
   }
 }
@@ -181,7 +190,9 @@ static void end(struct request *request) {
     if (request->sink.received > 0 && !sora_sink_sync(&request->sink, modified) &&
         request->kind == ERROR_NONE)
       refuse(request, ERROR_io, strerror(request->sink.failure));
-    sora_sink_close(&request->sink);
+    /* a whole video stays locked until it has its own name */
+    if (request->kind != ERROR_NONE || !sora_request_brings_video(request, request->status))
+      sora_sink_close(&request->sink);
   }
   sora_list_remove(&client->live, request);
   client->counts.in_flight--;
@@ -393,6 +404,16 @@ struct request *sora_request_query(lua_State *L, int client_index, int id, int o
   return request;
 }
 
+void sora_request_check_options(lua_State *L, int client_index, int options, int level) {
+  if (lua_isnil(L, options))
+    return;
+  struct client *client = sora_client_check(L, client_index, level);
+  struct request *request = new_request(L, "", 0);
+  struct settings settings = inherit(client);
+  sora_settings_read(L, options, SCOPE_QUERY, level, &settings);
+  prepare(L, client, client_index, request, &settings, level);
+}
+
 /* The headers of a download: none of the caller's, since the video's host is not the service. */
 static int set_fetch(struct request *request, const struct fetch *fetch) {
   CURL *easy = request->handle->easy;
@@ -432,9 +453,11 @@ struct request *sora_request_fetch(lua_State *L, int client_index, int id,
   set_limits(request, &settings);
   request->retries = 0;
   request->download = 1;
+  if (fetch->validator != NULL && strlen(fetch->validator) < sizeof request->validator)
+    strcpy(request->validator, fetch->validator);
   if (!sora_headers_add(&request->headers, "Accept", "*/*") ||
-      (fetch->validator != NULL &&
-       !sora_headers_add(&request->headers, "If-Range", fetch->validator)))
+      (request->validator[0] != '\0' &&
+       !sora_headers_add(&request->headers, "If-Range", request->validator)))
     luaL_error(L, "not enough memory");
   int opened = sora_sink_open(&request->sink, fetch->path, fetch->offset);
   if (opened) {
@@ -508,6 +531,12 @@ static int etag(lua_State *L) {
   return 1;
 }
 
+/* request:release(): lets go of the file that a download has written */
+static int release(lua_State *L) {
+  sora_sink_close(&sora_request_check(L, 1)->sink);
+  return 0;
+}
+
 static int to_string(lua_State *L) {
   static const char *const states[] = {"new", "running", "paused", "ended"};
   struct request *request = sora_request_check(L, 1);
@@ -516,8 +545,9 @@ static int to_string(lua_State *L) {
 }
 
 void sora_request_open(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"cancel", cancel}, {"done", done}, {"progress", progress}, {"etag", etag}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"cancel", cancel},     {"done", done},
+                                     {"progress", progress}, {"etag", etag},
+                                     {"release", release},   {NULL, NULL}};
   luaL_newmetatable(L, METATABLE);
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");

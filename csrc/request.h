@@ -40,9 +40,10 @@ struct request {
   long retries, max_depth, max_body;
   int own_null; /* nulls are decoded as its own value, not the client's */
   int attempts;
-  int download;     /* the body goes into `sink` */
-  struct sink sink; /* closed for a query */
-  long long total;  /* bytes of the whole file as far as known, below 0: not known */
+  int download;        /* the body goes into `sink` */
+  struct sink sink;    /* closed for a query */
+  char validator[128]; /* of the earlier part of a download, "" without one */
+  long long total;     /* bytes of the whole file as far as known, below 0: not known */
   struct answer_headers answer;
   /* the outcome of the last attempt */
   enum error_kind kind; /* ERROR_NONE: an answer came, whatever its status */
@@ -61,6 +62,10 @@ void sora_request_open(lua_State *L);
    starts it and pushes it. Raises misuse `level` up. What can't be sent has ended at once. */
 struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level);
 
+/* Raises, `level` up, what sora_request_query would over the options at the stack index `options`.
+ */
+void sora_request_check_options(lua_State *L, int client_index, int options, int level);
+
 /* What a download asks for. */
 struct fetch {
   const char *url, *path;
@@ -72,6 +77,9 @@ struct fetch {
  * caller's. */
 struct request *sora_request_fetch(lua_State *L, int client_index, int id,
                                    const struct fetch *fetch, int options, int level);
+
+/* Whether what a download's server sends, or has sent, is the video, by status and type. */
+int sora_request_brings_video(const struct request *request, long status);
 
 /* The request at `index`; raises for anything else. */
 struct request *sora_request_check(lua_State *L, int index);

@@ -13,6 +13,20 @@ static int failed(struct sink *sink) {
   return 0;
 }
 
+/* Whether the locked file has lost its name meanwhile: a whole download has been renamed. */
+static int has_moved(int fd, const char *path) {
+  struct stat opened, named;
+  return fstat(fd, &opened) != 0 || stat(path, &named) != 0 || opened.st_ino != named.st_ino ||
+         opened.st_dev != named.st_dev;
+}
+
+/* Cuts the file to `size`. One that has this size keeps its time, which ftruncate would change. */
+static int cut(int fd, long long size) {
+  struct stat status;
+  return (fstat(fd, &status) == 0 && status.st_size == (off_t)size) ||
+         ftruncate(fd, (off_t)size) == 0;
+}
+
 int sora_sink_open(struct sink *sink, const char *path, long long offset) {
   sink->offset = offset;
   sink->received = 0;
@@ -20,8 +34,12 @@ int sora_sink_open(struct sink *sink, const char *path, long long offset) {
   sink->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (sink->fd < 0)
     return failed(sink);
-  if (flock(sink->fd, LOCK_EX | LOCK_NB) != 0 || ftruncate(sink->fd, (off_t)offset) != 0 ||
-      lseek(sink->fd, (off_t)offset, SEEK_SET) < 0) {
+  int locked = flock(sink->fd, LOCK_EX | LOCK_NB) == 0;
+  if (locked && has_moved(sink->fd, path)) {
+    locked = 0;
+    errno = EWOULDBLOCK;
+  }
+  if (!locked || !cut(sink->fd, offset) || lseek(sink->fd, (off_t)offset, SEEK_SET) < 0) {
     failed(sink);
     sora_sink_close(sink);
     return 0;

@@ -12,25 +12,27 @@ local task = require "sora.task"
 local M = {}
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8 -- seconds between attempts, doubled from one to the next
+local LONGEST_RETRY_AFTER = 120           -- seconds; a longer one is the caller's to wait for
 local REPORT = 0.1                        -- seconds between two calls of on_progress
 local DAYS = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
-local MONTHS = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" }
+local MONTHS = {
+  "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+}
 
 --- RFC 9110, 5.6.7, whatever the locale.
 local function http_date(seconds)
   local t = os.date("!*t", seconds)
-  return ("%s, %02d %s %04d %02d:%02d:%02d GMT"):format(DAYS[t.wday], t.day, MONTHS[t.month], t.year,
-    t.hour, t.min, t.sec)
+  return ("%s, %02d %s %04d %02d:%02d:%02d GMT"):format(DAYS[t.wday], t.day, MONTHS[t.month],
+    t.year, t.hour, t.min, t.sec)
 end
 
 ---@class sora.transfer  one call of download
 local Transfer = {}
 Transfer.__index = Transfer
 
-function Transfer:error(kind, message, err)
+function Transfer:error(kind, message)
   return core.error {
-    kind = kind, message = message, id = self.id, task = self.task, status = err and err.status,
-    attempts = self.attempts,
+    kind = kind, message = message, id = self.id, task = self.task, attempts = self.attempts,
   }
 end
 
@@ -39,20 +41,24 @@ function Transfer:remaining()
   return self.deadline and math.max(1e-3, self.deadline - self.driver.now())
 end
 
---- Asks for the task, and finds the URL in it.
+--- Finds the URL in the task.
 ---@return string? url
 ---@return sora.error? err
-function Transfer:look_up()
-  local opts = {}
-  for name, value in pairs(self.given) do opts[name] = value end
-  opts.timeout = self:remaining()
-  inboxes.query(self.driver, self.inbox, self.client, self.id, opts)
-  local answer, err = inboxes.result(self.driver, self.inbox)
-  if not answer then return nil, err end
+function Transfer:url_of(answer)
   self.task = answer
   local url = task.video_url(answer)
   if url then return url end
   return nil, self:error("no_video", "the task has no video URL")
+end
+
+--- Asks for the task, and finds the URL in it.
+---@return string? url
+---@return sora.error? err
+function Transfer:look_up()
+  self.given.timeout = self:remaining()
+  local answer, err = inboxes.query(self.driver, self.inbox, self.client, self.id, self.given)
+  if err then return nil, err end
+  return self:url_of(answer)
 end
 
 --- Where the part ends, and the validator that says whether it still fits.
@@ -72,8 +78,7 @@ function Transfer:report(request)
 end
 
 --- One attempt: the part grows by what comes.
----@return table? result
----@return sora.error? err
+---@return userdata request
 function Transfer:attempt(url)
   local offset, validator = self:part_state()
   self.attempts, self.restart = self.attempts + 1, nil
@@ -81,85 +86,132 @@ function Transfer:attempt(url)
   local request = self.client:fetch({
     id = self.id, url = url, path = self.part, offset = offset, validator = validator,
   }, self.given, self.inbox)
-  self.inbox.pending[request] = true
-  self.driver.attach(self.client)
+  inboxes.add(self.driver, self.inbox, self.client, request)
   while not inboxes.take(self.inbox) do
     self.driver.park(self.inbox, self.on_progress and REPORT)
     self:report(request)
   end
-  self.etag = request:etag() or nil
+  self.etag = request:etag() or self.etag
   self:report(request)
-  return request:result()
+  return request
+end
+
+--- Waits before the next attempt. Returns false when there is to be none.
+function Transfer:pause(err)
+  if not err.retryable or self.failures >= self.retries then return false end
+  local pause = err.retry_after
+  if not pause then
+    pause = math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ self.failures)
+    pause = pause * (0.75 + 0.25 * math.random())
+  end
+  if pause > LONGEST_RETRY_AFTER then return false end
+  if self.deadline and self.driver.now() + pause >= self.deadline then return false end
+  self.failures = self.failures + 1
+  inboxes.sleep(self.driver, self.inbox, self.client, pause)
+  return true
 end
 
 --- What to do after a bad attempt: a URL to go on with, or nil and the error to end with.
 function Transfer:after(err, url)
-  if err.status == 416 and not self.started_over then -- the part is no beginning of this video
-    self.started_over, self.restart = true, true
+  local status = err.kind == "http" and err.status
+  if (status == 416 or status == 206) and not self.started_over then
+    self.started_over, self.restart = true, true -- the part is no beginning of this video
     return url
-  end
-  if (err.status == 403 or err.status == 410) and self.id and not self.looked_up then
+  elseif (status == 403 or status == 410) and self.id and not self.looked_up then
     self.looked_up = true
     return self:look_up()
+  elseif not self:pause(err) then
+    return nil, err
+  elseif self.client:closed() then
+    return nil, self:error("cancelled", "the client was closed")
   end
-  if not err.retryable or self.failures >= self.retries then return nil, err end
-  local pause = math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ self.failures)
-  pause = err.retry_after or pause * (0.75 + 0.25 * math.random())
-  self.failures = self.failures + 1
-  if self.deadline and self.driver.now() + pause >= self.deadline then return nil, err end
-  self.driver.park(self.inbox, pause)
   return url
 end
 
---- Puts the whole part in its place.
-function Transfer:keep(result)
-  local bytes = result.offset + result.received
-  if bytes == 0 then return nil, self:error("network", "the video is empty") end
+--- Puts the part, when it is the whole, in its place. Returns nothing when there is more to come.
+---@return integer? bytes
+---@return sora.error? err
+function Transfer:keep(request, result)
+  local bytes, total = request:progress()
+  if result.received == 0 then
+    request:release()
+    return nil, self:error("network", "the server sent an empty video")
+  elseif total and bytes < total then
+    request:release()
+    return nil
+  end
   local ok, message = core.rename(self.part, self.path)
-  if not ok then return nil, self:error("io", message) end
+  request:release()
+  if not ok then return nil, self:error("io", self.path .. ": " .. message) end
   return bytes
 end
 
+--- Attempts until the video is whole or there is no use in going on.
+---@return integer? bytes
+---@return sora.error? err
 function Transfer:run(url)
   local err
   while url do
-    local result, failure = self:attempt(url)
-    if result then return self:keep(result) end
-    failure.attempts, failure.task = self.attempts, self.task
-    url, err = self:after(failure, url)
+    local request = self:attempt(url)
+    local result, failure = request:result()
+    if result then
+      local bytes
+      bytes, failure = self:keep(request, result)
+      if bytes or failure then return bytes, failure end
+    else
+      failure.attempts, failure.task = self.attempts, self.task
+      if failure.kind == "io" then failure.message = self.part .. ": " .. failure.message end
+      url, err = self:after(failure, url)
+    end
   end
-  if core.stat(self.part) == 0 then os.remove(self.part) end
   return nil, err
 end
 
-local function is_url(text) return text:find "^[Hh][Tt][Tt][Pp][Ss]?://" ~= nil end
+--- Removes a part with nothing in it; after an error of the file it may be somebody else's.
+function Transfer:tidy(err)
+  if err.kind ~= "io" and core.stat(self.part) == 0 then os.remove(self.part) end
+end
+
+--- From the source, whatever it is, to the file.
+---@return integer? bytes
+---@return sora.error? err
+function Transfer:download(source)
+  local url, err
+  if core.stat(self.path .. "/.") then
+    return nil, self:error("io", self.path .. ": is a folder")
+  elseif type(source) == "table" then
+    self.id = task.id(source)
+    url, err = self:url_of(source)
+  else
+    url = task.video_url { video_url = source } -- trimmed, when it is one
+    if not url then
+      self.id = source
+      url, err = self:look_up()
+    end
+  end
+  if err then return nil, err end
+  local bytes
+  bytes, err = self:run(url)
+  if err then
+    self:tidy(err)
+    return nil, err
+  end
+  return bytes
+end
 
 --- client:download(source, path, opts), its arguments checked: `source` is a task, a URL or a
 -- task's id.
 ---@return integer? bytes
 ---@return sora.error? err
-function M.download(driver, client, source, path, policy, given)
-  local self = setmetatable({
-    driver = driver, client = client, path = path, part = path .. ".part", inbox = inboxes.new(),
-    given = given or {}, on_progress = policy.on_progress, attempts = 0, failures = 0,
-    deadline = policy.timeout and driver.now() + policy.timeout,
+function M.download(driver, client, source, policy, given, path)
+  given = given or {}
+  local inbox = inboxes.new()
+  local transfer = setmetatable({
+    driver = driver, client = client, path = path, part = path .. ".part", inbox = inbox,
+    given = given, retries = given.retries or client:retries(), on_progress = policy.on_progress,
+    deadline = policy.timeout and driver.now() + policy.timeout, attempts = 0, failures = 0,
   }, Transfer)
-  self.retries = self.given.retries or client:retries()
-  if type(source) == "string" and is_url(source) then return self:run(source) end
-  local url, err
-  if type(source) == "string" then
-    self.id = source
-    url, err = self:look_up()
-  else
-    self.task, self.id = source, task.id(source)
-    url = task.video_url(source)
-    if not url then err = self:error("no_video", "the task has no video URL") end
-  end
-  if not url then return nil, err end
-  local ok, bytes, failure = pcall(self.run, self, url)
-  if ok then return bytes, failure end
-  inboxes.cancel(self.inbox) -- a callback's error, or Ctrl-C
-  error(bytes, 0)
+  return inboxes.guard(inbox, transfer.download, transfer, source)
 end
 
 return M

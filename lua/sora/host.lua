@@ -2,7 +2,6 @@
 
 local core = require "sora.core"
 local downloads = require "sora.download"
-local inboxes = require "sora.inbox"
 local many = require "sora.many"
 local progress_bars = require "sora.progress_bar"
 local task = require "sora.task"
@@ -14,54 +13,64 @@ M.VERSION = "sora 0.1.0"
 
 core.task.__tostring = task.describe
 
-local function check_id(call, id, level)
-  if type(id) ~= "string" or id == "" or id:find "%c" then
-    local what = type(id) ~= "string" and "task id (a string) expected, got " .. type(id)
-      or id == "" and "task id is empty" or "task id contains a control character"
-    error(("bad argument #1 to '%s' (%s)"):format(call, what), level or 4)
-  end
+-- Arguments: misuse is raised where the public function was called.
+
+local CALLER = 4 -- the level of that: check, prepare, the public function, its caller
+
+local function bad(call, position, what)
+  error(("bad argument #%d to '%s' (%s)"):format(position, call, what), CALLER + 1)
 end
 
-local function check_source(call, source)
-  if type(source) == "table" then return end
-  if type(source) ~= "string" then
-    local got = type(source)
-    error(("bad argument #1 to '%s' (task, URL or id expected, got %s)"):format(call, got), 4)
-  end
-  check_id(call, source, 5)
+--- What is wrong with an id, or nil.
+local function fault(id)
+  if type(id) ~= "string" then return "task id (a string) expected, got " .. type(id) end
+  if id == "" then return "task id is empty" end
+  return id:find "%c" and "task id contains a control character" or nil
 end
 
-local function check_path(call, path)
-  if type(path) ~= "string" or path == "" or path:find "%z" then
-    error(("bad argument #2 to '%s' (path of a file expected)"):format(call), 4)
-  end
+local function check_id(call, id)
+  local what = fault(id)
+  if what then bad(call, 1, what) end
 end
 
 local function check_ids(call, ids)
   if type(ids) ~= "table" then
-    local got = type(ids)
-    error(("bad argument #1 to '%s' (table of task ids expected, got %s)"):format(call, got), 4)
+    bad(call, 1, "table of task ids expected, got " .. type(ids))
   end
   for i = 1, #ids do
-    local id = ids[i]
-    if type(id) ~= "string" or id == "" or id:find "%c" then
-      error(("bad argument #1 to '%s' (no task id at position %d)"):format(call, i), 4)
-    end
+    local what = fault(ids[i])
+    if what then bad(call, 1, ("at position %d: %s"):format(i, what)) end
   end
 end
+
+local function check_download(call, source, path)
+  if type(source) ~= "string" and type(source) ~= "table" then
+    bad(call, 1, "task, URL or task id expected, got " .. type(source))
+  end
+  local what = type(source) == "string" and fault(source)
+  if what then bad(call, 1, what) end
+  if type(path) ~= "string" then bad(call, 2, "path of a file expected, got " .. type(path)) end
+  if path == "" or path:find "%z" then bad(call, 2, "path of a file expected") end
+end
+
+-- The calls
 
 --- How a callback is told what a call returned: the error comes first.
 local function tell_one(callback, value, err) callback(err, value) end
 local function tell_all(callback, tasks, errs) callback(nil, tasks, errs) end
 
---- The calls: how the first argument is checked, who does the work, and how a callback is told of
--- it. Each work gets (driver, client, argument, policy options, request options).
+--- How the arguments before the options are checked (one, or two with `path`), who does the work,
+-- and how a callback is told of it. Each work gets (driver, client, argument, policy options,
+-- request options, path).
 local CALLS = {
   wait = { check = check_id, work = waits.wait, tell = tell_one },
   watch = { check = check_id, work = waits.watch, options = "wait" },
   query_all = { check = check_ids, work = many.query_all, tell = tell_all },
   wait_all = { check = check_ids, work = many.wait_all, tell = tell_all },
+  download = { check = check_download, work = downloads.download, tell = tell_one, path = true },
 }
+
+local QUERY = { check = check_id, work = waits.query, tell = tell_one }
 
 --- The module of a host without blocking functions: all but `query`, `client` and what is the
 -- host's own.
@@ -91,85 +100,61 @@ end
 
 local function begin_nothing(_, opts) return opts, nil, nil end
 
+local function add(module, methods, default, name, call)
+  local driver = module.driver
+  local begin = driver.begin or begin_nothing
+
+  local function prepare(client, argument, path, opts, callback)
+    local refusal
+    opts, callback, refusal = begin(name, opts, callback)
+    if refusal then return refusal end
+    call.check(name, argument, path)
+    local policy, given = core.options(call.options or name, opts, CALLER - 1)
+    core.methods.check(client, given, CALLER - 1)
+    return nil, callback, policy, given
+  end
+
+  local function perform(client, argument, path, refusal, callback, policy, given)
+    if refusal then return nil, refusal end
+    local work = call.work
+    if callback then
+      return driver.start(call.tell, callback, work, driver, client, argument, policy, given, path)
+    end
+    return work(driver, client, argument, policy, given, path)
+  end
+
+  if call.path then
+    methods[name] = function(client, source, path, opts, callback)
+      return perform(client, source, path, prepare(client, source, path, opts, callback))
+    end
+    module[name] = function(source, path, opts, callback)
+      local client = default()
+      return perform(client, source, path, prepare(client, source, path, opts, callback))
+    end
+  else
+    methods[name] = function(client, argument, opts, callback)
+      return perform(client, argument, nil, prepare(client, argument, nil, opts, callback))
+    end
+    module[name] = function(argument, opts, callback)
+      local client = default()
+      return perform(client, argument, nil, prepare(client, argument, nil, opts, callback))
+    end
+  end
+end
+
 --- Adds each call to `module`, on the client that `default` returns, and to `methods`, on the
 -- client that it is called on.
 ---@param module table
 ---@param methods table
 ---@param default fun(): sora.client
 function M.add_calls(module, methods, default)
-  local driver = module.driver
-  local begin = driver.begin or begin_nothing
-  for name, call in pairs(CALLS) do
-    local function checked(client, argument, opts, callback)
-      local refusal
-      opts, callback, refusal = begin(name, opts, callback)
-      if refusal then return nil, refusal end
-      call.check(name, argument)
-      local policy, given = core.options(call.options or name, opts, 3)
-      if callback then
-        return driver.start(call.tell, callback, call.work, driver, client, argument, policy, given)
-      end
-      return call.work(driver, client, argument, policy, given)
-    end
-    -- no tail calls: the level at which misuse is raised counts these frames
-    module[name] = function(argument, opts, callback)
-      local a, b, c, d = checked(default(), argument, opts, callback)
-      return a, b, c, d
-    end
-    methods[name] = function(client, argument, opts, callback)
-      local a, b, c, d = checked(client, argument, opts, callback)
-      return a, b, c, d
-    end
-  end
-  local function download(client, source, path, opts, callback)
-    local refusal
-    opts, callback, refusal = begin("download", opts, callback)
-    if refusal then return nil, refusal end
-    check_source("download", source)
-    check_path("download", path)
-    local policy, given = core.options("download", opts, 3)
-    if callback then
-      return driver.start(tell_one, callback, downloads.download, driver, client, source, path,
-        policy, given)
-    end
-    return downloads.download(driver, client, source, path, policy, given)
-  end
-  function module.download(source, path, opts, callback)
-    local bytes, err = download(default(), source, path, opts, callback)
-    return bytes, err
-  end
-  function methods.download(client, source, path, opts, callback)
-    local bytes, err = download(client, source, path, opts, callback)
-    return bytes, err
-  end
+  for name, call in pairs(CALLS) do add(module, methods, default, name, call) end
 end
 
 --- Adds `query` for a host in which the function in C would block.
 ---@param module table
 ---@param methods table
 ---@param default fun(): sora.client
-function M.add_query(module, methods, default)
-  local driver = module.driver
-  local begin = driver.begin or begin_nothing
-  local function query(client, id, opts, callback)
-    local refusal
-    opts, callback, refusal = begin("query", opts, callback)
-    if refusal then return nil, refusal end
-    local inbox = inboxes.new()
-    local request = client:request(id, opts, inbox, 3)
-    inbox.pending[request] = true
-    driver.attach(client)
-    if callback then return driver.start(tell_one, callback, inboxes.result, driver, inbox) end
-    return inboxes.result(driver, inbox)
-  end
-  function module.query(id, opts, callback)
-    local answer, err = query(default(), id, opts, callback)
-    return answer, err
-  end
-  function methods.query(client, id, opts, callback)
-    local answer, err = query(client, id, opts, callback)
-    return answer, err
-  end
-end
+function M.add_query(module, methods, default) add(module, methods, default, "query", QUERY) end
 
 return M

@@ -7,6 +7,8 @@
 
 local M = {}
 
+local running = coroutine.running
+
 ---@class sora.inbox
 ---@field pending table<userdata, any>
 ---@field ended userdata[]
@@ -21,19 +23,15 @@ function M.new(inbox)
   return inbox
 end
 
---- Starts a query whose end is delivered to the inbox.
+--- Takes in a request that has been started with the inbox as its owner.
 ---@param driver sora.driver
 ---@param inbox sora.inbox
 ---@param client sora.client
----@param id string
----@param opts table?  options of a request
+---@param request userdata
 ---@param note any  remembered with the request; true by default
----@return userdata request
-function M.query(driver, inbox, client, id, opts, note)
-  local request = client:request(id, opts, inbox)
+function M.add(driver, inbox, client, request, note)
   inbox.pending[request] = note or true
   driver.attach(client)
-  return request
 end
 
 --- The next request that has ended, taken out, and what was remembered with it; nil when there is
@@ -56,12 +54,16 @@ function M.take(inbox)
   return request, note
 end
 
---- Waits for the one request that is in flight.
+--- One query: starts it and waits for its end. Nothing else is in flight for this inbox.
 ---@param driver sora.driver
 ---@param inbox sora.inbox
+---@param client sora.client
+---@param id string
+---@param opts table?  options of a request
 ---@return any? task
 ---@return sora.error? err
-function M.result(driver, inbox)
+function M.query(driver, inbox, client, id, opts)
+  M.add(driver, inbox, client, client:request(id, opts, inbox))
   local request = M.take(inbox)
   while not request do
     driver.park(inbox)
@@ -70,7 +72,82 @@ function M.result(driver, inbox)
   return request:result()
 end
 
---- For drivers: puts a request that has ended into its owner's inbox, and wakes the owner.
+-- The end of a client, and of a call
+
+local sleepers = setmetatable({}, { __mode = "k" }) -- client -> set of inboxes: inbox -> driver
+
+local function sleepers_of(client)
+  local set = sleepers[client]
+  if not set then
+    set = setmetatable({}, { __mode = "k" })
+    sleepers[client] = set
+    client:on_close(function()
+      for inbox, driver in pairs(set) do driver.wake(inbox) end
+    end)
+  end
+  return set
+end
+
+--- Waits until something is delivered, the time is over or the client is closed.
+---@param driver sora.driver
+---@param inbox sora.inbox
+---@param client sora.client
+---@param seconds number?  nil: no limit
+function M.sleep(driver, inbox, client, seconds)
+  local set = sleepers_of(client)
+  set[inbox] = driver
+  driver.park(inbox, seconds)
+  set[inbox] = nil
+end
+
+--- Cancels what is in flight. Nothing of it will be delivered to anyone who waits.
+---@param inbox sora.inbox
+function M.cancel(inbox)
+  for request in pairs(inbox.pending) do request:cancel() end
+  inbox.pending = {}
+end
+
+--- Not in Lua 5.1; in LuaJIT a coroutine may yield inside pcall. (Trying it out would not do: in
+-- nginx a module that is being loaded may not resume a coroutine.)
+local yields_in_pcall = jit ~= nil or _VERSION ~= "Lua 5.1"
+
+--- Where it may not: coroutine -> the inboxes of the calls that it is in. An error that passes
+-- through such a call cannot be caught inside the coroutine, and ends it.
+local guarded = setmetatable({}, { __mode = "k" })
+
+local function leave(inboxes, ...)
+  inboxes[#inboxes] = nil
+  return ...
+end
+
+local function settle(inbox, ok, ...)
+  if ok then return ... end
+  M.cancel(inbox)
+  error((...), 0)
+end
+
+--- Returns what fn(...) returns. When it raises (a callback's error, or Ctrl-C), what the inbox has
+-- in flight is cancelled.
+---@param inbox sora.inbox
+---@param fn function
+function M.guard(inbox, fn, ...)
+  local co = not yields_in_pcall and running()
+  if not co then return settle(inbox, pcall(fn, ...)) end
+  local inboxes = guarded[co] or {}
+  guarded[co] = inboxes
+  inboxes[#inboxes + 1] = inbox
+  return leave(inboxes, fn(...))
+end
+
+-- For drivers
+
+--- Cancels what a coroutine that has ended with an error left in flight.
+---@param co thread
+function M.abandon(co)
+  for _, inbox in ipairs(guarded[co] or {}) do M.cancel(inbox) end
+end
+
+--- Puts a request that has ended into its owner's inbox, and wakes the owner.
 ---@param driver sora.driver
 ---@param inbox sora.inbox
 ---@param request userdata
@@ -80,7 +157,7 @@ function M.deliver(driver, inbox, request)
   driver.wake(inbox)
 end
 
---- For drivers: steps a client and delivers all that has ended.
+--- Steps a client and delivers all that has ended.
 ---@param driver sora.driver
 ---@param client sora.client
 function M.pump(driver, client)
@@ -88,13 +165,6 @@ function M.pump(driver, client)
   for request, owner in client.finished, client do
     if owner then M.deliver(driver, owner, request) end
   end
-end
-
---- Cancels what is in flight. Nothing of it will be delivered to anyone who waits.
----@param inbox sora.inbox
-function M.cancel(inbox)
-  for request in pairs(inbox.pending) do request:cancel() end
-  inbox.pending = {}
 end
 
 return M

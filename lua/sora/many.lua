@@ -70,9 +70,9 @@ end
 function Round:start(poller, now)
   local action, value = poller:due(now)
   if action ~= "ask" or value > 0 then return self:follow(poller, now, action, value) end
-  local remaining = poller:remaining(now)
-  self.opts.timeout = remaining < math.huge and remaining or nil
-  inboxes.query(self.driver, self.inbox, self.client, poller.id, self.opts, poller)
+  self.opts.timeout = poller:remaining(now)
+  local request = self.client:request(poller.id, self.opts, self.inbox)
+  inboxes.add(self.driver, self.inbox, self.client, request, poller)
   self.in_flight = self.in_flight + 1
 end
 
@@ -80,14 +80,18 @@ function Round:take(request, poller)
   self.in_flight = self.in_flight - 1
   local now = self.driver.now()
   local action, value, changed = poller:answer(now, request:result())
-  local stopped = changed and waits.tell(self.policy, poller, now)
-  if stopped then action, value = "error", stopped end
+  if changed then action, value = waits.tell(self.policy, poller, now, action, value) end
   self:follow(poller, now, action, value)
 end
 
---- Whether there is nothing left to wait for.
-function Round:is_over()
-  return self.in_flight == 0 and self.sleeping.size == 0 and not self.ids[self.next_id]
+--- Starts what may be started now.
+function Round:fill()
+  local now, concurrency = self.driver.now(), self.policy.concurrency
+  while self.in_flight < concurrency and not self.client:closed() do
+    local poller = self:next_due(now)
+    if not poller then break end
+    self:start(poller, now)
+  end
 end
 
 --- Ends every wait, when the client was closed under it.
@@ -99,24 +103,28 @@ function Round:close()
   end
 end
 
+--- Waits until a query has ended or another one may be started.
+function Round:park()
+  local due = self.in_flight < self.policy.concurrency and self.sleeping:first()
+  local seconds = due and math.max(0, due - self.driver.now()) or nil
+  inboxes.sleep(self.driver, self.inbox, self.client, seconds)
+end
+
+--- Whether there is nothing left to wait for.
+function Round:is_over()
+  return self.in_flight == 0 and self.sleeping.size == 0 and not self.ids[self.next_id]
+end
+
 function Round:run()
-  local driver, inbox = self.driver, self.inbox
   while true do
-    local now = driver.now()
+    self:fill()
     if self.client:closed() then self:close() end
-    while self.in_flight < self.policy.concurrency do
-      local poller = self:next_due(now)
-      if not poller then break end
-      self:start(poller, now)
-    end
     if self:is_over() then return end
-    local free = self.in_flight < self.policy.concurrency
-    local due = free and self.sleeping:first()
-    driver.park(inbox, due and math.max(0, due - driver.now()) or nil)
-    local request, poller = inboxes.take(inbox)
+    self:park()
+    local request, poller = inboxes.take(self.inbox)
     while request do
       self:take(request, poller)
-      request, poller = inboxes.take(inbox)
+      request, poller = inboxes.take(self.inbox)
     end
   end
 end
@@ -127,11 +135,7 @@ local function all(driver, client, ids, policy, opts, new_poller)
     new_poller = new_poller, sleeping = heaps.new(), inbox = inboxes.new(), in_flight = 0,
     tasks = {}, errs = {},
   }, Round)
-  local ok, err = pcall(round.run, round)
-  if not ok then -- a callback's error, or Ctrl-C
-    inboxes.cancel(round.inbox)
-    error(err, 0)
-  end
+  inboxes.guard(round.inbox, round.run, round)
   return round.tasks, round.errs
 end
 

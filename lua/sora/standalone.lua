@@ -1,14 +1,22 @@
 --- The driver of plain scripts: a scheduler of coroutines over poll(2).
 --
 -- Outside a coroutine of its own, to wait blocks, and runs the others meanwhile. `run` makes a
--- program of coroutines: whatever one of them waits for, through sora, the others go on. See
--- inbox.lua for what a driver has to offer.
+-- program of coroutines: whatever one of them waits for, through sora, the others go on. A
+-- coroutine that the program itself makes inside one of these (a generator, say) belongs to the
+-- program: it may yield as it likes, and to wait in it blocks as outside. See inbox.lua for what a
+-- driver has to offer.
+--
+-- Lua 5.1 (not LuaJIT) forbids a coroutine to yield inside pcall, in a metamethod and in the
+-- iterator of a `for`. There such a wait raises "attempt to yield across metamethod/C-call
+-- boundary": catch errors with `pcall(thread.join, thread)` outside of the coroutines, or not at
+-- all, and call what `watch` returns by hand.
 
 local core = require "sora.core"
 local heaps = require "sora.heap"
 local inboxes = require "sora.inbox"
 
 local running = coroutine.running
+local close = rawget(coroutine, "close") -- Lua 5.4
 
 ---@class sora.driver
 ---@field now fun(): number  monotonic seconds
@@ -19,20 +27,27 @@ local running = coroutine.running
 ---   requests
 local M = { now = core.now }
 
-local scheduled = core.threads -- the coroutines that are resumed here
-local busy = {}                -- list of the clients that have requests in flight
-local ready = { head = 1, tail = 0 } -- coroutines to be resumed, each with what it gets
-local alarms = heaps.new()     -- inboxes by when they are to be woken
-
 ---@class sora.thread  a coroutine made by spawn
 ---@field coroutine thread
+---@field arguments table?  packed, until it has begun
+---@field inbox sora.inbox?  what it is parked on
 ---@field done boolean
----@field results table?  packed
 ---@field failed boolean?
+---@field results table?  packed; of a failed one the error
 ---@field joined boolean?  somebody has taken its outcome
 ---@field joiners sora.inbox[]
-local threads = {}  -- coroutine -> its sora.thread
-local failures = {} -- threads that have ended with an error
+local Thread = {}
+Thread.__index = Thread
+
+local scheduled = core.threads -- the coroutines that are resumed here: query in C yields in them
+local threads = {}             -- coroutine -> its sora.thread, until that is done
+local failures = {}            -- list of the threads that have ended with an error
+local busy = {}                -- list of the clients that have requests in flight
+local ready = { head = 1, tail = 0 } -- queue of the coroutines to be resumed
+local alarms = heaps.new()     -- inboxes by when to look at them again
+local resuming = 0             -- how many coroutines, each inside another, are being resumed
+
+local PARK = {} -- what a coroutine yields first when it parks; anything else is the program's
 
 local function pack(...) return { n = select("#", ...), ... } end
 local unpack = table.unpack or unpack
@@ -58,48 +73,84 @@ function M.wake(inbox)
   end
 end
 
-local waiting = setmetatable({}, { __mode = "k" }) -- coroutine -> the inbox it is parked on
+--- Sees to it that the inbox is woken in time. An inbox that parks again and again has few alarms:
+-- one that rings too early is set anew.
+local function set_alarm(inbox, seconds)
+  inbox.due = M.now() + seconds
+  if inbox.alarm and inbox.alarm <= inbox.due then return end
+  inbox.alarm = inbox.due
+  alarms:push(inbox.alarm, inbox)
+end
+
+local function ring_alarms()
+  local now = M.now()
+  while alarms.size > 0 and alarms:first() <= now do
+    local at, inbox = alarms:first(), alarms:pop()
+    if at == inbox.alarm then
+      inbox.alarm = nil
+      if inbox.due and inbox.due <= now then
+        M.wake(inbox)
+      elseif inbox.due then
+        set_alarm(inbox, inbox.due - now)
+      end
+    end
+  end
+end
 
 local function finish(thread, ok, ...)
+  local co = thread.coroutine
   thread.done, thread.failed, thread.results = true, not ok, pack(...)
-  threads[thread.coroutine], scheduled[thread.coroutine] = nil, nil
-  if thread.failed then failures[#failures + 1] = thread end
+  threads[co], scheduled[co] = nil, nil
+  if not ok then
+    inboxes.abandon(co)
+    failures[#failures + 1] = thread
+  end
   for _, joiner in ipairs(thread.joiners) do M.wake(joiner) end
 end
 
---- Parks a coroutine that has yielded an inbox and seconds or, from the query in C, an inbox, a
--- request and its client. One that has yielded nothing only lets others run.
-local function park(co, inbox, what, client)
-  if type(inbox) ~= "table" then return make_ready(co) end
-  waiting[co] = inbox
-  if type(what) == "userdata" then
-    inbox.request = what
-    inboxes.new(inbox).pending[what] = true
-    M.attach(client)
-  elseif what then
-    inbox.alarm = M.now() + what
-    alarms:push(inbox.alarm, inbox)
+--- Takes what a coroutine has yielded: PARK, an inbox and seconds; from the query in C an inbox,
+-- its request and its client; anything else lets the others run.
+local function settle(thread, first, second, third)
+  local inbox
+  if first == PARK then
+    inbox = second
+    if third then set_alarm(inbox, third) end
+  elseif type(second) == "userdata" then
+    inbox = inboxes.new(first)
+    inbox.request = second
+    inboxes.add(M, inbox, third, second)
   end
-  if inbox.woken then make_ready(co) else inbox.parked = co end
+  thread.inbox = inbox
+  if inbox and not inbox.woken then
+    inbox.parked = thread.coroutine
+  else
+    make_ready(thread.coroutine)
+  end
 end
 
-local function settle(thread, ok, ...)
-  local co = thread.coroutine
-  if coroutine.status(co) == "dead" then return finish(thread, ok, ...) end
-  return park(co, ...)
+local function returned(thread, ok, ...)
+  resuming = resuming - 1
+  if coroutine.status(thread.coroutine) ~= "dead" then return settle(thread, ...) end
+  finish(thread, ok, ...)
+  -- LuaJIT's Ctrl-C strikes in whatever coroutine runs, and is meant for all
+  if not ok and tostring((...)):find "interrupted!$" then error((...), 0) end
+end
+
+local function go_on(thread, ...)
+  resuming = resuming + 1
+  return returned(thread, coroutine.resume(thread.coroutine, ...))
 end
 
 local function resume(co)
-  local thread, inbox = threads[co], waiting[co]
+  local thread = threads[co]
   if not thread then return end -- it was given up
-  waiting[co] = nil
-  if not inbox then
-    local arguments = thread.arguments
-    return settle(thread, coroutine.resume(co, unpack(arguments, 1, arguments.n)))
-  end
-  inbox.woken, inbox.alarm = nil, nil
-  if inbox.request then return settle(thread, coroutine.resume(co, inbox.request:result())) end
-  return settle(thread, coroutine.resume(co))
+  local inbox, arguments = thread.inbox, thread.arguments
+  thread.inbox, thread.arguments = nil, nil
+  if arguments then return go_on(thread, unpack(arguments, 1, arguments.n)) end
+  if not inbox then return go_on(thread) end
+  inbox.woken, inbox.due = nil, nil
+  if inbox.request then return go_on(thread, inbox.request:result()) end
+  return go_on(thread)
 end
 
 local function resume_ready()
@@ -109,16 +160,6 @@ local function resume_ready()
     ready[ready.head] = nil
     ready.head = ready.head + 1
     resume(co)
-  end
-  if ready.head > ready.tail then ready.head, ready.tail = 1, 0 end
-end
-
-local function ring_alarms()
-  local now = M.now()
-  while alarms.size > 0 and alarms:first() <= now do
-    local due = alarms:first()
-    local inbox = alarms:pop()
-    if inbox.alarm == due then M.wake(inbox) end
   end
 end
 
@@ -130,15 +171,21 @@ local function pump()
   end
 end
 
---- Runs what can run; then, unless something is ready again or it is `over`, sleeps until something
--- happens, at most until `deadline` (nil: no limit).
+--- Seconds until something has to be done, whatever comes in.
+local function pause(deadline)
+  if ready.head <= ready.tail then return 0 end
+  local due = math.min(alarms:first() or math.huge, deadline or math.huge)
+  if due < math.huge then return math.max(0, due - M.now()) end
+  if #busy == 0 and not deadline then error("deadlock: each coroutine waits for another one", 0) end
+  return nil
+end
+
+--- Runs what can run; then, unless it is `over`, waits until something happens, at most until
+-- `deadline` (nil: no limit).
 local function turn(over, deadline)
   resume_ready()
-  local limit = deadline
-  if alarms.size > 0 and alarms:first() < (limit or math.huge) then limit = alarms:first() end
-  local seconds = limit and math.max(0, limit - M.now())
-  if ready.tail >= ready.head or over() then seconds = 0 end
-  core.poll(busy, seconds)
+  if over() then return end
+  core.poll(busy, pause(deadline))
   pump()
   ring_alarms()
 end
@@ -153,35 +200,36 @@ end
 function M.park(inbox, seconds)
   local co = running()
   if co and scheduled[co] then
-    coroutine.yield(inbox, seconds)
-    return
+    coroutine.yield(PARK, inbox, seconds)
+  else
+    block(inbox, seconds)
   end
-  local ok, err = pcall(block, inbox, seconds)
-  if not ok then -- Ctrl-C: nobody will ask for what is in flight
-    inboxes.cancel(inbox)
-    error(err, 0)
-  end
+end
+
+local function check(call, argument, wanted)
+  if type(argument) == wanted and argument == argument then return end
+  error(("bad argument #1 to '%s' (%s expected, got %s)"):format(call, wanted,
+    type(argument) == wanted and tostring(argument) or type(argument)), 3)
 end
 
 --- Waits; in a coroutine of `run` the others go on.
 ---@param seconds number
-function M.sleep(seconds) M.park(inboxes.new(), seconds) end
+function M.sleep(seconds)
+  check("sleep", seconds, "number")
+  M.park(inboxes.new(), seconds)
+end
 
-local Thread = {}
-Thread.__index = Thread
-
---- Starts a coroutine that waits without blocking the others.
+--- Starts a coroutine that waits without blocking the others. It runs while something waits: in
+-- `run`, or in any call that blocks.
 ---@param fn fun(...)
 ---@return sora.thread thread  with `:join()`, which waits for its end and returns what `fn`
----   returned, or
----   raises what it raised
+---   returned, or raises what it raised
 function M.spawn(fn, ...)
-  if type(fn) ~= "function" then
-    error(("bad argument #1 to 'spawn' (function expected, got %s)"):format(type(fn)), 2)
-  end
+  check("spawn", fn, "function")
   local co = coroutine.create(fn)
-  local thread = { coroutine = co, arguments = pack(...), done = false, joiners = {} }
-  setmetatable(thread, Thread)
+  local thread = setmetatable({
+    coroutine = co, arguments = pack(...), done = false, joiners = {},
+  }, Thread)
   threads[co], scheduled[co] = thread, true
   make_ready(co)
   return thread
@@ -198,37 +246,48 @@ function Thread:join()
   return unpack(self.results, 1, self.results.n)
 end
 
---- Gives up every coroutine and cancels what is in flight.
-local function give_up()
-  for co in pairs(threads) do threads[co], scheduled[co], waiting[co] = nil, nil, nil end
+--- Ends every coroutine with the error, and cancels what is in flight.
+local function give_up(err)
+  for co, thread in pairs(threads) do
+    thread.done, thread.failed, thread.results = true, true, pack(err)
+    scheduled[co] = nil
+    if close and coroutine.status(co) == "suspended" then close(co) end
+  end
   for _, client in ipairs(busy) do client:cancel() end
-  busy, alarms, ready, failures = {}, heaps.new(), { head = 1, tail = 0 }, {}
+  threads, busy, alarms, ready, failures = {}, {}, heaps.new(), { head = 1, tail = 0 }, {}
 end
 
 local function all_ended() return next(threads) == nil end
 
-local function run_all(main)
+local function turn_until_all_ended()
   while not all_ended() do turn(all_ended) end
+end
+
+--- The error of the first thread that has failed and was not joined.
+local function raise_failure()
   local failed = failures
   failures = {}
   for _, thread in ipairs(failed) do
     if not thread.joined then error(thread.results[1], 0) end
   end
-  return unpack(main.results, 1, main.results.n)
 end
 
 --- Runs `fn` in a coroutine, and all that it spawns, until they have ended. Returns what `fn`
 -- returned. An error in one of them leaves the others to their end and is raised then, unless it
--- was taken by `join`; one that comes from a signal (Ctrl-C) ends them all at once.
+-- was taken by `join`; Ctrl-C ends them all at once. A run inside a run ends with its `fn`.
 ---@param fn fun(...)
 function M.run(fn, ...)
-  local co = running()
-  if co and scheduled[co] then return M.spawn(fn, ...):join() end
+  check("run", fn, "function")
   local main = M.spawn(fn, ...)
-  local results = pack(pcall(run_all, main))
-  if results[1] then return unpack(results, 2, results.n) end
-  give_up()
-  error(results[2], 0)
+  if resuming > 0 then return main:join() end
+  local ok, err = pcall(turn_until_all_ended)
+  resuming = 0
+  if not ok then
+    give_up(err)
+    error(err, 0)
+  end
+  raise_failure()
+  return unpack(main.results, 1, main.results.n)
 end
 
 return M

@@ -20,8 +20,8 @@ function M.pace(client)
   return pace
 end
 
---- The options for each poll: those of the caller, with the time that is left. A poll is not
--- repeated by itself, unless the caller asks for it: the wait is what goes on after an error.
+--- The options for each poll: those of the caller. A poll is not repeated by itself, unless the
+-- caller asks for it: the wait is what goes on after an error.
 ---@param given table?
 ---@return table
 function M.poll_options(given)
@@ -30,20 +30,36 @@ function M.poll_options(given)
   return opts
 end
 
+--- client:query(id, opts) of a host in which the function in C would block.
+---@return any? task
+---@return sora.error? err
+function M.query(driver, client, id, policy, given)
+  local opts, inbox = { timeout = policy.timeout }, inboxes.new()
+  for name, value in pairs(given or {}) do opts[name] = value end
+  return inboxes.guard(inbox, inboxes.query, driver, inbox, client, id, opts)
+end
+
 --- The error of a wait that was ended before its task.
 ---@return sora.error
 function M.cancelled(message, poller)
   return core.error { kind = "cancelled", message = message, id = poller.id, task = poller.task }
 end
 
---- Tells the caller of a change. Returns an error when that ends the wait.
+--- Tells the caller of a change, and returns what is next: the poller's own action, unless the
+-- caller ends a wait that would go on.
 ---@param policy table
 ---@param poller sora.poller
----@return sora.error?
-function M.tell(policy, poller, now)
+---@param now number
+---@param action sora.action
+---@param value any
+---@return sora.action
+---@return any
+function M.tell(policy, poller, now, action, value)
   local on_update = policy.on_update
-  if not on_update or on_update(poller.task, poller:info(now)) ~= false then return nil end
-  return M.cancelled("on_update ended the wait", poller)
+  if on_update and on_update(poller.task, poller:info(now)) == false and action == "ask" then
+    return "error", M.cancelled("on_update ended the wait", poller)
+  end
+  return action, value
 end
 
 --- Polls until the task ends or, with `until_change`, until its status or progress changed.
@@ -53,23 +69,19 @@ end
 local function follow(driver, client, inbox, poller, policy, opts, until_change)
   local action, value = poller:due(driver.now())
   while action == "ask" do
-    if value > 0 then
-      driver.park(inbox, value)
+    if client:closed() then
+      return nil, M.cancelled("the client was closed", poller), true
+    elseif value > 0 then
+      inboxes.sleep(driver, inbox, client, value)
       action, value = poller:due(driver.now())
     else
       opts.timeout = poller:remaining(driver.now())
-      inboxes.query(driver, inbox, client, poller.id, opts)
-      local task, err = inboxes.result(driver, inbox)
-      local now, changed = driver.now()
+      local task, err = inboxes.query(driver, inbox, client, poller.id, opts)
+      local now = driver.now()
+      local changed
       action, value, changed = poller:answer(now, task, err)
-      if changed then
-        local stopped = M.tell(policy, poller, now)
-        if stopped then return nil, stopped, true end
-        if until_change and action == "ask" then return poller.task end
-      end
-    end
-    if action == "ask" and client:closed() then
-      return nil, M.cancelled("the client was closed", poller), true
+      if changed then action, value = M.tell(policy, poller, now, action, value) end
+      if changed and until_change and action == "ask" then return poller.task end
     end
   end
   if action == "done" then return value, nil, true end
@@ -81,19 +93,25 @@ local function new_poller(driver, client, id, policy)
 end
 
 --- client:wait(id, opts), its arguments checked.
+---@return any? task
+---@return sora.error? err
 function M.wait(driver, client, id, policy, given)
-  local poller = new_poller(driver, client, id, policy)
-  local task, err = follow(driver, client, inboxes.new(), poller, policy, M.poll_options(given))
-  return task, err
+  local poller, opts = new_poller(driver, client, id, policy), M.poll_options(given)
+  local inbox = inboxes.new()
+  local task, err = inboxes.guard(inbox, follow, driver, client, inbox, poller, policy, opts)
+  if err then return nil, err end
+  return task
 end
 
---- client:watch(id, opts), its arguments checked. The fourth value closes the loop in Lua 5.4.
+--- client:watch(id, opts), its arguments checked. The fourth value closes the loop in Lua 5.4;
+-- elsewhere nothing is in flight while the loop's body runs.
 function M.watch(driver, client, id, policy, given)
   local poller, opts = new_poller(driver, client, id, policy), M.poll_options(given)
   local inbox, over = inboxes.new(), false
   local function next_change()
     if over then return nil end
-    local task, err, ended = follow(driver, client, inbox, poller, policy, opts, true)
+    local task, err, ended = inboxes.guard(inbox, follow, driver, client, inbox, poller, policy,
+      opts, true)
     over = ended
     if err then error(err, 0) end
     return task
