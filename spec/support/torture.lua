@@ -1,0 +1,306 @@
+-- Every public call with the n-th request for memory refused, for every n until the call passes.
+--
+--   build/LUA/support/torture spec/support/torture.lua LIMIT BASE_URL HTTP_URL CA_FILE VIDEO PATH
+--
+-- A call that asks for memory more than LIMIT times (0: no limit) is tried with so many n, evenly
+-- apart from a random first one on. It prints a line for each call and kind of memory, and ends
+-- with status 1 after what went wrong. In all cases: a value, Lua's memory error, or `nil, err`;
+-- the same client answers the next query; what was in use before is in use after, and no more.
+
+local torture = require "torture"
+
+local limit, base_url, http_url, ca_file, video, path = tonumber(arg[1]), arg[2], arg[3], arg[4],
+  arg[5], arg[6]
+local only = arg[7]
+local DEEP = ('{"a":["text \\u00e9\\n",1.5e3,{"b":[]}],"c":'):rep(20) .. "null" .. ("}"):rep(20)
+local KINDS = {} -- of errors that an answer may have when memory is short
+for kind in ("dns connect tls timeout network http api decode io memory cancelled")
+  :gmatch "%S+" do
+  KINDS[kind] = true
+end
+local QUICK = { interval = 0.001, max_interval = 0.002, timeout = 5, max_errors = 3 }
+
+local sora
+local serial = os.time() % 100000 * 1000
+
+local function id(steps)
+  serial = serial + 1
+  return ("sora-2:task_%s~torture%d"):format(steps, serial)
+end
+
+local function client(url)
+  return sora.client {
+    base_url = url or http_url, ca_file = ca_file, api_key = "sk-torture-key", retries = 1,
+    request_timeout = 4, headers = { ["X-One"] = "1" }, forwarded_host = "localhost:5173",
+    user_agent = "torture", null = sora.null,
+  }
+end
+
+local function warm() -- connected
+  local made = client()
+  assert(made:query(id "completed"))
+  return made
+end
+
+local function query(c, steps, opts) return c:query(steps, opts) end
+
+--- Each: what is made before the call (a client first), the call, and whether its own result is an
+-- error in any case.
+local CALLS = {
+  { "client", function() return client() end, function() return client() end },
+  { "query, connecting", function() return client(), id "completed" end, query },
+  { "query over TLS, connecting", function() return client(base_url), id "completed" end, query },
+  { "query", function() return warm(), id "sample" end, query },
+  { "query with options of its own", function()
+    return warm(), id "sample",
+      { base_url = base_url, headers = { a = "b" }, api_key = "sk-2", null = false, ca_file = ca_file }
+  end, query },
+  { "query of an unknown task", function() return warm(), "nobody" end, query, fails = true },
+  { "query that gets HTML", function() return warm(), id "web_ui" end, query, fails = true },
+  { "query that gets no JSON", function()
+    return warm(), id "not_json", { retries = 0 }
+  end, query, fails = true },
+  { "query that gets an error", function()
+    return warm(), id "error_object", { retries = 0 }
+  end, query, fails = true },
+  { "query that is repeated", function()
+    return warm(), id "500;retry_after=0,completed"
+  end, query },
+  { "decode", warm, function() return assert(sora.decode(DEEP, { null = sora.null })) end },
+  { "decode of bad text", warm, function() return sora.decode '{"a":[1,2,' end, fails = true },
+  { "wait", function() return warm(), id "queued,pending,completed" end, function(c, one)
+    return c:wait(one, { interval = 0.001, timeout = 5, max_errors = 3,
+      on_update = function(task) return tostring(task) ~= "" end })
+  end },
+  { "wait for a task that fails", function() return warm(), id "queued,failed" end,
+    function(c, one) return c:wait(one, QUICK) end, fails = true },
+  { "watch", function() return warm(), id "queued,completed" end, function(c, one)
+    local last
+    for task in c:watch(one, QUICK) do last = task end
+    return last
+  end },
+  { "query_all", function() return warm(), { id "completed", id "failed", "nobody" } end,
+    function(c, ids) return (c:query_all(ids)) end },
+  { "wait_all", function() return warm(), { id "queued,completed", id "failed", id "500,done" } end,
+    function(c, ids)
+      return (c:wait_all(ids, { interval = 0.001, timeout = 5, max_errors = 3, concurrency = 2 }))
+    end },
+  { "two waits in coroutines", function()
+    return warm(), id "queued,completed", id "completed"
+  end, function(c, one, other)
+    return sora.run(function()
+      local thread = sora.spawn(c.wait, c, one, QUICK)
+      local task, err = c:query(other)
+      if not task then return nil, err end
+      return thread:join()
+    end)
+  end },
+  { "download", function() return warm(), video end, function(c, url)
+    return c:download(url, path, { retries = 1, on_progress = function() end })
+  end },
+  { "what a task says", function() return warm(), assert(warm():query(id "failed")) end,
+    function(_, task)
+      return { sora.status(task), sora.progress(task), sora.failure(task), tostring(task) }
+    end },
+  { "what an error says", function() return warm(), (select(2, warm():query "nobody")) end,
+    function(_, err) return "x" .. err .. tostring(err) end },
+  { "close with requests in flight", function()
+    local c = warm()
+    return c, { c:request(id "never"), c:request(id "500"), c:request(id "completed") }
+  end, function(c, requests)
+    c:step()
+    c:close()
+    for _, request in ipairs(requests) do request:done() end
+    return true
+  end, closes = true },
+}
+
+local kinds -- what became of the calls: outcome -> how often
+
+local function note(what) kinds[what] = (kinds[what] or 0) + 1 end
+
+--- Raises when that is no proper outcome of a call that ran out of memory.
+local function judge(call, outcome, value, err)
+  if outcome == "returned" and value ~= nil then
+    if call.fails then error "a value, where there can be none" end
+    return note "value"
+  elseif outcome == "memory" or outcome == "raised" and type(value) == "string"
+    and value:find("not enough memory", 1, true) then
+    return note "memory raised"
+  end
+  if outcome == "raised" then err = value end -- watch raises what others return
+  if type(err) ~= "table" or not KINDS[err.kind] and not (call.fails and err.kind == "failed") then
+    error(("%s %s %s"):format(outcome, tostring(value), tostring(err)))
+  end
+  note(err.kind)
+end
+
+local function collect()
+  for _ = 1, 4 do collectgarbage() end
+end
+
+local function use()
+  collect()
+  local c, lua = torture.live()
+  return c, lua
+end
+
+--- One attempt, with all that belongs to it; returns how many requests for memory the call made.
+local function try(call, which, n, mode)
+  torture.label(("%s, %s memory, request %d, %s"):format(call[1], which, n, mode))
+  local a, b, c, d = call[2]()
+  local outcome, requests, value, err = torture.attempt(which, n, mode, call[3], a, b, c, d)
+  local ok, message = pcall(judge, call, outcome, value, err)
+  if not ok then error(message, 0) end
+  value = value -- luacheck: ignore
+  if call.closes then
+    a:close()
+    a = client()
+  end
+  collectgarbage() -- a request that was started, but never reached its owner, is garbage
+  if a:stats().in_flight ~= 0 then error("a request is still in flight", 0) end
+  local task, why = a:query(id "completed")
+  if not task then error("the next query: " .. tostring(why), 0) end
+  a:close()
+  if type(value) == "userdata" then value:close() end
+  os.remove(path)
+  os.remove(path .. ".part")
+  return requests
+end
+
+--- n from 0 to below count: all, or as many as the limit allows.
+local function numbers(count)
+  local step = limit > 0 and math.max(1, math.floor(count / limit)) or 1
+  local first = step > 1 and math.random(0, step - 1) or 0
+  local n = first - step
+  return function()
+    n = n + step
+    if n < count then return n end
+  end, step, first
+end
+
+local failed, total = 0, 0
+
+local function report(name, which, mode, count, tried, step, first, growth)
+  local words = {}
+  for what, times in pairs(kinds) do words[#words + 1] = ("%s %d"):format(what, times) end
+  table.sort(words)
+  print(("%-34s %-3s %-4s requests %5d, refused %5d (each %d. from %d): %s; growth %d"):format(name,
+    which, mode, count, tried, step, first, table.concat(words, ", "), growth))
+  io.stdout:flush()
+end
+
+local function fail(...)
+  failed = failed + 1
+  print("FAILED: " .. string.format(...))
+end
+
+local function torment(call, which, mode)
+  kinds = {}
+  for _ = 1, 3 do try(call, which, -1, mode) end
+  local count, tried = try(call, which, -1, mode), 0
+  kinds = {}
+  local before = use()
+  local each, step, first = numbers(count)
+  for n in each do
+    local ok, message = pcall(try, call, which, n, mode)
+    tried = tried + 1
+    if not ok then fail("%s, %s, request %d, %s: %s", call[1], which, n, mode, tostring(message)) end
+  end
+  local after = use()
+  total = total + tried
+  report(call[1], which, mode, count, tried, step, first, after - before)
+  -- a leak in one place shows once at least; what libraries keep does not grow with the attempts
+  if after - before > 40 then fail("%s, %s memory, %s: %d blocks more", call[1], which, mode,
+    after - before) end
+end
+
+local function torment_loading(which, mode)
+  kinds = {}
+  local function try_to_load(n)
+    torture.label(("loading, %s memory, request %d, %s"):format(which, n, mode))
+    local outcome, count, again = torture.load(which, n, mode)
+    if outcome == "raised" then fail("loading, request %d raised something else", n) end
+    if again ~= "returned" then fail("loading again after request %d: %s", n, again) end
+    note(outcome)
+    return count
+  end
+  try_to_load(-1)
+  local count, tried = try_to_load(-1), 0
+  kinds = {}
+  local before, before_lua = use()
+  local each, step, first = numbers(count)
+  for n in each do
+    try_to_load(n)
+    tried = tried + 1
+  end
+  local after, after_lua = use()
+  total = total + tried
+  report("loading", which, mode, count, tried, step, first, after - before)
+  if after - before > 4 or after_lua - before_lua > 4000 then fail("loading leaks") end
+end
+
+--- The first use of all in a process: the libraries set themselves up. OpenSSL 3.0 crashes when no
+-- memory at all is left while it does that for the first time (RAND_status, in curl_global_init),
+-- and remembers what it could not load later: then each further use of TLS is an error.
+local function torment_first_use(mode)
+  local function first_use(n)
+    return function()
+      sora = require "sora"
+      local c = client(base_url)
+      local one = id "completed"
+      if mode == "on" then c:pollfd() end -- curl_global_init
+      local _, requests, task = torture.attempt("c", n, mode, query, c, one)
+      if n < 0 then
+        assert(task, "no task")
+        local file = assert(io.open(path, "w"))
+        file:write(requests)
+        file:close()
+        return
+      end
+      local again, err = c:query(id "completed")
+      if not again and err.kind ~= "tls" and err.kind ~= "memory" then
+        error("the next query: " .. tostring(err), 0)
+      end
+      c:close()
+    end
+  end
+  torture.label "first use"
+  assert(torture.child(first_use(-1)) == "ok")
+  local file = assert(io.open(path))
+  local count, tried = tonumber(file:read "*a"), 0
+  file:close()
+  os.remove(path)
+  kinds = {}
+  local each, step, first = numbers(count)
+  for n in each do
+    torture.label(("first use, request %d, %s"):format(n, mode))
+    local how = torture.child(first_use(n))
+    if how ~= "ok" then fail("first use, request %d, %s: %s", n, mode, how) end
+    note(how)
+    tried = tried + 1
+  end
+  total = total + tried
+  report("first use over TLS", "c", mode, count, tried, step, first, 0)
+end
+
+math.randomseed(os.time())
+local function wanted(name) return not only or name == only end
+
+if wanted "first use" then
+  for _, mode in ipairs { "once", "on" } do torment_first_use(mode) end
+end
+local _, lua_bytes = torture.live()
+local has_lua = lua_bytes > 0
+if not has_lua then print "this Lua takes no allocator: only C memory runs out" end
+sora = require "sora"
+for _, which in ipairs(has_lua and { "lua", "c" } or { "c" }) do
+  for _, mode in ipairs { "once", "on" } do
+    if wanted "loading" then torment_loading(which, mode) end
+    for _, call in ipairs(CALLS) do
+      if wanted(call[1]) then torment(call, which, mode) end
+    end
+  end
+end
+print(("%d requests for memory refused, %d failed"):format(total, failed))
+if failed > 0 then error("failed", 0) end
