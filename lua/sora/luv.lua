@@ -1,0 +1,283 @@
+--- require "sora.luv": sora in Neovim, and in programs on luv. Nothing here blocks the loop.
+--
+-- Inside a coroutine a call yields it, and the loop resumes it. With a function as the last
+-- argument a call returns at once, a handle with `:cancel()`, and the function is told later:
+-- callback(err, task), of download callback(err, bytes), of query_all and wait_all
+-- callback(err, tasks, errs), where `err` is only what a callback of the caller's raised.
+--
+-- Resumed coroutines and callbacks run from vim.schedule in Neovim, so that they may use its API.
+-- The loop watches a client's own descriptor, and only while the client has something in flight:
+-- libuv aborts the process when a descriptor that it watches is closed, and a watched one keeps the
+-- loop from ending. See inbox.lua for what a driver has to offer.
+
+local core = require "sora.core"
+local host = require "sora.host"
+local inboxes = require "sora.inbox"
+
+local nvim = rawget(_G, "vim")
+local uv = nvim and (nvim.uv or nvim.loop) or require "luv"
+local running, yield = coroutine.running, coroutine.yield
+local unpack = table.unpack or unpack
+
+local SLICE = 0.002  -- seconds for which coroutines are resumed before the loop has its turn again
+local PERIOD = 5     -- milliseconds between two looks at a client that has no descriptor to watch
+local LONGEST = 1e12 -- milliseconds
+
+---@type sora.driver
+local M = { now = core.now }
+
+local watches = {} -- client -> the handle by which the loop looks after it
+local parked = {}  -- inbox -> the coroutine that waits: nothing else may hold it
+local handles = setmetatable({}, { __mode = "k" }) -- coroutine -> its sora.handle
+local ready = { head = 1, tail = 0 } -- inboxes whose owners are to be resumed
+local kicked = false -- they will be
+
+--- What a call with a callback, or `spawn`, returns.
+---@class sora.handle
+---@field inbox sora.inbox?  that it is parked on
+---@field callback function?  that is to be told yet
+---@field cancelled boolean?
+local Handle = {}
+Handle.__index = Handle
+
+--- Reports an error that nobody can catch. In Neovim as that of any callback; a program on luv may
+-- put its own function here (luv itself would end the process).
+---@param message string  with a traceback
+function M.report(message)
+  if nvim then
+    nvim.schedule(function() error(message, 0) end)
+  else
+    io.stderr:write("Uncaught Error: ", message, "\n")
+  end
+end
+
+-- Handles of the loop
+
+local function discard(handle)
+  if handle and not handle:is_closing() then handle:close() end
+end
+
+--- A timer that wakes the inbox.
+local function set_alarm(inbox, seconds)
+  local timer = uv.new_timer()
+  uv.update_time() -- else the time that this turn of the loop has taken would count
+  timer:start(math.ceil(math.min(seconds * 1000, LONGEST)), 0, function() M.wake(inbox) end)
+  return timer
+end
+
+--- Has the loop call `fn` at each event of the client's.
+local function watch(client, fn)
+  local fd = client:pollfd()
+  local handle = fd and uv.new_poll(fd)
+  if handle then
+    handle:start("r", fn)
+  else
+    handle = uv.new_timer()
+    handle:start(0, PERIOD, fn)
+  end
+  return handle
+end
+
+local function unwatch(client)
+  discard(watches[client])
+  watches[client] = nil
+end
+
+-- Coroutines
+
+local kick
+
+local function bind(fn, ...)
+  local arguments, count = { ... }, select("#", ...)
+  return function() return fn(unpack(arguments, 1, count)) end
+end
+
+local function make_ready(inbox)
+  ready.tail = ready.tail + 1
+  ready[ready.tail] = inbox
+  kick()
+end
+
+--- Starts a coroutine in the loop's next turn.
+local function launch(fn, callback)
+  local co, handle = coroutine.create(fn), setmetatable({ callback = callback }, Handle)
+  local inbox = {}
+  handles[co], parked[inbox] = handle, co
+  make_ready(inbox)
+  return handle
+end
+
+--- Takes a coroutine off the inbox that it is parked on.
+local function unpark(inbox)
+  discard(inbox.timer)
+  inbox.timer, inbox.woken, parked[inbox] = nil, nil, nil
+end
+
+local function resume(inbox)
+  local co = parked[inbox]
+  if not co then return end
+  unpark(inbox)
+  local ok, err = coroutine.resume(co)
+  if ok then return end
+  inboxes.abandon(co)
+  M.report(debug.traceback(co, tostring(err)))
+  local handle = handles[co]
+  local callback = handle and handle.callback
+  if callback then launch(function() callback(err) end) end
+end
+
+--- Nothing is in flight, and nothing has ended that was not told (a cancelled request).
+local function is_idle(client) return client:in_flight() == 0 and client:timeout() ~= 0 end
+
+local function unwatch_the_idle()
+  for client in pairs(watches) do
+    if is_idle(client) then unwatch(client) end
+  end
+end
+
+local function run_ready()
+  kicked = false
+  local limit = M.now() + SLICE
+  while ready.head <= ready.tail do
+    local inbox = ready[ready.head]
+    ready[ready.head] = nil
+    ready.head = ready.head + 1
+    resume(inbox)
+    if M.now() > limit then break end
+  end
+  if ready.head <= ready.tail then return kick() end
+  ready.head, ready.tail = 1, 0
+  unwatch_the_idle() -- only now: those who were resumed may have started more
+end
+
+local run_soon = nvim and nvim.schedule_wrap(run_ready) or run_ready
+
+--- Sees to it that the ready are resumed: in the loop's next turn, so that its timers are not late.
+function kick()
+  if kicked then return end
+  kicked = true
+  local idle = uv.new_idle()
+  idle:start(function()
+    idle:close()
+    run_soon()
+  end)
+end
+
+-- The driver
+
+function M.attach(client)
+  if watches[client] then return end
+  watches[client] = watch(client, function()
+    inboxes.pump(M, client)
+    if is_idle(client) then kick() end
+  end)
+end
+
+function M.wake(inbox)
+  if inbox.woken then return end
+  inbox.woken = true
+  if parked[inbox] then make_ready(inbox) end
+end
+
+--- Ends the call that waits for the inbox: what is in flight is cancelled, and nothing follows.
+local function stop(inbox)
+  inbox.cancelled = true
+  for request in pairs(inbox.pending) do request:cancel() end
+end
+
+function M.park(inbox, seconds)
+  local co = running()
+  local handle = handles[co]
+  if handle then
+    handle.inbox = inbox
+    if handle.cancelled then stop(inbox) end
+  end
+  local over = inbox.woken or inbox.cancelled and next(inbox.pending) == nil
+  if not over then
+    parked[inbox] = co
+    inbox.timer = seconds and set_alarm(inbox, seconds)
+    yield()
+  end
+  unpark(inbox)
+  if handle then handle.inbox = nil end
+end
+
+--- Told of each call: takes the callback out of its arguments.
+function M.begin(call, opts, callback)
+  if type(opts) == "function" and callback == nil then opts, callback = nil, opts end
+  if callback == nil then
+    local co, main = running()
+    if not co or main then
+      error(("'%s' outside a coroutine needs a callback as its last argument"):format(call), 4)
+    end
+  elseif type(callback) ~= "function" then
+    error(("callback of '%s' must be a function, not a %s"):format(call, type(callback)), 4)
+  elseif call == "watch" then
+    error("'watch' takes no callback: use 'wait' with option 'on_update'", 4)
+  end
+  return opts, callback
+end
+
+--- The form with a callback: the other one, in a coroutine of its own.
+function M.start(tell, callback, work, ...)
+  local bound = bind(work, ...)
+  local function finish(...)
+    handles[running()] = nil -- the call is over, the callback begins
+    tell(callback, ...)
+  end
+  return launch(function() finish(bound()) end, callback)
+end
+
+--- Cancels the call, whatever it waits for: the callback is told of an error of the kind
+-- "cancelled" (query_all and wait_all: one for each task that had not ended). Without effect once
+-- it has been told.
+function Handle:cancel()
+  self.cancelled = true
+  local inbox = self.inbox
+  if not inbox then return end
+  stop(inbox)
+  M.wake(inbox)
+end
+
+-- The module
+
+local methods = {}
+local sora = host.new(M)
+local default
+
+local function default_client()
+  default = default or sora.client()
+  return default
+end
+
+host.add_calls(sora, methods, default_client)
+host.add_query(sora, methods, default_client)
+sora.client = core.class(methods)
+
+local close = methods.close
+
+function methods.close(client)
+  unwatch(client)
+  close(client)
+  inboxes.pump(M, client) -- tells those who waited
+end
+
+--- Runs fn(...) in a coroutine, beside the caller and not before it goes on. An error in it is
+-- reported.
+---@param fn fun(...)
+---@return sora.handle handle  cancels the call that it waits for, and those that follow
+function sora.spawn(fn, ...)
+  if type(fn) ~= "function" then
+    error(("bad argument #1 to 'spawn' (function expected, got %s)"):format(type(fn)), 2)
+  end
+  return launch(bind(fn, ...))
+end
+
+--- Yields the coroutine for a while.
+---@param seconds number
+function sora.sleep(seconds)
+  M.begin("sleep")
+  M.park(inboxes.new(), seconds)
+end
+
+return sora
