@@ -1,0 +1,113 @@
+-- Runs programs for specs, as a shell would, and keeps what they print.
+
+local system = require "system"
+
+local M = {}
+
+local LIMIT = 30 -- seconds; a program that takes longer is killed, and ends with 137
+
+-- The interpreter that runs this process.
+local function interpreter()
+  local place = 0
+  while arg and arg[place - 1] do
+    place = place - 1
+  end
+  return place < 0 and arg[place] or "lua"
+end
+
+M.LUA = interpreter()
+
+--- A shell word.
+---@param text string
+---@return string
+function M.quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function read(name)
+  local file = io.open(name, "rb")
+  local text = file and file:read("*a") or ""
+  if file then
+    file:close()
+  end
+  return text
+end
+
+local function write(name, text)
+  local file = assert(io.open(name, "wb"))
+  file:write(text)
+  file:close()
+end
+
+local Program = {}
+Program.__index = Program
+
+--- Starts a command line of the shell.
+---@param command string
+---@param options table|nil  input: its standard input; env: table of variables
+---@return table program  pid and these methods
+function M.start(command, options)
+  options = options or {}
+  local base = os.tmpname()
+  local program = setmetatable({ base = base }, Program)
+  write(base .. ".in", options.input or "")
+  local assignments = {}
+  for name, value in pairs(options.env or {}) do
+    assignments[#assignments + 1] = "export " .. name .. "=" .. M.quote(value) .. ";"
+  end
+  local script = table.concat(assignments, " ") .. " echo $$ >" .. base .. ".pid; exec " .. command
+  os.execute(("{ sh -c %s <%s.in >%s.out 2>%s.err; echo $? >%s.new; mv %s.new %s.code; } &"):format(
+    M.quote(script), base, base, base, base, base, base))
+  program:await(function()
+    return read(base .. ".pid"):find("\n")
+  end)
+  program.pid = read(base .. ".pid"):match("%d+")
+  return program
+end
+
+--- Waits until the condition holds.
+function Program.await(_, condition)
+  for _ = 1, LIMIT * 100 do
+    if condition() then
+      return true
+    end
+    system.sleep(0.01)
+  end
+  return false
+end
+
+--- Sends it a signal.
+---@param signal string  such as INT
+function Program:kill(signal)
+  os.execute("kill -" .. signal .. " " .. self.pid)
+end
+
+--- Waits for its end.
+---@return table result  code, out, err
+function Program:wait()
+  local base = self.base
+  local function ended()
+    return read(base .. ".code"):find("\n")
+  end
+  if not self:await(ended) then
+    self:kill("KILL")
+    self:await(ended)
+  end
+  local result = {
+    code = tonumber(read(base .. ".code")), out = read(base .. ".out"), err = read(base .. ".err"),
+  }
+  for _, suffix in ipairs { "", ".in", ".out", ".err", ".pid", ".code" } do
+    os.remove(base .. suffix)
+  end
+  return result
+end
+
+--- Runs a command line to its end.
+---@param command string
+---@param options table|nil  as of start
+---@return table result  code, out, err
+function M.run(command, options)
+  return M.start(command, options):wait()
+end
+
+return M
