@@ -144,6 +144,7 @@ end
 local function resume(co)
   local thread = threads[co]
   if not thread then return end -- it was given up
+  if coroutine.status(co) == "dead" then return finish(thread, true) end -- closed by the program
   local inbox, arguments = thread.inbox, thread.arguments
   thread.inbox, thread.arguments = nil, nil
   if arguments then return go_on(thread, unpack(arguments, 1, arguments.n)) end
