@@ -335,9 +335,11 @@ int sora_answer_push(lua_State *L, struct request *request, int self, int client
   if (request->download)
     return push_download(L, request, &failure);
   struct json_options options = decoder_options(L, request, self, client);
-  return request->status >= 200 && request->status < 300
-             ? push_success(L, request, &failure, &options, decoder)
-             : push_refusal(L, request, &failure, &options, decoder);
+  int pushed = request->status >= 200 && request->status < 300
+                   ? push_success(L, request, &failure, &options, decoder)
+                   : push_refusal(L, request, &failure, &options, decoder);
+  sora_buffer_free(&request->body);
+  return pushed;
 }
 
 int sora_answer_decode(lua_State *L) {

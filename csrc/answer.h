@@ -16,7 +16,8 @@ void sora_answer_open(lua_State *L);
 
 /* Pushes what the ended request at stack index `self` came to: a task (of a download: a table with
    status, offset, received, etag, last_modified), or nil and an error. `client` and `decoder` are
-   the stack indices of its client and of the decoder's state. Returns the number of values. */
+   the stack indices of its client and of the decoder's state. Returns the number of values. The
+   answer's body is freed: this is done once. */
 int sora_answer_push(lua_State *L, struct request *request, int self, int client, int decoder);
 
 /* core.decode(text, opts): upvalue 1 is the decoder's state. */

@@ -113,7 +113,7 @@ static int default_client(lua_State *L) {
   return 1;
 }
 
-/* request:result() → what client:query returns; raises for a request that has not ended */
+/* request:result() → what client:query returns, once; raises for a request that has not ended */
 static int result(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
   luaL_argcheck(L, request->state == REQUEST_ENDED, 1, "the request has not ended");

@@ -16,7 +16,7 @@
 #endif
 
 enum {
-  MOST_IDLE = 256,          /* handles that a client keeps, some 6 KiB each */
+  MOST_IDLE = 1024,         /* handles that a client keeps, some 6 KiB each */
   RECEIVE_BUFFER = 4 * 1024 /* of libcurl, for each transfer in flight */
 };
 

@@ -27,6 +27,8 @@ enum request_state {
 struct request {
   struct client *client; /* NULL: it was collected, or the request never got that far */
   struct request *previous, *next;
+  struct request *ended_next; /* while the client deals with attempts that have ended, … */
+  CURLcode code;              /* … and how this one did */
   enum request_state state;
   int queued;                 /* in its client's queue of finished requests */
   int serial;                 /* key in the client's table of requests, 0: in no table */
