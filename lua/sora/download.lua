@@ -122,9 +122,9 @@ function Transfer:after(err, url)
     return self:look_up()
   elseif not self:pause(err) then
     return nil, err
-  elseif self.client:closed() then
-    return nil, self:error("cancelled", "the client was closed")
   end
+  local stopped = inboxes.stopped(self.inbox, self.client)
+  if stopped then return nil, self:error("cancelled", stopped) end
   return url
 end
 

@@ -14,6 +14,7 @@ local running = coroutine.running
 ---@field ended userdata[]
 ---@field head integer
 ---@field tail integer
+---@field cancelled boolean?  the driver was told to end the call that waits here
 
 ---@param inbox table?  a table that is to become one
 ---@return sora.inbox
@@ -98,6 +99,15 @@ function M.sleep(driver, inbox, client, seconds)
   set[inbox] = driver
   driver.park(inbox, seconds)
   set[inbox] = nil
+end
+
+--- Why a call that waits for the inbox must not go on, or nil.
+---@param inbox sora.inbox
+---@param client sora.client
+---@return string?
+function M.stopped(inbox, client)
+  if inbox.cancelled then return "cancelled by the caller" end
+  return client:closed() and "the client was closed" or nil
 end
 
 --- Cancels what is in flight. Nothing of it will be delivered to anyone who waits.

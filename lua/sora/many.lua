@@ -51,7 +51,8 @@ function Round:next_due(now)
     self.next_id = self.next_id + 1
     return self.new_poller(id)
   end
-  if (self.sleeping:first() or math.huge) <= now then return self.sleeping:pop() end
+  local due = self.sleeping:first()
+  if due and due <= now then return self.sleeping:pop() end
 end
 
 --- Takes what a poller says is next.
@@ -84,21 +85,23 @@ function Round:take(request, poller)
   self:follow(poller, now, action, value)
 end
 
+function Round:stopped() return inboxes.stopped(self.inbox, self.client) end
+
 --- Starts what may be started now.
 function Round:fill()
   local now, concurrency = self.driver.now(), self.policy.concurrency
-  while self.in_flight < concurrency and not self.client:closed() do
+  while self.in_flight < concurrency and not self:stopped() do
     local poller = self:next_due(now)
     if not poller then break end
     self:start(poller, now)
   end
 end
 
---- Ends every wait, when the client was closed under it.
-function Round:close()
+--- Ends every wait that has no query in flight, when the whole call is to end.
+function Round:stop(why)
   local poller = self:next_due(math.huge)
   while poller do
-    self:follow(poller, 0, "error", waits.cancelled("the client was closed", poller))
+    self:follow(poller, 0, "error", waits.cancelled(why, poller))
     poller = self:next_due(math.huge)
   end
 end
@@ -118,7 +121,8 @@ end
 function Round:run()
   while true do
     self:fill()
-    if self.client:closed() then self:close() end
+    local why = self:stopped()
+    if why then self:stop(why) end
     if self:is_over() then return end
     self:park()
     local request, poller = inboxes.take(self.inbox)

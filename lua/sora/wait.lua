@@ -69,8 +69,9 @@ end
 local function follow(driver, client, inbox, poller, policy, opts, until_change)
   local action, value = poller:due(driver.now())
   while action == "ask" do
-    if client:closed() then
-      return nil, M.cancelled("the client was closed", poller), true
+    local stopped = inboxes.stopped(inbox, client)
+    if stopped then
+      return nil, M.cancelled(stopped, poller), true
     elseif value > 0 then
       inboxes.sleep(driver, inbox, client, value)
       action, value = poller:due(driver.now())
