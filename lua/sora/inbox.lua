@@ -173,7 +173,8 @@ end
 function M.pump(driver, client)
   if not client:closed() then client:step() end
   for request, owner in client.finished, client do
-    if owner then M.deliver(driver, owner, request) end
+    -- where the query in C could not yield (Lua 5.1, inside pcall), its owner is no inbox yet
+    if owner and owner.ended then M.deliver(driver, owner, request) end
   end
 end
 

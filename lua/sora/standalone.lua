@@ -227,7 +227,7 @@ end
 ---   returned, or raises what it raised
 function M.spawn(fn, ...)
   check("spawn", fn, "function")
-  local co = coroutine.create(fn)
+  local co = coroutine.create(function(...) return fn(...) end) -- Lua 5.1: only of a Lua function
   local thread = setmetatable({
     coroutine = co, arguments = pack(...), done = false, joiners = {},
   }, Thread)
