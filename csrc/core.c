@@ -12,6 +12,7 @@
 
 #include "answer.h"
 #include "client.h"
+#include "client_object.h"
 #include "compat.h"
 #include "error.h"
 #include "json.h"
@@ -89,14 +90,17 @@ static int client_query(lua_State *L) {
   return query_on(L, 1, 2);
 }
 
-/* Pushes the default client, made on first use. */
-static void push_default(lua_State *L) {
+/* Pushes the default client, made on first use. What is wrong with the environment is raised
+   `level` up. */
+static void push_default(lua_State *L, int level) {
   lua_rawgeti(L, lua_upvalueindex(UPVALUE_SHARED), DEFAULT_CLIENT);
   if (!lua_isnil(L, -1))
     return;
   lua_pop(L, 1);
   lua_rawgeti(L, lua_upvalueindex(UPVALUE_SHARED), MAKE_CLIENT);
-  lua_call(L, 0, 1);
+  lua_pushnil(L);
+  lua_pushinteger(L, level + 1); /* the function in C that makes it is one more level */
+  lua_call(L, 2, 1);
   lua_pushvalue(L, -1);
   lua_rawseti(L, lua_upvalueindex(UPVALUE_SHARED), DEFAULT_CLIENT);
 }
@@ -104,12 +108,13 @@ static void push_default(lua_State *L) {
 /* sora.query(id [, opts]) */
 static int query(lua_State *L) {
   lua_settop(L, 2);
-  push_default(L);
+  push_default(L, 1);
   return query_on(L, 3, 1);
 }
 
+/* core.default() → the default client, for functions in Lua that their users call */
 static int default_client(lua_State *L) {
-  push_default(L);
+  push_default(L, 2);
   return 1;
 }
 
@@ -125,20 +130,16 @@ static int result(lua_State *L) {
 
 /* ---- waiting for several clients ---- */
 
-enum { MOST_POLLED = 64 };
-
 static double least(double a, double b) {
   return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
-/* Collects the descriptors of the clients in the table at 1, and shortens `seconds` to what they
- * ask for. */
-static int descriptors(lua_State *L, struct pollfd *polled, double *seconds) {
+/* Collects the descriptors of the first `clients` in the table at 1, and shortens `seconds` to what
+   they ask for. */
+static int descriptors(lua_State *L, int clients, struct pollfd *polled, double *seconds) {
   int count = 0;
-  for (int i = 1; i <= MOST_POLLED; i++) {
+  for (int i = 1; i <= clients; i++) {
     lua_rawgeti(L, 1, i);
-    if (lua_isnil(L, -1))
-      break;
     struct client *client = sora_client_check_any(L, -1);
     lua_pop(L, 1);
     *seconds = least(*seconds, sora_client_timeout(client));
@@ -156,7 +157,6 @@ static int descriptors(lua_State *L, struct pollfd *polled, double *seconds) {
 /* core.poll(clients, seconds): waits until one of the clients (a list) has something to do, the
    time (nil: no limit) is over or a signal came. One client alone is stepped as well. */
 static int poll_clients(lua_State *L) {
-  struct pollfd polled[MOST_POLLED];
   luaL_checktype(L, 1, LUA_TTABLE);
   double seconds = luaL_optnumber(L, 2, -1);
   lua_settop(L, 1);
@@ -169,7 +169,9 @@ static int poll_clients(lua_State *L) {
       return 0;
     }
   }
-  int count = descriptors(L, polled, &seconds);
+  int clients = (int)lua_rawlen(L, 1);
+  struct pollfd *polled = lua_newuserdata(L, (size_t)(clients + 1) * sizeof *polled);
+  int count = descriptors(L, clients, polled, &seconds);
   double rounded = seconds < 0 ? -1 : ceil(seconds * 1000);
   int milliseconds = rounded > 1e9 ? 1000000000 : (int)rounded;
   if (poll(polled, (nfds_t)count, milliseconds) < 0 && errno == EINTR)
