@@ -143,10 +143,13 @@ conformance:
 	  ( eval "$$($(MAKE) -s env LUA=$$lua)"; $$lua spec/conformance.lua "$(SUITE)" ) || exit 1; \
 	done
 
+portable = build/portable-$(notdir $(LUA))
+
 ## bench-decode: time the decoder beside all the others that LUA finds
 .PHONY: bench-decode
 bench-decode: build
-	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/decode.lua
+	@$(MAKE) --no-print-directory BUILD=$(portable) CPPFLAGS=-DSORA_NO_SIMD build
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/decode.lua $(portable)/sora/core.so
 
 small_sizes = -DWINDOW_FIRST=16 -DWINDOW_MAX=24 -DFRAMES_FIRST=4 -DSCRATCH_FIRST=32
 decoder_specs = $(wildcard spec/json*_spec.lua) spec/number_spec.lua

@@ -34,9 +34,8 @@ static int utf8_length(const char *text, const char *end) {
   return 0;
 }
 
-/* sora_scan_plain that goes on only until `reach`, or the end of a sequence across it. */
-static const char *scan_plain_bytes(const char *p, const char *reach, const char *end) {
-  while (p < reach) {
+static const char *scan_plain_bytes(const char *p, const char *end) {
+  while (p < end) {
     unsigned char c = (unsigned char)*p;
     if (c < 0x80) {
       if (c < 0x20 || c == '"' || c == '\\')
@@ -50,6 +49,14 @@ static const char *scan_plain_bytes(const char *p, const char *reach, const char
     }
   }
   return p;
+}
+
+/* Goes on byte by byte from the beginning of the sequence that p may be within. */
+static const char *scan_plain_rest(const char *p, const char *end) {
+  for (int i = 1; i <= 3; i++)
+    if ((unsigned char)p[-i] >= 0xc0)
+      return scan_plain_bytes(p - i, end);
+  return scan_plain_bytes(p, end);
 }
 
 static bool is_space(char c) {
@@ -107,14 +114,6 @@ static unsigned utf8_faults(__m128i block, __m128i before1, __m128i before2, __m
   return mask(either(faults, either(overlong3, overlong4)));
 }
 
-/* Goes on byte by byte from the beginning of the sequence that p may be within. */
-static const char *scan_plain_rest(const char *p, const char *end) {
-  for (int i = 1; i <= 3; i++)
-    if ((unsigned char)p[-i] >= 0xc0)
-      return scan_plain_bytes(p - i, end, end);
-  return scan_plain_bytes(p, end, end);
-}
-
 /* sora_scan_plain where p is at the beginning of a sequence and the next sixteen bytes are not all
  * ASCII. */
 static const char *scan_plain_utf8(const char *p, const char *end) {
@@ -134,7 +133,7 @@ static const char *scan_plain_utf8(const char *p, const char *end) {
       return p + __builtin_ctz(stop);
     p += 16;
   } while (end - p >= 16);
-  return p == begin ? scan_plain_bytes(p, end, end) : scan_plain_rest(p, end);
+  return p == begin ? scan_plain_bytes(p, end) : scan_plain_rest(p, end);
 }
 
 const char *sora_scan_plain(const char *p, const char *end) {
@@ -146,7 +145,7 @@ const char *sora_scan_plain(const char *p, const char *end) {
     if (stop != 0)
       return p + __builtin_ctz(stop);
   }
-  return scan_plain_bytes(p, end, end);
+  return scan_plain_bytes(p, end);
 }
 
 /* Copies a block and returns how many bytes at its beginning are plain ASCII. */
@@ -190,18 +189,72 @@ static uint64_t not_ascii(uint64_t word) {
          ((word | control) & EVERY_BYTE(0x80));
 }
 
-const char *sora_scan_plain(const char *p, const char *end) {
-  while (end - p >= 8) {
-    if (not_ascii(load(p)) == 0) {
-      p += 8;
-      continue;
-    }
-    const char *next = scan_plain_bytes(p, p + 8, end);
-    if (next < p + 8)
-      return next;
-    p = next;
+/* UTF-8 as a finite automaton whose states are shifts: a byte's row, shifted right by the state,
+   has the next state in its lowest six bits. Nothing but a shift lies between one byte and the
+   next. */
+enum { FAULT = 0, PLAIN = 6, ONE = 12, TWO = 18, THREE = 24, E0 = 30, ED = 36, F0 = 42, F4 = 48 };
+
+#define GO(from, to) ((uint64_t)(to) << (from))
+#define CONTINUED (GO(ONE, PLAIN) | GO(TWO, ONE) | GO(THREE, TWO))
+
+static const uint64_t rows[] = {
+    0,                                     /* 0: never plain */
+    GO(PLAIN, PLAIN),                      /* 1: plain ASCII */
+    CONTINUED | GO(ED, ONE) | GO(F4, TWO), /* 2: 80 to 8f */
+    CONTINUED | GO(ED, ONE) | GO(F0, TWO), /* 3: 90 to 9f */
+    CONTINUED | GO(E0, ONE) | GO(F0, TWO), /* 4: a0 to bf */
+    GO(PLAIN, ONE),                        /* 5: c2 to df */
+    GO(PLAIN, E0),                         /* 6 */
+    GO(PLAIN, TWO),                        /* 7: e1 to ef, but ed */
+    GO(PLAIN, ED),                         /* 8 */
+    GO(PLAIN, F0),                         /* 9 */
+    GO(PLAIN, THREE),                      /* 10: f1 to f3 */
+    GO(PLAIN, F4),                         /* 11 */
+};
+
+/* clang-format off */
+static const unsigned char row_of[256] = {
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* not the quote */
+  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, /* nor the backslash */
+  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+  2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
+  3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
+  4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4,
+  4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4,
+  0, 0, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5,
+  5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5,
+  6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 7, 7,
+  9, 10, 10, 10, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+};
+/* clang-format on */
+
+/* sora_scan_plain where p is at the beginning of a sequence. */
+static const char *scan_plain_utf8(const char *p, const char *end) {
+  const char *begin = p;
+  uint64_t state = PLAIN;
+  for (; end - p >= 8; p += 8) {
+    for (int i = 0; i < 8; i++)
+      state = rows[row_of[(unsigned char)p[i]]] >> (state & 63);
+    if ((state & 63) == FAULT)
+      break;
   }
-  return scan_plain_bytes(p, end, end);
+  return p == begin ? scan_plain_bytes(p, end) : scan_plain_rest(p, end);
+}
+
+const char *sora_scan_plain(const char *p, const char *end) {
+  for (; end - p >= 8; p += 8) {
+    uint64_t word = load(p);
+    if ((word & EVERY_BYTE(0x80)) != 0)
+      return scan_plain_utf8(p, end);
+    if (not_ascii(word) != 0)
+      break;
+  }
+  return scan_plain_bytes(p, end);
 }
 
 /* Copies a block and returns how many bytes at its beginning are plain ASCII. */
