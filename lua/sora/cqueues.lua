@@ -1,0 +1,104 @@
+--- require "sora.cqueues": sora for programs on cqueues, lua-http among them. Whatever waits yields
+-- to the controller that runs it; outside of every controller a call blocks, as lua-http's do.
+--
+-- A client is polled by the protocol of cqueues (pollfd, events, timeout). One coroutine, the pump,
+-- does that for all who wait: one in each controller from which a client was asked, as long as the
+-- client has something in flight. See inbox.lua for what a driver has to offer.
+
+local condition = require "cqueues.condition"
+local core = require "sora.core"
+local cqueues = require "cqueues"
+local host = require "sora.host"
+local inboxes = require "sora.inbox"
+
+local poll, running = cqueues.poll, cqueues.running
+
+local PERIOD = 0.005 -- seconds between two looks at a client that has no descriptor to poll
+
+---@type sora.driver
+local M = { now = core.now }
+
+local pumped = setmetatable({}, { __mode = "k" }) -- controller -> set of the clients pumped there
+local outside                                     -- the controller of those who run in none
+
+local function current()
+  local controller = running()
+  if controller then return controller end
+  outside = outside or cqueues.new()
+  return outside
+end
+
+--- Nothing is in flight, and nothing has ended that was not told (a cancelled request).
+local function is_idle(client) return client:in_flight() == 0 and client:timeout() ~= 0 end
+
+local function pump(client, clients)
+  while not is_idle(client) do
+    if client:pollfd() then poll(client) else poll(client, PERIOD) end
+    inboxes.pump(M, client)
+  end
+  clients[client] = nil
+end
+
+function M.attach(client)
+  local controller = current()
+  local clients = pumped[controller] or {}
+  pumped[controller] = clients
+  if clients[client] then return end
+  clients[client] = true
+  controller:wrap(pump, client, clients)
+end
+
+function M.wake(inbox)
+  inbox.woken = true
+  if inbox.condition then inbox.condition:signal() end
+end
+
+--- Waits outside of every controller.
+local function block(inbox, seconds)
+  local controller, deadline = current(), seconds and M.now() + seconds
+  while not inbox.woken do
+    local left = deadline and deadline - M.now()
+    if left and left <= 0 then return end
+    local ok, err = controller:step(left)
+    if not ok then error(err, 0) end
+  end
+end
+
+function M.park(inbox, seconds)
+  if not running() then
+    block(inbox, seconds)
+  elseif not inbox.woken then
+    inbox.condition = inbox.condition or condition.new()
+    poll(inbox.condition, seconds)
+  end
+  inbox.woken = nil
+end
+
+-- The module
+
+local methods = {}
+local sora = host.new(M)
+local default
+
+local function default_client()
+  default = default or sora.client()
+  return default
+end
+
+host.add_calls(sora, methods, default_client)
+host.add_query(sora, methods, default_client)
+sora.client = core.class(methods)
+
+local close = methods.close
+
+function methods.close(client)
+  for _, clients in pairs(pumped) do
+    if clients[client] and not client:closed() then
+      cqueues.cancel(client:pollfd() or -1) -- a controller must not poll what is being closed
+    end
+  end
+  close(client)
+  inboxes.pump(M, client) -- tells those who waited
+end
+
+return sora
