@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,15 +123,21 @@ static int open_multi(struct client *client) {
   return 0;
 }
 
-/* What was in flight is the parent's: here it is lost. The connections are cut from their sockets
-   before libcurl closes them, so that not a byte of it reaches the parent's servers. */
-static void leave_parent(struct client *client) {
-  sora_pollset_orphan(&client->set);
+/* Ends what is in flight and drops all connections; the next request opens new ones. */
+static void start_over(struct client *client, const char *why) {
   while (client->live.first != NULL)
-    sora_request_cancel(client->live.first, "lost: the process was forked while it was in flight");
+    sora_request_cancel(client->live.first, why);
   close_multi(client);
   client->counts.open_connections = 0;
   client->exported = 0;
+}
+
+void sora_client_enter(struct client *client) {
+  if (client->multi == NULL || client->process == getpid())
+    return;
+  client->process = getpid();
+  sora_pollset_orphan(&client->set); /* before libcurl says farewell on the parent's sockets */
+  start_over(client, "lost: the process was forked while it was in flight");
 }
 
 /* ---- stepping ---- */
@@ -158,10 +165,10 @@ static void collect(struct client *client) {
 
 /* Seconds until a timer is due, 0: now, below 0: there is none. */
 static double due_in(const struct client *client) {
-  const struct timer *pause = sora_timers_first(&client->pauses);
+  const struct timer *timer = sora_timers_first(&client->timers);
   double due = client->curl_due;
-  if (pause != NULL && (due == 0 || pause->due < due))
-    due = pause->due;
+  if (timer != NULL && (due == 0 || timer->due < due))
+    due = timer->due;
   if (due == 0)
     return -1;
   double left = due - sora_now();
@@ -180,10 +187,10 @@ static void arm(struct client *client, double due) {
 static void run_timers(struct client *client) {
   int running;
   double now = sora_now();
-  struct timer *pause;
-  while ((pause = sora_timers_first(&client->pauses)) != NULL && pause->due <= now) {
-    sora_timers_remove(&client->pauses, pause);
-    sora_request_resume(sora_request_of_pause(pause));
+  struct timer *timer;
+  while ((timer = sora_timers_first(&client->timers)) != NULL && timer->due <= now) {
+    sora_timers_remove(&client->timers, timer);
+    sora_request_on_timer(timer, now);
   }
   if (client->curl_due != 0 && client->curl_due <= now) {
     client->curl_due = 0;
@@ -205,8 +212,12 @@ int sora_client_step(struct client *client, double seconds) {
   else if (due >= 0 && (seconds < 0 || due < seconds))
     seconds = due;
   int count = sora_pollset_wait(&client->set, seconds, events, EVENTS_PER_STEP);
-  if (count < 0)
+  if (count < 0 && errno == EINTR)
     return 0;
+  if (count < 0) { /* somebody has closed our descriptor */
+    start_over(client, strerror(errno));
+    return 1;
+  }
   for (int i = 0; i < count; i++)
     curl_multi_socket_action(client->multi, events[i].fd, events[i].events, &running);
   run_timers(client);
@@ -233,31 +244,21 @@ static void wipe(const char **text) {
   *text = NULL;
 }
 
-/* Gives back all but the queue of finished requests. */
-static void release(struct client *client) {
+void sora_client_close(struct client *client) {
+  sora_client_enter(client);
+  client->closed = 1;
+  start_over(client, "the client was closed");
+  sora_timers_free(&client->timers);
+}
+
+void sora_client_free(struct client *client) {
   struct settings *own = &client->settings;
-  close_multi(client);
-  sora_timers_free(&client->pauses);
+  sora_client_close(client);
+  sora_url_free_base(&client->base);
   sora_headers_free(client->headers);
   client->headers = NULL;
   wipe(&own->api_key), wipe(&own->base_url), wipe(&own->forwarded_host);
   wipe(&own->ca_file), wipe(&own->proxy), wipe(&own->user_agent);
-}
-
-void sora_client_close(struct client *client) {
-  if (client->closed)
-    return;
-  if (client->multi != NULL && client->process != getpid())
-    leave_parent(client);
-  client->closed = 1;
-  while (client->live.first != NULL)
-    sora_request_cancel(client->live.first, "the client was closed");
-  release(client);
-}
-
-void sora_client_free(struct client *client) {
-  sora_client_close(client);
-  sora_url_free_base(&client->base);
   while (client->finished.first != NULL) {
     struct request *request = client->finished.first;
     sora_request_claim(request);

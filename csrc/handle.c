@@ -117,6 +117,9 @@ static int set_callbacks(CURL *easy, struct client *client, struct handle *handl
   SET(CURLOPT_ERRORBUFFER, handle->error);
   SET(CURLOPT_WRITEFUNCTION, sora_request_on_body);
   SET(CURLOPT_HEADERFUNCTION, sora_request_on_header);
+#if LIBCURL_VERSION_NUM >= 0x075000
+  SET(CURLOPT_PREREQFUNCTION, sora_request_on_connection);
+#endif
   SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
   SET(CURLOPT_OPENSOCKETDATA, client);
   SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);

@@ -18,6 +18,7 @@ static const double LONGEST_RETRY_AFTER = 120; /* a longer one is the caller's t
 
 enum {
   MOST_REDIRECTS = 5,
+  MOST_HEAD = 256 * 1024,       /* bytes of an answer's headers */
   DOWNLOAD_BUFFER = 128 * 1024, /* libcurl's, for a download */
   ERROR_PAGE = 4 * 1024         /* what is kept of the answer when a download is refused */
 };
@@ -96,8 +97,21 @@ size_t sora_request_on_body(char *bytes, size_t size, size_t count, void *argume
 
 size_t sora_request_on_header(char *line, size_t size, size_t count, void *argument) {
   struct request *request = argument;
-  sora_answer_header(&request->answer, line, size * count);
-  return size * count;
+  size *= count;
+  request->head += size;
+  if (request->head > MOST_HEAD)
+    return refuse(request, ERROR_too_large, "the answer's headers have no end"), !size;
+  sora_answer_header(&request->answer, line, size);
+  return size;
+}
+
+/* CURLOPT_PREREQFUNCTION: the connection is there, the request is about to be sent on it. */
+int sora_request_on_connection(void *argument, char *address, char *local, int port,
+                               int local_port) {
+  struct request *request = argument;
+  (void)address, (void)local, (void)port, (void)local_port;
+  request->began = sora_now();
+  return 0; /* CURL_PREREQFUNC_OK */
 }
 
 /* ---- the outcome of an attempt ---- */
@@ -149,6 +163,7 @@ static void note_outcome(struct request *request, CURLcode code) {
   CURL *easy = request->handle->easy;
   request->status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
+  request->client->answers += request->status != 0;
   request->retry_after = sora_retry_after(&request->answer, time(NULL));
   if (request->kind != ERROR_NONE) { /* a callback refused the body */
     request->retryable = request->kind == ERROR_network;
@@ -212,26 +227,32 @@ static long milliseconds(double seconds) {
   return rounded > 2147483647.0 ? 2147483647L : rounded < 1 ? 1L : (long)rounded;
 }
 
-static void set_timeouts(struct request *request) {
-  CURL *easy = request->handle->easy;
-  double left = request->deadline ? request->deadline - sora_now() : INFINITY;
-  double limit = request->download ? INFINITY : request->request_timeout;
-  if (left < limit)
-    limit = left;
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, isinf(limit) ? 0L : milliseconds(limit));
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout));
+/* Sets the timer for `limit` seconds from `since`, or for the deadline of all attempts where that
+   is earlier. Returns 0 without memory. */
+static int look_after(struct request *request, double since, double limit) {
+  double due = since + limit;
+  request->answers = request->client->answers;
+  if (request->deadline != 0 && request->deadline < due)
+    due = request->deadline;
+  return isinf(due) || sora_timers_add(&request->client->timers, &request->timer, due);
 }
 
-void sora_request_resume(struct request *request) {
+static void start_attempt(struct request *request) {
   struct client *client = request->client;
+  CURL *easy = request->handle->easy;
   memset(&request->answer, 0, sizeof request->answer);
-  request->body.length = 0;
+  request->body.length = request->head = 0;
   request->kind = ERROR_NONE;
   request->handle->error[0] = '\0';
+  /* without CURLOPT_PREREQFUNCTION the time in the queue counts */
+  request->began = LIBCURL_VERSION_NUM >= 0x075000 ? 0 : sora_now();
   request->attempts++;
   client->counts.attempts++;
-  set_timeouts(request);
-  if (curl_multi_add_handle(client->multi, request->handle->easy) == CURLM_OK)
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout));
+  /* a download may take its time: see CURLOPT_LOW_SPEED_TIME */
+  double limit = request->download ? INFINITY : request->request_timeout;
+  if (look_after(request, sora_now(), limit) &&
+      curl_multi_add_handle(client->multi, easy) == CURLM_OK)
     request->state = REQUEST_RUNNING;
   else
     end_without_memory(request);
@@ -239,6 +260,7 @@ void sora_request_resume(struct request *request) {
 
 void sora_request_attempt_ended(struct request *request, CURLcode code) {
   note_outcome(request, code);
+  sora_timers_remove(&request->client->timers, &request->timer);
   curl_multi_remove_handle(request->client->multi, request->handle->easy);
   double pause = pause_before_next(request);
   if (pause < 0) {
@@ -246,17 +268,46 @@ void sora_request_attempt_ended(struct request *request, CURLcode code) {
     return;
   }
   request->state = REQUEST_PAUSED;
-  if (!sora_timers_add(&request->client->pauses, &request->pause, sora_now() + pause))
+  if (!sora_timers_add(&request->client->timers, &request->timer, sora_now() + pause))
     end_without_memory(request);
 }
 
+static void time_out(struct request *request, double now) {
+  if (request->deadline != 0 && now >= request->deadline)
+    snprintf(request->handle->error, CURL_ERROR_SIZE, "no answer within the timeout");
+  else
+    snprintf(request->handle->error, CURL_ERROR_SIZE, "%s within %g seconds",
+             request->began != 0 ? "no answer" : "no connection", request->request_timeout);
+  sora_request_attempt_ended(request, CURLE_OPERATION_TIMEDOUT);
+}
+
+/* request_timeout is for an attempt that has a connection. One that waits in libcurl's queue for a
+   connection to become free goes on waiting as long as the server answers others. */
+void sora_request_on_timer(struct timer *timer, double now) {
+  struct request *request =
+      (struct request *)(void *)((char *)timer - offsetof(struct request, timer));
+  double since = request->began != 0                            ? request->began
+                 : request->answers != request->client->answers ? now
+                                                                : -INFINITY;
+  if (request->state == REQUEST_PAUSED)
+    start_attempt(request);
+  else if ((request->deadline != 0 && now >= request->deadline) ||
+           since + request->request_timeout <= now)
+    time_out(request, now);
+  else if (!look_after(request, since, request->request_timeout)) {
+    curl_multi_remove_handle(request->client->multi, request->handle->easy);
+    end_without_memory(request);
+  }
+}
+
 void sora_request_cancel(struct request *request, const char *why) {
+  if (request->client != NULL)
+    sora_client_enter(request->client);
   if (request->state == REQUEST_RUNNING)
     curl_multi_remove_handle(request->client->multi, request->handle->easy);
-  else if (request->state == REQUEST_PAUSED)
-    sora_timers_remove(&request->client->pauses, &request->pause);
-  else
+  else if (request->state != REQUEST_PAUSED)
     return;
+  sora_timers_remove(&request->client->timers, &request->timer);
   refuse(request, ERROR_cancelled, why);
   request->retryable = 0;
   request->status = 0;
@@ -268,10 +319,6 @@ void sora_request_claim(struct request *request) {
   if (request->queued && request->client != NULL)
     sora_list_remove(&request->client->finished, request);
   request->queued = 0;
-}
-
-struct request *sora_request_of_pause(struct timer *pause) {
-  return (struct request *)(void *)((char *)pause - offsetof(struct request, pause));
 }
 
 /* ---- starting ---- */
@@ -360,7 +407,7 @@ static void launch(struct request *request, struct client *client) {
   client->counts.requests++;
   client->counts.in_flight++;
   if (request->handle != NULL)
-    sora_request_resume(request);
+    start_attempt(request);
   else
     end_without_memory(request);
 }
@@ -377,6 +424,9 @@ static struct handle *handle_for(struct client *client, struct request *request,
       curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
       curl_easy_setopt(handle->easy, CURLOPT_WRITEDATA, request) == CURLE_OK &&
       curl_easy_setopt(handle->easy, CURLOPT_HEADERDATA, request) == CURLE_OK &&
+#if LIBCURL_VERSION_NUM >= 0x075000
+      curl_easy_setopt(handle->easy, CURLOPT_PREREQDATA, request) == CURLE_OK &&
+#endif
       curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, request) == CURLE_OK)
     return handle;
   sora_handle_release(NULL, handle);

@@ -12,6 +12,7 @@
 
 #include "buffer.h"
 #include "client.h"
+#include "client_object.h"
 #include "error.h"
 #include "handle.h"
 #include "headers.h"
@@ -36,8 +37,11 @@ struct request {
   struct buffer body;         /* of the answer; of a download only where that is an error */
   struct curl_slist *headers; /* its own, NULL: the client's */
   struct base_url base;       /* its own, or empty */
-  struct timer pause;
-  double deadline; /* of all attempts, on sora_now; 0: none */
+  struct timer timer; /* paused: the next attempt; running: when the attempt is looked after */
+  double deadline;    /* of all attempts, on sora_now; 0: none */
+  double began;       /* when the attempt had a connection, 0: it waits for one */
+  unsigned long long answers; /* the client's, when this attempt was last looked after */
+  size_t head;                /* bytes of the answer's headers */
   double request_timeout, connect_timeout;
   long retries, max_depth, max_body;
   int own_null; /* nulls are decoded as its own value, not the client's */
@@ -92,13 +96,14 @@ void sora_request_cancel(struct request *request, const char *why);
 /* Takes a request that has ended out of its client's queue. */
 void sora_request_claim(struct request *request);
 
-/* For client.c: an attempt came to its end in libcurl; a pause is over; a client's own end. */
+/* For client.c: an attempt came to its end in libcurl; a request's timer is due, and in no heap any
+   more. */
 void sora_request_attempt_ended(struct request *request, CURLcode code);
-void sora_request_resume(struct request *request);
-struct request *sora_request_of_pause(struct timer *pause);
+void sora_request_on_timer(struct timer *timer, double now);
 
 /* For handle.c: libcurl's callbacks. They run inside libcurl and never touch Lua. */
 size_t sora_request_on_body(char *bytes, size_t size, size_t count, void *request);
 size_t sora_request_on_header(char *line, size_t size, size_t count, void *request);
+int sora_request_on_connection(void *request, char *address, char *local, int port, int local_port);
 
 #endif
