@@ -117,8 +117,9 @@ static void unbury(struct decoder *d) {
   d->frames[d->buried].place = ++d->top;
 }
 
-/* Empties the window but for the innermost frame's table. No frame but the innermost may have had a
-   name pushed without its value. Values that follow at `p` are counted where that is easy. */
+/* Empties the window but for the innermost frame's table. In every frame but that one a name waits
+   for its value. `p` is where the next value or member begins: what follows there is counted where
+   that is easy. */
 static void bury(struct decoder *d, const char *p) {
   lua_State *L = d->L;
   if (lua_isnil(L, d->base + SLOT_BURIED)) {

@@ -419,21 +419,24 @@ enum scan_end sora_scan_unescape(struct scan_copy *copy, const char *end) {
 #define CHUNK 128
 
 size_t sora_scan_flat_rest(const char *p, const char *end) {
-  size_t values = 1;
+  const char *begin = p;
+  size_t commas = 0;
   for (; end - p >= CHUNK; p += CHUNK) {
-    unsigned char commas = 0, stops = 0;
+    unsigned char found = 0, stops = 0;
     for (int i = 0; i < CHUNK; i++) {
-      commas = (unsigned char)(commas + (p[i] == ','));
+      found = (unsigned char)(found + (p[i] == ','));
       stops |= p[i] == '"' || (p[i] | 0x20) == '{' || (p[i] | 0x20) == '}';
     }
     if (stops != 0)
       break;
-    values += commas;
+    commas += found;
   }
   for (; p < end && *p != ']'; p++) {
-    values += *p == ',';
+    commas += *p == ',';
     if (*p == '[' || *p == '{' || *p == '"')
       return 1;
   }
-  return p < end ? values : 1;
+  /* A fault may be that there are only commas: a value has a byte as well. */
+  size_t most = (size_t)(p - begin) / 2;
+  return p == end ? 1 : 1 + (commas < most ? commas : most);
 }
