@@ -283,10 +283,11 @@ end
 
 --- What `on_update` is told beside the task.
 ---@param now number
----@return { elapsed: number, polls: integer, next_poll: number, progress: number?, eta: number? }
----   all times in seconds from now
+---@return { id: string, elapsed: number, polls: integer, next_poll: number, progress: number?,
+---   eta: number? } info  with the caller's id; all times in seconds from now
 function Poller:info(now)
   return {
+    id = self.id,
     elapsed = now - self.started,
     polls = self.polls,
     next_poll = math.max(0, self.next_at - now),
