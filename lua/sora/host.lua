@@ -72,6 +72,8 @@ local CALLS = {
 
 local QUERY = { check = check_id, work = waits.query, tell = tell_one }
 
+local function help(topic) require("sora.help").help(topic) end
+
 --- The module of a host without blocking functions: all but `query`, `client` and what is the
 -- host's own.
 ---@param driver sora.driver
@@ -86,6 +88,7 @@ function M.new(driver)
     video_url = task.video_url,
     failure = task.failure,
     progress_bar = progress_bars.bind { now = core.now, terminal = core.terminal },
+    help = help,
     driver = driver,
   }
 end

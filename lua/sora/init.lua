@@ -4,6 +4,7 @@ local core = require "sora.core"
 local host = require "sora.host"
 local standalone = require "sora.standalone"
 
+---@type sora
 local sora = host.new(standalone)
 host.add_calls(sora, core.methods, core.default)
 

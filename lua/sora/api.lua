@@ -1,0 +1,221 @@
+---@meta _
+
+-- The public functions in LuaLS annotations; their options, and what they return, are in types.lua.
+-- This is the one place where they are documented: editors read it (completion, hover), sora.help
+-- prints it, make docs renders it, spec/api_spec.lua compares it with what there is. Nobody has to
+-- load it. The first sentence of a text is its summary; two blanks stand between a type and what is
+-- said of it.
+
+-- luacheck: ignore 212 241
+
+---`require "sora"` asks a video-generation service how a task is doing, waits for its end and
+---fetches the video. Misuse raises an error where the call stands; everything else that can go
+---wrong returns `nil, err`. A call waits; inside `sora.run` the other coroutines go on meanwhile.
+---@class sora
+---@field _VERSION string  such as "sora 0.1.0"
+---@field null lightuserdata  a JSON null, where one is kept; equals `cjson.null` and `ngx.null`
+---@field driver sora.driver  what waits in this host; see docs/drivers.md
+local sora = {}
+
+-- Calls -------------------------------------------------------------------------------------------
+
+---Asks once how a task is doing. Retries of that one question happen inside.
+---@param id string  the task's id
+---@param opts? sora.query_options
+---@return sora.task? task  the decoded answer, whatever its status; nil on an error
+---@return sora.error? err
+function sora.query(id, opts) end
+
+---Asks again and again until the task has ended. Bad answers are survived as long as fewer than
+---`max_errors` come in a row; an unknown status means that the task is running.
+---@param id string
+---@param opts? sora.wait_options
+---@return sora.task? task  a succeeded task that has a video URL; nil on an error
+---@return sora.error? err  `failed`, `cancelled`, `no_video` and `timeout` carry the last task
+function sora.wait(id, opts) end
+
+---Waits as an iterator: `for task in sora.watch(id) do … end`. It yields the task each time that
+---its status or progress has changed, the succeeded one last, and raises the error where `wait`
+---would return it. A loop that is left early cancels what is in flight: at once in Lua 5.4,
+---elsewhere when the iterator is collected.
+---@param id string
+---@param opts? sora.wait_options
+---@return fun(): sora.task?
+function sora.watch(id, opts) end
+
+---Asks once about each of many tasks. A duplicate id is asked once.
+---@param ids string[]
+---@param opts? sora.query_all_options
+---@return table<string, sora.task> tasks  by id
+---@return table<string, sora.error> errs  by id; every id is in one of the two
+function sora.query_all(ids, opts) end
+
+---Waits for many tasks, ten thousand if need be. One failure disturbs no other task.
+---@param ids string[]
+---@param opts? sora.wait_all_options
+---@return table<string, sora.task> tasks  by id
+---@return table<string, sora.error> errs  by id; every id is in one of the two
+function sora.wait_all(ids, opts) end
+
+---Fetches a video into a file. The bytes go to `path.part`, which is renamed to `path` when it is
+---whole; a former part is resumed where the server allows it. The key is never sent to the
+---video's host. An expired URL is looked up again when a task or an id was given.
+---@param source sora.task|string  a task, the URL of a video, or a task's id
+---@param path string  of the file
+---@param opts? sora.download_options
+---@return integer? bytes  the size of the file; nil on an error
+---@return sora.error? err
+function sora.download(source, path, opts) end
+
+---Makes a client: the calls above as methods, with own defaults and own connections. The functions
+---of the module share a client that is made on first use.
+---@param opts? sora.client_options
+---@return sora.client
+function sora.client(opts) end
+
+-- Reading a task ----------------------------------------------------------------------------------
+
+---What a task's status means. All that is not known to be an end is "running".
+---@param task table  a decoded answer, from this decoder or another
+---@return "running"|"succeeded"|"failed"|"cancelled"
+function sora.status(task) end
+
+---How far a task is. It often jumps, and a failed task may say 1.
+---@param task table
+---@return number?  0 to 1; nil where the service does not say
+function sora.progress(task) end
+
+---The URL of a task's video, wherever the service put it. It is signed: use it byte for byte, and
+---keep it out of logs.
+---@param task table
+---@return string?
+function sora.video_url(task) end
+
+---Why a task failed. nil unless its status is "failed": finished tasks carry messages of inner
+---retries.
+---@param task table
+---@return string?
+function sora.failure(task) end
+
+---Decodes JSON (RFC 8259, strictly) into Lua values. A null in an object is absent, in an array it
+---is `sora.null`; the option `null` keeps them all. Integers are exact.
+---@param text string
+---@param opts? sora.decode_options
+---@return any value  nil on an error
+---@return sora.error? err  of kind `decode`; its message says where
+function sora.decode(text, opts) end
+
+-- Waiting for several things ----------------------------------------------------------------------
+
+---Runs a function in a coroutine, and all that it spawns, until they have ended. Whatever one of
+---them waits for, through sora, the others go on.
+---@param fn fun(...): ...
+---@param ... any  its arguments
+---@return any ...  what `fn` returned
+function sora.run(fn, ...) end
+
+---Starts a coroutine beside the others.
+---@param fn fun(...): ...
+---@param ... any  its arguments
+---@return sora.thread thread  `thread:join()` waits for its end and returns, or raises, what it did
+function sora.spawn(fn, ...) end
+
+---Waits; inside `sora.run` the other coroutines go on.
+---@param seconds number
+function sora.sleep(seconds) end
+
+---Makes callbacks that show progress: one line, redrawn in place, on a terminal; plain lines
+---elsewhere. Give `on_update` and `on_result` to a wait, `on_progress` to a download.
+---@param opts? sora.progress_bar_options
+---@return sora.progress_bar bar  also `bar.print(text)` and `bar.finish()`
+function sora.progress_bar(opts) end
+
+---Prints a page of this reference. Without a topic it lists them.
+---@param topic? string  such as "wait", "options", "max_errors", "no_video"
+function sora.help(topic) end
+
+-- A client ----------------------------------------------------------------------------------------
+
+---Connections and defaults of their own. Collected when nobody holds it; `local client <close>`
+---works in Lua 5.4.
+---@class sora.client
+local client = {}
+
+---`sora.query` on this client.
+---@param id string
+---@param opts? sora.query_options
+---@return sora.task? task
+---@return sora.error? err
+function client:query(id, opts) end
+
+---`sora.wait` on this client.
+---@param id string
+---@param opts? sora.wait_options
+---@return sora.task? task
+---@return sora.error? err
+function client:wait(id, opts) end
+
+---`sora.watch` on this client.
+---@param id string
+---@param opts? sora.wait_options
+---@return fun(): sora.task?
+function client:watch(id, opts) end
+
+---`sora.query_all` on this client.
+---@param ids string[]
+---@param opts? sora.query_all_options
+---@return table<string, sora.task> tasks
+---@return table<string, sora.error> errs
+function client:query_all(ids, opts) end
+
+---`sora.wait_all` on this client.
+---@param ids string[]
+---@param opts? sora.wait_all_options
+---@return table<string, sora.task> tasks
+---@return table<string, sora.error> errs
+function client:wait_all(ids, opts) end
+
+---`sora.download` on this client.
+---@param source sora.task|string
+---@param path string
+---@param opts? sora.download_options
+---@return integer? bytes
+---@return sora.error? err
+function client:download(source, path, opts) end
+
+---Ends what is in flight, as `cancelled`, and all connections. A closed client raises when used.
+function client:close() end
+
+---Counts since the client was made.
+---@return sora.stats
+function client:stats() end
+
+-- For event loops: a client is pollable as cqueues defines it. docs/drivers.md says how to use it.
+
+---A descriptor that is readable when `client:step` has something to do. It stays the same.
+---@return integer? fd  nil where there is none: go by the timeout then
+function client:pollfd() end
+
+---What to poll the descriptor for.
+---@return "r"
+function client:events() end
+
+---How long nothing will have to be done unless the descriptor is readable.
+---@return number? seconds  nil: for ever
+function client:timeout() end
+
+---Does what can be done without waiting.
+function client:step() end
+
+---How many requests have not ended.
+---@return integer
+function client:in_flight() end
+
+---Ends everything in flight, as `cancelled`. The client can still be used.
+function client:cancel() end
+
+---Whether it was closed.
+---@return boolean
+function client:closed() end
+
+return sora

@@ -1,0 +1,145 @@
+---@meta _
+
+-- What goes into the public functions and comes out of them, in LuaLS annotations; see api.lua.
+
+-- luacheck: ignore 212 241
+
+-- Tables ------------------------------------------------------------------------------------------
+
+---The decoded answer of the service: plain nested tables, nothing renamed. Nothing in it is sure to
+---be there, `status` included; the functions of the module know where services hide what they say.
+---An envelope (`{"code":"success","data":{…}}`) has been opened. `tostring` gives one line.
+---@class sora.task
+---@field id? string  as the service writes it; it may differ from the one that was asked for
+---@field status? string  the service's word; `sora.status` says what it means
+---@field status_update_time? number  when the status last changed, in milliseconds or seconds
+---@field video_url? string  of a finished task; `sora.video_url` finds it elsewhere as well
+---@field detail? table  what the upstream said: input, pending_info, draft_info …
+---@field [string] any
+
+---What went wrong: a table that prints as one line. No text in it holds the key, or the query of
+---a URL, where signatures are.
+---@class sora.error
+---@field kind sora.error_kind
+---@field message string
+---@field retryable boolean  whether the same call may go well later
+---@field id? string  the task that was asked about
+---@field status? integer  of HTTP
+---@field code? string|number  the service's own code
+---@field request_id? string  for the service's support
+---@field retry_after? number  seconds that the service asked to wait
+---@field attempts? integer  how often it was tried
+---@field body? string  the beginning of an answer that could not be used
+---@field task? sora.task  the last answer that could be read
+---@field elapsed? number  seconds of a wait that ran out, or had no video
+---@field polls? integer  answers of a wait that ran out, or had no video
+
+---The kinds of errors; there are no others.
+---@alias sora.error_kind
+---| "dns" # the name of the host was not found
+---| "connect" # no connection to the host
+---| "tls" # no trusted connection: the certificate, its name, or the handshake
+---| "timeout" # the time ran out: of one attempt, of the call, or of the wait
+---| "network" # the connection broke in the middle of an answer
+---| "http" # a status that says no, without an error of the service's own; or an HTML page
+---| "api" # an error of the service's own, whatever the status
+---| "decode" # the answer is no JSON object, or text given to `sora.decode` is no JSON
+---| "too_large" # the answer is longer than `max_body`
+---| "cancelled" # by `client:close()`, by `on_update`, or at the service
+---| "failed" # the task failed; `sora.failure(err.task)` says why
+---| "no_video" # the task succeeded, but a URL did not come
+---| "io" # a file could not be written
+---| "memory" # memory is short
+
+---What `on_update` is told beside the task.
+---@class sora.info
+---@field elapsed number  seconds since the wait began
+---@field polls integer  answers so far, bad ones included
+---@field next_poll number  seconds until the next question; 0 when there is none
+---@field progress? number  0 to 1
+---@field eta? number  seconds until the end, by the progress so far
+
+---@class sora.stats
+---@field requests integer  that were started
+---@field attempts integer  that were sent
+---@field connections integer  that were opened
+---@field open_connections integer  now
+---@field in_flight integer  requests that have not ended
+
+---A coroutine that was made by `sora.spawn`.
+---@class sora.thread
+local thread = {}
+
+---Waits for its end. Returns what its function returned, and raises what that raised.
+---@return any ...
+function thread:join() end
+
+---What shows progress. Its callbacks are functions, not methods.
+---@class sora.progress_bar
+---@field on_update fun(task: sora.task, info?: sora.info)  for `wait` and `wait_all`
+---@field on_progress fun(received: integer, total?: integer)  for `download`
+---@field on_result fun(id: string, task?: sora.task, err?: sora.error)  for `wait_all`, `query_all`
+---@field print fun(text: string)  writes a line of your own above the bar
+---@field finish fun()  leaves the cursor on a clean line
+
+-- Options -----------------------------------------------------------------------------------------
+
+---Options of a client, and of every call on it that sends something. Those of the call win.
+---@class sora.request_options
+---@field api_key? string  sent as `Authorization: Bearer …`, default `$SORA_API_KEY`
+---@field base_url? string  default `$SORA_BASE_URL`, else https://az.gptplus5.com; may carry a path
+---@field forwarded_host? string  sent as `X-Forwarded-Host`
+---@field headers? table<string, string>  further headers of a query; not sent to the video's host
+---@field request_timeout? number  seconds for an attempt, default 30; of a download, without a byte
+---@field connect_timeout? number  seconds until a connection stands, default 10
+---@field retries? integer  further attempts of a query or a download, default 2; of a poll, 0
+---@field null? any  decode every null as this value, in objects too; default: absent in objects
+---@field max_depth? integer  nested arrays and objects in an answer, default 512
+---@field max_body? integer  bytes of an answer, default 16777216
+---@field ca_file? string  a file of trusted authorities (PEM) instead of the system's
+---@field verify? boolean  check the server's certificate, default true
+---@field proxy? string  a URL, default `$https_proxy` and its like; "" is none
+---@field user_agent? string  default lua-sora and its version
+---@field http_version? "1.1"|"2"|"3"  default: the best that both sides know
+---@field allow_http? boolean  let the key travel over plain http to another machine, default false
+
+---Options of `sora.client`.
+---@class sora.client_options: sora.request_options
+---@field max_connections? integer  to one host, default 8; over HTTP/2 many requests share one
+
+---Options of `query`.
+---@class sora.query_options: sora.request_options
+---@field timeout? number  seconds for the whole call, sleeps included; default none, of waits 1800
+
+---Options of `wait` and `watch`.
+---@class sora.wait_options: sora.query_options
+---@field interval? number  seconds before the second poll, default 5; later pauses grow
+---@field max_interval? number  seconds: no pause grows beyond it, default 30
+---@field max_errors? integer  bad answers in a row that end a wait, default 10
+---@field on_update? fun(task: sora.task, info: sora.info): boolean?  at each change; false: stop
+
+---Options of `query_all`.
+---@class sora.query_all_options: sora.query_options
+---@field concurrency? integer  queries in flight at once, default 100
+---@field on_result? fun(id: string, task?: sora.task, err?: sora.error)  as each task ends
+
+---Options of `wait_all`: those of `wait` and those of `query_all`.
+---@class sora.wait_all_options: sora.wait_options, sora.query_all_options
+
+---Options of `download`.
+---@class sora.download_options: sora.query_options
+---@field on_progress? fun(received: integer, total?: integer)  ten times a second, in bytes
+
+---Options of `decode`.
+---@class sora.decode_options
+---@field null? any  decode every null as this value, in objects too; default: absent in objects
+---@field max_depth? integer  nested arrays and objects, default 512
+
+---Options of `progress_bar`.
+---@class sora.progress_bar_options
+---@field stream? file*  where it is drawn, default io.stderr
+---@field quiet? boolean  draw nothing
+---@field label? string  instead of the id
+---@field tasks? integer  how many there are: one line sums them up
+---@field width? integer  columns, default: the terminal's
+---@field terminal? boolean  instead of what the stream is
