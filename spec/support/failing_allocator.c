@@ -15,15 +15,18 @@
 struct memory {
   size_t used;
   long requests; /* for more memory, so far */
-  long granted;  /* of them; -1: all */
+  long granted;  /* so many of them at most; -1: all */
+  long refused;
 };
 
 static void *allocate(void *data, void *block, size_t old_size, size_t size) {
   struct memory *memory = data;
   if (block == NULL)
     old_size = 0;
-  if (size > old_size && memory->granted >= 0 && memory->requests >= memory->granted)
+  if (size > old_size && memory->granted >= 0 && memory->requests >= memory->granted) {
+    memory->refused++;
     return NULL;
+  }
   memory->requests += size > old_size;
   memory->used += size - old_size;
   if (size != 0)
@@ -65,12 +68,12 @@ static void push_outcome(lua_State *L, lua_State *other, int status) {
   lua_pop(other, 1);
 }
 
-/* attempt(text, n, cpath) → outcome, requests, again, left: "decoded", "memory", "refused" or a
-   message; how often the decode asked for memory; the outcome of decoding once more with memory
-   enough; the bytes that were not freed in the end. Without values where this Lua takes no
-   allocator. */
+/* attempt(text, n, cpath) → outcome, requests, again, left, refused: "decoded", "memory", "refused"
+   or a message; how many requests for memory the decode was granted; the outcome of decoding once
+   more with memory enough; the bytes that were not freed in the end; how many requests were
+   refused. Without values where this Lua takes no allocator. */
 static int attempt(lua_State *L) {
-  struct memory memory = {0, 0, -1};
+  struct memory memory = {0, 0, -1, 0};
   luaL_checkstring(L, 1);
   long granted = (long)luaL_checkinteger(L, 2);
   lua_State *other = lua_newstate(allocate, &memory);
@@ -90,7 +93,8 @@ static int attempt(lua_State *L) {
   push_outcome(L, other, status);
   lua_close(other);
   lua_pushinteger(L, (lua_Integer)memory.used);
-  return 4;
+  lua_pushinteger(L, memory.refused);
+  return 5;
 }
 
 __attribute__((visibility("default"))) int luaopen_failing_allocator(lua_State *L);
