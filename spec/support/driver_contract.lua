@@ -291,7 +291,7 @@ end
 function M.specify(output_of_host)
   local output
   for i, one in ipairs(cases) do
-    it(one.name, function()
+    require("busted").it(one.name, function()
       output = output or output_of_host()
       local text = "\n" .. output
       if text:find("\nok " .. i .. " - " .. one.name, 1, true) then return end
