@@ -102,6 +102,7 @@ function M.parse(lines, list)
       section = line:match "^%-%- (.-) %-%-%-+$" or section
     end
   end
+  finish(entry, list, section, "")
 end
 
 local entries
@@ -123,10 +124,11 @@ end
 
 --- The entry of a name.
 ---@param name string
+---@param is_type boolean?  not a function: a class or an alias
 ---@return sora.entry?
-function M.entry(name)
+function M.entry(name, is_type)
   for _, entry in ipairs(M.entries() or {}) do
-    if entry.name == name then return entry end
+    if entry.name == name and (entry.kind ~= "function" or not is_type) then return entry end
   end
 end
 
@@ -136,7 +138,7 @@ end
 function M.lineage(name)
   local list, seen = {}, {}
   local function add(class)
-    local entry = not seen[class] and M.entry(class)
+    local entry = not seen[class] and M.entry(class, true)
     seen[class] = true
     if not entry then return end
     list[#list + 1] = entry

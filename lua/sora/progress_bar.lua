@@ -200,20 +200,12 @@ local function nothing() end
 ---   terminal, nil where the descriptor is none
 ---@return fun(opts: table?): sora.progress_bar
 function M.bind(host)
-  ---@class sora.progress_bar
-  ---@field on_update fun(task: table, info: table?)
-  ---@field on_progress fun(received: number, total: number?)
-  ---@field on_result fun(id: string, task: table?, err: any)
-  ---@field print fun(text: string)  writes a line of the caller's own, also under `quiet`
-  ---@field finish fun()  leaves the cursor on a clean line
-
-  --- opts: `stream` (io.stderr), `quiet` (no progress at all), `label` (instead of the id), `tasks`
-  -- (how many there are: one line sums them up), `width` in columns and `terminal` (true, false)
-  -- instead of what the stream and $COLUMNS say.
+  --- sora.progress_bar(opts): see api.lua, and types.lua for the options and for what it returns.
   return function(opts)
     opts = opts or {}
     check(opts)
     local screen = screens.new(opts, host)
+    ---@type sora.progress_bar
     local bar = {
       print = function(text) screen:print(text) end,
       finish = function() screen:close() end,

@@ -53,6 +53,7 @@
 
 ---What `on_update` is told beside the task.
 ---@class sora.info
+---@field id string  that is waited for; the answer may carry another
 ---@field elapsed number  seconds since the wait began
 ---@field polls integer  answers so far, bad ones included
 ---@field next_poll number  seconds until the next question; 0 when there is none

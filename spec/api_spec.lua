@@ -1,0 +1,216 @@
+-- The annotations in api.lua and types.lua against what there is: nothing public is undocumented,
+-- and nothing documented is gone.
+
+local annotations = require "sora.annotations"
+local core = require "sora.core"
+local poller = require "sora.poller"
+local sora = require "sora"
+
+-- Methods of clients that only drivers call; docs/drivers.md tells of them.
+local FOR_DRIVERS = { "request", "fetch", "finished", "check", "retries", "on_close" }
+
+-- What CALLS stands for in options.c.
+local ALL_CALLS = "SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD"
+
+local function read(name)
+  local file = assert(io.open(name))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function set(list)
+  local names = {}
+  for _, name in ipairs(list) do
+    names[name] = true
+  end
+  return names
+end
+
+local function keys(values)
+  local names = {}
+  for name in pairs(values) do
+    names[name] = true
+  end
+  return names
+end
+
+local function names_of(items)
+  local names = {}
+  for _, entry in ipairs(items) do
+    names[entry.name] = true
+  end
+  return names
+end
+
+-- The documented functions of a table, such as "sora." or "client:".
+local function functions(prefix)
+  local names = {}
+  for _, entry in ipairs(annotations.entries()) do
+    local name = entry.kind == "function" and entry.name:match("^" .. prefix .. "(.*)$")
+    if name then
+      names[name] = true
+    end
+  end
+  return names
+end
+
+-- The rows of the table in options.c: name -> { scopes, initial }.
+local function option_rows()
+  local rows = {}
+  local row = '{"([%w_]+)", TYPE_([%w_]+), ([^,]+), [^,]+, [^,]+, ([^,]+), %d+}'
+  for name, kind, scopes, initial in read("csrc/options.c"):gsub("\n *", " "):gmatch(row) do
+    rows[name] = { kind = kind, scopes = scopes, initial = initial }
+  end
+  return rows
+end
+
+-- The documented options of a class, those that it has from others included.
+local function options_of(class)
+  local names = {}
+  for _, entry in ipairs(annotations.lineage(class)) do
+    for _, field in ipairs(entry.fields) do
+      names[field.name] = field
+    end
+  end
+  return names
+end
+
+describe("the annotations of the public interface", function()
+  it("document every function and field of the module, and no other", function()
+    local documented = functions("sora%.")
+    for name in pairs(names_of(annotations.entry("sora").fields)) do
+      documented[name] = true
+    end
+    assert.are.same(keys(sora), documented)
+  end)
+
+  it("document every method of a client, and no other", function()
+    local documented = functions("client:")
+    local guide = read("docs/drivers.md")
+    for _, name in ipairs(FOR_DRIVERS) do
+      documented[name] = true
+      assert.is_truthy(guide:find("client:" .. name, 1, true), name)
+    end
+    assert.are.same(keys(core.methods), documented)
+  end)
+
+  it("document every option where it may be given, and no other", function()
+    local calls = {
+      CLIENT = { "client_options" }, QUERY = { "query_options" }, DOWNLOAD = { "download_options" },
+      WAIT = { "wait_options", "wait_all_options" },
+      MANY = { "query_all_options", "wait_all_options" }, DECODE = { "decode_options" },
+    }
+    local expected = {}
+    for name, row in pairs(option_rows()) do
+      local calls_of_row = row.scopes:gsub("CALLS", ALL_CALLS)
+      for scope in calls_of_row:gmatch("SCOPE_(%u+)") do
+        for _, class in ipairs(assert(calls[scope], scope)) do
+          expected[class] = expected[class] or {}
+          expected[class][name] = true
+        end
+      end
+    end
+    local documented = {}
+    for class in pairs(expected) do
+      documented[class] = keys(options_of("sora." .. class))
+    end
+    assert.are.same(expected, documented)
+  end)
+
+  it("name the defaults that the options have", function()
+    local documented = options_of("sora.wait_all_options")
+    documented.max_connections = options_of("sora.client_options").max_connections
+    for name, row in pairs(option_rows()) do
+      local initial = row.initial:gsub("^16 %* 1024 %* 1024$", "16777216")
+      if row.kind == "SECONDS" or row.kind == "COUNT" and initial ~= "0" then
+        local text = documented[name] and documented[name].text or ""
+        assert.are.equal(initial, text:match("default (%d+)") or "0", name)
+      end
+    end
+    assert.are.equal("1800", documented.timeout.text:match("of waits (%d+)"))
+  end)
+
+  it("document every kind of error, and no other", function()
+    local kinds = {}
+    for kind in read("csrc/error.h"):gmatch("X%(([%l_]+)%) +\\?") do
+      kinds[kind] = true
+    end
+    kinds.memory, kinds.name = true, nil
+    assert.are.same(kinds, names_of(annotations.entry("sora.error_kind").values))
+  end)
+
+  it("document every field that an error may have", function()
+    local fields = names_of(annotations.entry("sora.error").fields)
+    for _, file in ipairs { "csrc/error.c", "csrc/answer.c" } do
+      local text = read(file):gsub("static int push_download.-\n}", "")
+      for name in text:gmatch('lua_setfield%(L, %-2, "([%l_]+)"%)') do
+        assert.is_truthy(fields[name] or name:find("^__"), name)
+      end
+    end
+    for name in read("csrc/error.c"):gmatch('set_text%(L, "([%l_]+)"') do
+      assert.is_truthy(fields[name], name)
+    end
+    for _, file in ipairs { "poller", "wait", "many", "download" } do
+      for made in read("lua/sora/" .. file .. ".lua"):gmatch("[%w_.]+%.error ?(%b{})") do
+        for name in made:gmatch("([%l_]+) = ") do
+          assert.is_truthy(fields[name], name)
+        end
+      end
+    end
+  end)
+
+  it("document what on_update is told, and what a client counts", function()
+    local waiting = poller.new("id", poller.rules {}, require("sora.pace").new(), 0)
+    waiting:answer(1, { status = "pending", progress = 10 })
+    waiting:answer(2, { status = "pending", progress = 20 })
+    assert.are.same(keys(waiting:info(2)), names_of(annotations.entry("sora.info").fields))
+    local client = sora.client()
+    assert.are.same(keys(client:stats()), names_of(annotations.entry("sora.stats").fields))
+    client:close()
+  end)
+
+  it("document progress bars and threads", function()
+    local bar = sora.progress_bar { quiet = true }
+    assert.are.same(keys(bar), names_of(annotations.entry("sora.progress_bar", true).fields))
+    assert.are.same({ join = true }, functions("thread:"))
+    assert.is_function(sora.run(sora.spawn, function() end).join)
+    local values = { stream = io.stderr, width = 80, tasks = 2, label = "x", quiet = true,
+      terminal = true }
+    assert.are.same(keys(values), keys(options_of("sora.progress_bar_options")))
+    sora.progress_bar(values)
+  end)
+
+  it("say something of everything", function()
+    for _, entry in ipairs(annotations.entries()) do
+      assert.is_truthy(entry.text ~= "" or #entry.fields > 0, entry.name)
+      for _, param in ipairs(entry.params) do
+        assert.is_truthy(param.type ~= "", entry.name)
+      end
+      assert.are.equal((entry.arguments or ""):gsub("[%[%] ]", ""),
+        (function()
+          local names = {}
+          for i, param in ipairs(entry.params) do
+            names[i] = param.name
+          end
+          return table.concat(names, ",")
+        end)())
+    end
+  end)
+
+  it("name only classes that are documented", function()
+    local known = set { "sora.driver" }
+    for _, entry in ipairs(annotations.entries()) do
+      known[entry.name] = true
+    end
+    for _, list in ipairs { "params", "returns", "fields" } do
+      for _, entry in ipairs(annotations.entries()) do
+        for _, used in ipairs(entry[list]) do
+          for name in used.type:gmatch("sora%.[%w_]+") do
+            assert.is_true(known[name], name)
+          end
+        end
+      end
+    end
+  end)
+end)
