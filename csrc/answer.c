@@ -55,15 +55,15 @@ static int get_code(lua_State *L, int index) {
 
 /* Words that say "no error" in a `code`. */
 static int code_is_success(lua_State *L, int code) {
+  if (lua_type(L, code) == LUA_TNUMBER)
+    return lua_tonumber(L, code) == 0 || lua_tonumber(L, code) == 200;
   const char *text = lua_tostring(L, code);
-  return lua_type(L, code) == LUA_TNUMBER
-             ? lua_tonumber(L, code) == 0 || lua_tonumber(L, code) == 200
-             : strcmp(text, "success") == 0 || strcmp(text, "ok") == 0 || strcmp(text, "0") == 0 ||
-                   strcmp(text, "200") == 0;
+  return strcmp(text, "success") == 0 || strcmp(text, "ok") == 0 || strcmp(text, "0") == 0 ||
+         strcmp(text, "200") == 0;
 }
 
-/* Whether the answer in the table at `index` complains, other than by a status of HTTP; leaves on
-   the stack what `complaint` points to. */
+/* Whether the answer in the table at `index` complains, other than by a status of HTTP; where it
+   does not, its message may still be one. Leaves on the stack what `complaint` points to. */
 static int find_complaint(lua_State *L, int index, struct complaint *complaint) {
   static const char *const texts[] = {"message", "msg", "error_message", NULL};
   static const char *const inner[] = {"message", "msg", "type", NULL};
@@ -102,11 +102,11 @@ static int code_is_final(lua_State *L, int code) {
                                       "forbidden", "insufficient", NULL};
   if (code == 0)
     return 0;
-  const char *text = lua_tostring(L, code);
-  char *end;
-  long number = strtol(text, &end, 10);
-  if (*end == '\0')
+  if (lua_isnumber(L, code)) {
+    lua_Number number = lua_tonumber(L, code);
     return number == 400 || number == 401 || number == 403 || number == 404;
+  }
+  const char *text = lua_tostring(L, code);
   for (int i = 0; words[i] != NULL; i++)
     if (strstr(text, words[i]) != NULL)
       return 1;
@@ -152,9 +152,14 @@ static int push_failure(lua_State *L, const struct failure *failure, int code) {
 static int push_api_error(lua_State *L, struct failure *failure,
                           const struct complaint *complaint) {
   failure->kind = ERROR_api;
-  failure->message = *complaint->message    ? complaint->message
-                     : complaint->code != 0 ? lua_tostring(L, complaint->code)
-                                            : "the service reports an error without a reason";
+  failure->message = complaint->message;
+  if (*complaint->message == '\0') {
+    failure->message = "the service reports an error without a reason";
+    if (complaint->code != 0) {
+      lua_pushvalue(L, complaint->code); /* a copy, since lua_tostring changes a number */
+      failure->message = lua_pushfstring(L, "the service reports code %s", lua_tostring(L, -1));
+    }
+  }
   return push_failure(L, failure, complaint->code);
 }
 
@@ -248,8 +253,6 @@ static int push_undecodable(lua_State *L, struct failure *failure, const struct 
   failure->kind = ERROR_decode;
   failure->retryable = 1;
   failure->message = message;
-  failure->body = request->body.data;
-  failure->body_length = request->body.length;
   if (request->body.length == 0)
     failure->message = "the answer is empty";
   else
@@ -285,8 +288,6 @@ static int push_refusal(lua_State *L, const struct request *request, struct fail
   struct json_error error;
   struct complaint complaint;
   const struct buffer *body = &request->body;
-  failure->body = body->data;
-  failure->body_length = body->length;
   if (request->status >= 300 && request->status < 400)
     return push_http_error(L, failure,
                            ": a redirect, not followed because it would carry the key to another "
@@ -294,7 +295,8 @@ static int push_refusal(lua_State *L, const struct request *request, struct fail
   if (looks_like_html(request))
     return push_http_error(L, failure, " with an HTML page");
   if (body->length > 0 && sora_json_decode(L, decoder, body->data, body->length, options, &error) &&
-      lua_istable(L, -1) && find_complaint(L, lua_gettop(L), &complaint))
+      lua_istable(L, -1) &&
+      (find_complaint(L, lua_gettop(L), &complaint) || *complaint.message != '\0'))
     return push_api_error(L, failure, &complaint);
   return push_http_error(L, failure, body->length == 0 ? " with an empty body" : "");
 }
@@ -334,6 +336,8 @@ int sora_answer_push(lua_State *L, struct request *request, int self, int client
     return push_failure(L, &failure, 0);
   if (request->download)
     return push_download(L, request, &failure);
+  failure.body = request->body.data;
+  failure.body_length = request->body.length;
   struct json_options options = decoder_options(L, request, self, client);
   int pushed = request->status >= 200 && request->status < 300
                    ? push_success(L, request, &failure, &options, decoder)

@@ -112,6 +112,12 @@ int sora_error_new(lua_State *L) {
   lua_getfield(L, 1, "retryable");
   lua_pushboolean(L, lua_toboolean(L, -1));
   lua_setfield(L, 1, "retryable");
+  lua_getfield(L, 1, "message");
+  size_t length = 0;
+  const char *message = lua_tolstring(L, -1, &length);
+  luaL_argcheck(L, message != NULL, 1, "message of the error expected");
+  sora_push_redacted(L, message, length, NULL, MOST_MESSAGE);
+  lua_setfield(L, 1, "message");
   lua_settop(L, 1);
   luaL_setmetatable(L, METATABLE);
   return 1;

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "compat.h"
+#include "handle.h"
 #include "headers.h"
 #include "url.h"
 
@@ -44,12 +45,12 @@ struct option {
 
 static const struct option options[] = {
     {"allow_http", TYPE_BOOLEAN, SCOPE_CLIENT | CALLS, FIELD(allow_http), AFFECTS_HEADERS, 0, 0},
-    {"api_key", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(api_key), AFFECTS_HEADERS, 0, 0},
+    {"api_key", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(api_key), AFFECTS_KEY, 0, 0},
     {"base_url", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(base_url), AFFECTS_URL, 0, 0},
     {"ca_file", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(ca_file), AFFECTS_TRANSPORT, 0, 0},
     {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
-    {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HEADERS, 0,
+    {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
     {"headers", TYPE_TABLE, SCOPE_CLIENT | CALLS, FIELD(headers), AFFECTS_HEADERS, 0, 0},
     {"http_version", TYPE_VERSION, SCOPE_CLIENT | CALLS, FIELD(http_version), AFFECTS_TRANSPORT, 0,
@@ -176,10 +177,10 @@ static double check_number(lua_State *L, int level, const struct option *option)
   double number = lua_tonumber(L, -1);
   if (option->type == TYPE_SECONDS && !(number > 0))
     sora_misuse(L, level, "option '%s' must be above 0", option->name);
-  if (option->type == TYPE_COUNT && (number != floor(number) || number < (double)option->least ||
-                                     number > (double)(LONG_MAX / 2)))
-    sora_misuse(L, level, "option '%s' must be a whole number of at least %d", option->name,
-                (int)option->least);
+  if (option->type == TYPE_COUNT &&
+      (number != floor(number) || number < (double)option->least || number > INT_MAX))
+    sora_misuse(L, level, "option '%s' must be a whole number from %d to %d", option->name,
+                (int)option->least, INT_MAX);
   return number;
 }
 
@@ -191,8 +192,10 @@ static long check_version(lua_State *L, int level, const struct option *option) 
       {"1.1", CURL_HTTP_VERSION_1_1}, {"2", CURL_HTTP_VERSION_2TLS}, {"3", CURL_HTTP_VERSION_3}};
   const char *name = check_string(L, level, option);
   for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
-    if (strcmp(name, versions[i].name) == 0)
+    if (strcmp(name, versions[i].name) == 0 && sora_http_version_supported(versions[i].version))
       return versions[i].version;
+    else if (strcmp(name, versions[i].name) == 0)
+      sora_misuse(L, level, "option '%s': this libcurl cannot do HTTP/%s", option->name, name);
   return sora_misuse(L, level, "option '%s' must be \"1.1\", \"2\" or \"3\"", option->name);
 }
 
@@ -309,15 +312,21 @@ static void add_table(lua_State *L, int index, int level, struct curl_slist **li
   }
 }
 
+/* Adds the key, if there is one, whether or not it was pasted with its "Bearer ". */
 static void add_key(lua_State *L, const char *key, struct curl_slist **list) {
+  if (key == NULL)
+    return;
   key += strspn(key, " ");
   if (strncasecmp(key, "Bearer ", 7) == 0)
     key += 7 + strspn(key + 7, " ");
-  if (*key == '\0')
+  size_t length = strlen(key);
+  while (length > 0 && key[length - 1] == ' ')
+    length--;
+  if (length == 0)
     return;
-  size_t size = strlen(key) + sizeof "Bearer ";
+  size_t size = length + sizeof "Bearer ";
   char *value = lua_newuserdata(L, size);
-  snprintf(value, size, "Bearer %s", key);
+  snprintf(value, size, "Bearer %.*s", (int)length, key);
   int added = sora_headers_add(list, "Authorization", value);
   explicit_bzero(value, size);
   lua_pop(L, 1);
@@ -329,10 +338,13 @@ void sora_settings_headers(lua_State *L, const struct settings *settings, int in
                            struct curl_slist **list) {
   if (settings->headers != 0)
     add_table(L, settings->headers, level, list);
+  if ((settings->given & AFFECTS_KEY) == AFFECTS_KEY)
+    add_key(L, settings->api_key, list);
+  if ((settings->given & AFFECTS_HOST) == AFFECTS_HOST)
+    add_header(L, list, "X-Forwarded-Host", settings->forwarded_host);
   if (inherited != 0)
     add_table(L, inherited, level, list);
-  if (settings->api_key != NULL)
-    add_key(L, settings->api_key, list);
+  add_key(L, settings->api_key, list);
   add_header(L, list, "Content-Type", "application/json");
   add_header(L, list, "Accept", "application/json");
   if (settings->forwarded_host != NULL)

@@ -23,7 +23,13 @@ enum option_scope {
 
 /* What an option that was given has an effect on, so that a request can share all else with its
  * client. */
-enum option_effect { AFFECTS_URL = 1, AFFECTS_HEADERS = 2, AFFECTS_TRANSPORT = 4 };
+enum option_effect {
+  AFFECTS_URL = 1,
+  AFFECTS_HEADERS = 2,
+  AFFECTS_TRANSPORT = 4,
+  AFFECTS_KEY = AFFECTS_HEADERS | 8,
+  AFFECTS_HOST = AFFECTS_HEADERS | 16
+};
 
 struct settings {
   const char *api_key, *base_url, *forwarded_host;  /* NULL: none */
@@ -48,8 +54,9 @@ void sora_settings_read(lua_State *L, int index, enum option_scope scope, int le
                         struct settings *settings);
 
 /* Builds in `list`, which is empty and owned by some userdata, the headers of a request: those of
-   the table at `settings->headers`, those of the table at `inherited` (0: none), then what the API
-   asks for; of two with the same name the first stays. Raises, `level` up, what is wrong with a
+   the table at `settings->headers`, the key and the host that were given with them, those of the
+   table at `inherited` (0: none), then what the API asks for; of two with the same name the first
+   stays. Raises, `level` up, what is wrong with a
    header. */
 void sora_settings_headers(lua_State *L, const struct settings *settings, int inherited, int level,
                            struct curl_slist **list);

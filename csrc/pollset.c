@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "timers.h"
@@ -244,6 +246,22 @@ void sora_pollset_close(struct pollset *set) {
   free(set->sockets);
   free(set->polled);
   sora_pollset_preinit(set);
+}
+
+static int port_of(int fd) {
+  struct sockaddr_storage address = {0};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+    return -1;
+  if (address.ss_family == AF_INET6)
+    return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+  return address.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&address)->sin_port) : -1;
+}
+
+void sora_pollset_shut(struct pollset *set, int local_port) {
+  for (size_t fd = 0; fd < set->socket_count; fd++)
+    if (set->sockets[fd].owned && port_of((int)fd) == local_port)
+      shutdown((int)fd, SHUT_RDWR);
 }
 
 void sora_pollset_orphan(struct pollset *set) {

@@ -59,6 +59,10 @@ void sora_pollset_arm(struct pollset *set, double due);
    written to `events`, 0 when time ran out, or -1 with errno (EINTR for a signal). */
 int sora_pollset_wait(struct pollset *set, double seconds, struct pollset_event *events, int most);
 
+/* Shuts down the owned descriptor that is bound to that port: whoever uses it is told that the
+   connection has ended. */
+void sora_pollset_shut(struct pollset *set, int local_port);
+
 /* After fork, in the child: every owned descriptor becomes /dev/null, so that what is done to the
    connections of the parent here reaches nobody, and the set is closed without touching the
    parent's. */

@@ -109,8 +109,10 @@ size_t sora_request_on_header(char *line, size_t size, size_t count, void *argum
 int sora_request_on_connection(void *argument, char *address, char *local, int port,
                                int local_port) {
   struct request *request = argument;
-  (void)address, (void)local, (void)port, (void)local_port;
+  (void)address, (void)local, (void)port;
   request->began = sora_now();
+  request->local_port = local_port;
+  request->answers = request->client->answers;
   return 0; /* CURL_PREREQFUNC_OK */
 }
 
@@ -231,7 +233,8 @@ static long milliseconds(double seconds) {
    is earlier. Returns 0 without memory. */
 static int look_after(struct request *request, double since, double limit) {
   double due = since + limit;
-  request->answers = request->client->answers;
+  if (request->began == 0)
+    request->answers = request->client->answers;
   if (request->deadline != 0 && request->deadline < due)
     due = request->deadline;
   return isinf(due) || sora_timers_add(&request->client->timers, &request->timer, due);
@@ -246,6 +249,7 @@ static void start_attempt(struct request *request) {
   request->handle->error[0] = '\0';
   /* without CURLOPT_PREREQFUNCTION the time in the queue counts */
   request->began = LIBCURL_VERSION_NUM >= 0x075000 ? 0 : sora_now();
+  request->answers = client->answers;
   request->attempts++;
   client->counts.attempts++;
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout));
@@ -272,7 +276,11 @@ void sora_request_attempt_ended(struct request *request, CURLcode code) {
     end_without_memory(request);
 }
 
+/* Where nobody at all was answered meanwhile, the connection may be dead, and other requests on it
+   with it; libcurl would go on using one of HTTP/2. */
 static void time_out(struct request *request, double now) {
+  if (request->began != 0 && request->answers == request->client->answers)
+    sora_pollset_shut(&request->client->set, request->local_port);
   if (request->deadline != 0 && now >= request->deadline)
     snprintf(request->handle->error, CURL_ERROR_SIZE, "no answer within the timeout");
   else
@@ -511,7 +519,8 @@ struct request *sora_request_fetch(lua_State *L, int client_index, int id,
     luaL_error(L, "not enough memory");
   int opened = sora_sink_open(&request->sink, fetch->path, fetch->offset);
   if (opened) {
-    request->handle = handle_for(client, request, &settings, 0, fetch->url);
+    request->handle =
+        handle_for(client, request, &settings, sora_url_is_loopback(fetch->url), fetch->url);
     if (request->handle != NULL && !set_fetch(request, fetch)) {
       sora_handle_release(NULL, request->handle);
       request->handle = NULL;

@@ -40,7 +40,8 @@ struct request {
   struct timer timer; /* paused: the next attempt; running: when the attempt is looked after */
   double deadline;    /* of all attempts, on sora_now; 0: none */
   double began;       /* when the attempt had a connection, 0: it waits for one */
-  unsigned long long answers; /* the client's, when this attempt was last looked after */
+  int local_port;     /* of that connection */
+  unsigned long long answers; /* the client's, then or when this attempt was last looked after */
   size_t head;                /* bytes of the answer's headers */
   double request_timeout, connect_timeout;
   long retries, max_depth, max_body;

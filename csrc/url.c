@@ -1,5 +1,6 @@
 #include "url.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,13 @@ static int ends_with(const char *text, size_t length, const char *end) {
   return length >= size && strncasecmp(text + length - size, end, size) == 0;
 }
 
+/* `host` as libcurl gives it: an IPv4 address is in its usual form. */
 static int is_loopback(const char *host) {
-  size_t length = strlen(host);
-  if (strcasecmp(host, "localhost") == 0 || ends_with(host, length, ".localhost"))
+  struct in_addr address;
+  if (strcasecmp(host, "localhost") == 0 || ends_with(host, strlen(host), ".localhost"))
     return 1;
   return strcmp(host, "[::1]") == 0 ||
-         (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == length);
+         (strncmp(host, "127.", 4) == 0 && inet_pton(AF_INET, host, &address) == 1);
 }
 
 /* Returns 1 when the URL has that part. */
@@ -48,6 +50,12 @@ static const char *check_parts(CURLU *url, struct base_url *base) {
   return NULL;
 }
 
+static size_t without_slashes(const char *text, size_t length) {
+  while (length > 0 && text[length - 1] == '/')
+    length--;
+  return length;
+}
+
 const char *sora_url_parse_base(const char *text, struct base_url *base) {
   size_t length = strlen(text);
   base->prefix = NULL;
@@ -66,18 +74,26 @@ const char *sora_url_parse_base(const char *text, struct base_url *base) {
   curl_url_cleanup(url);
   if (failure != NULL)
     return failure;
-  while (length > 0 && text[length - 1] == '/')
-    length--;
-  if (ends_with(text, length, "/v1"))
-    length -= 3;
-  while (length > 0 && text[length - 1] == '/')
-    length--;
+  size_t authority = (size_t)(strstr(text, "//") + 2 - text); /* a host may be called "v1" */
+  length = without_slashes(text, length);
+  if (length > authority && ends_with(text + authority, length - authority, "/v1"))
+    length = without_slashes(text, length - 3);
   base->prefix = malloc(length + 1);
   if (base->prefix == NULL)
     return sora_url_no_memory;
   memcpy(base->prefix, text, length);
   base->prefix[length] = '\0';
   return NULL;
+}
+
+int sora_url_is_loopback(const char *text) {
+  CURLU *url = curl_url();
+  char *host = NULL;
+  int loopback = url != NULL && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+                 curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && is_loopback(host);
+  curl_free(host);
+  curl_url_cleanup(url);
+  return loopback;
 }
 
 void sora_url_free_base(struct base_url *base) {
