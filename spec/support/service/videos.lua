@@ -3,7 +3,10 @@
 -- The query of the URL says how it is served:
 --   size=N          a synthetic video of N bytes instead of the real one
 --   etag=weak|none|changing     default: a strong one
---   date=none       no Last-Modified
+--   date=none|later no Last-Modified; another one
+--   type=T          instead of video/mp4; a space as %20
+--   if_range=ignored    as if there were none
+--   most=N          no range longer than N bytes
 --   ranges=ignored|refused|wrong  always 200; 416; a 206 with another range than was asked
 --   chunked=1       no Content-Length
 --   rate=N          N bytes a second
@@ -23,6 +26,7 @@ local M = {}
 
 local BLOCK = 16384
 local MODIFIED = "Mon, 06 Oct 2025 15:14:11 GMT"
+local LATER = "Tue, 07 Oct 2025 15:14:11 GMT"
 
 local function arguments(path)
   local found = {}
@@ -156,7 +160,7 @@ function M.answer(x)
 
   local size, read = source(x.service, arg)
   local etag = entity_tag(arg, size, times)
-  local modified = arg.date ~= "none" and MODIFIED or nil
+  local modified = arg.date == "later" and LATER or arg.date ~= "none" and MODIFIED or nil
   local headers = { { "accept-ranges", arg.ranges == "ignored" and "none" or "bytes" } }
   if etag then
     headers[#headers + 1] = { "etag", etag }
@@ -166,8 +170,12 @@ function M.answer(x)
   end
 
   local first, last
-  if arg.ranges ~= "ignored" and range_holds(x.headers:get("if-range"), etag, modified) then
+  local if_range = not arg.if_range and x.headers:get("if-range") or nil
+  if arg.ranges ~= "ignored" and range_holds(if_range, etag, modified) then
     first, last = parse_range(x.headers:get("range"), size)
+  end
+  if first and arg.most then
+    last = math.min(last, first + tonumber(arg.most) - 1)
   end
   if first == false or first and arg.ranges == "refused" then
     headers[#headers + 1] = { "content-range", string.format("bytes */%d", size) }
@@ -183,7 +191,8 @@ function M.answer(x)
     first, last = 0, size - 1
   end
   local cut = times <= (tonumber(arg.times) or math.huge) and tonumber(arg.cut) or nil
-  return { status = status, type = "video/mp4", headers = headers,
+  local kind = arg.type and arg.type:gsub("%%20", " ") or "video/mp4"
+  return { status = status, type = kind, headers = headers,
     length = not arg.chunked and last - first + 1 or nil,
     body = stream_bytes(x, arg, read, first, last, cut) }
 end
