@@ -52,16 +52,23 @@ static void seed(struct client *client) {
 
 /* ---- libcurl's global state ---- */
 
-static CURLcode global_code;
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
+static int global_ready;
+static pthread_mutex_t global_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* libcurl is never cleaned up, and this module never unmapped: a thread that looks up a host can
-   outlive the Lua state that asked, and runs code of libcurl's then. */
-static void global_init(void) {
+   outlive the Lua state that asked, and runs code of libcurl's then. Returns 0 when memory is
+   short; the next call tries again. */
+static int global_init(void) {
   Dl_info info;
-  global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (dladdr((void *)&global_once, &info) != 0 && info.dli_fname != NULL)
-    dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  pthread_mutex_lock(&global_mutex);
+  if (!global_ready && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
+    global_ready = 1;
+    if (dladdr((void *)&global_mutex, &info) != 0 && info.dli_fname != NULL)
+      dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  }
+  int ready = global_ready;
+  pthread_mutex_unlock(&global_mutex);
+  return ready;
 }
 
 /* ---- the multi handle ---- */
@@ -95,6 +102,7 @@ static int set_multi(struct client *client) {
   return !failed;
 }
 
+/* The pollset stays open: a host may watch its descriptor. */
 static void close_multi(struct client *client) {
   sora_handles_free(client);
   if (client->multi != NULL)
@@ -103,16 +111,15 @@ static void close_multi(struct client *client) {
   if (client->share != NULL)
     curl_share_cleanup(client->share);
   client->share = NULL;
-  sora_pollset_close(&client->set);
   client->curl_due = 0;
+  client->broken = client->worn = 0;
 }
 
 /* Returns 0 when memory or descriptors are short; the client is as before then. */
 static int open_multi(struct client *client) {
-  pthread_once(&global_once, global_init);
   client->process = getpid();
   seed(client);
-  if (global_code == CURLE_OK && sora_pollset_init(&client->set)) {
+  if (global_init() && sora_pollset_init(&client->set)) {
     client->multi = curl_multi_init();
     client->share = curl_share_init();
     if (client->multi != NULL && client->share != NULL && set_multi(client) &&
@@ -128,8 +135,17 @@ static void start_over(struct client *client, const char *why) {
   while (client->live.first != NULL)
     sora_request_cancel(client->live.first, why);
   close_multi(client);
+  sora_pollset_close(&client->set);
   client->counts.open_connections = 0;
   client->exported = 0;
+}
+
+/* After an error of its own, for want of memory most of all, libcurl may forget requests, which
+   would wait for ever: all of them end, and the next one opens another multi handle. */
+static void replace_multi(struct client *client) {
+  while (client->live.first != NULL)
+    sora_request_out_of_memory(client->live.first);
+  close_multi(client);
 }
 
 void sora_client_enter(struct client *client) {
@@ -184,8 +200,13 @@ static void arm(struct client *client, double due) {
   sora_pollset_arm(&client->set, due < 0 ? 0 : sora_now() + due);
 }
 
-static void run_timers(struct client *client) {
+static void act(struct client *client, curl_socket_t fd, int events) {
   int running;
+  if (curl_multi_socket_action(client->multi, fd, events, &running) != CURLM_OK)
+    client->broken = 1;
+}
+
+static void run_timers(struct client *client) {
   double now = sora_now();
   struct timer *timer;
   while ((timer = sora_timers_first(&client->timers)) != NULL && timer->due <= now) {
@@ -194,18 +215,21 @@ static void run_timers(struct client *client) {
   }
   if (client->curl_due != 0 && client->curl_due <= now) {
     client->curl_due = 0;
-    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    act(client, CURL_SOCKET_TIMEOUT, 0);
   }
   collect(client);
+  if (client->broken)
+    replace_multi(client);
 }
 
 int sora_client_step(struct client *client, double seconds) {
   struct pollset_event events[EVENTS_PER_STEP];
-  int running;
   if (client->multi == NULL)
     return 1;
   const struct request *last = client->finished.last;
   run_timers(client);
+  if (client->multi == NULL)
+    return 1;
   double due = due_in(client);
   if (client->finished.last != last)
     seconds = 0;
@@ -218,8 +242,8 @@ int sora_client_step(struct client *client, double seconds) {
     start_over(client, strerror(errno));
     return 1;
   }
-  for (int i = 0; i < count; i++)
-    curl_multi_socket_action(client->multi, events[i].fd, events[i].events, &running);
+  for (int i = 0; i < count && !client->broken; i++)
+    act(client, events[i].fd, events[i].events);
   run_timers(client);
   if (client->exported)
     arm(client, due_in(client));
@@ -234,6 +258,8 @@ void sora_client_announce(struct client *client) {
 /* ---- life ---- */
 
 int sora_client_ready(struct client *client) {
+  if (client->worn && client->live.first == NULL)
+    close_multi(client);
   return client->multi != NULL || open_multi(client);
 }
 

@@ -46,6 +46,8 @@ struct client {
   pid_t process;              /* that the connections belong to */
   int exported;               /* the descriptor was handed out: its timer has to be armed */
   int serial;                 /* of the last request that is in the table of requests */
+  int broken;                 /* libcurl's multi handle is not to be relied on any more */
+  int worn; /* memory was short in it: a connection may be left that never comes to be */
   int closed;
 };
 

@@ -59,6 +59,8 @@ static int milliseconds(double seconds) {
 #if USE_EPOLL
 
 int sora_pollset_init(struct pollset *set) {
+  if (set->epoll >= 0)
+    return 1;
   set->epoll = epoll_create1(EPOLL_CLOEXEC);
   set->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN};

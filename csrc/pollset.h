@@ -33,7 +33,8 @@ struct pollset_event {
 
 void sora_pollset_preinit(struct pollset *set);
 
-/* Returns 0 and sets errno when descriptors or memory are short. */
+/* Opens the set unless it is open. Returns 0 and sets errno when descriptors or memory are short.
+ */
 int sora_pollset_init(struct pollset *set);
 
 void sora_pollset_close(struct pollset *set);

@@ -171,6 +171,7 @@ static void note_outcome(struct request *request, CURLcode code) {
     request->retryable = request->kind == ERROR_network;
   } else if (code != CURLE_OK) {
     classify(request, code);
+    request->client->worn |= code == CURLE_OUT_OF_MEMORY;
   } else {
     request->retryable = status_is_passing(request->status);
     if (request->download && request->status == 200 && request->sink.received == 0 &&
@@ -219,6 +220,7 @@ static void end(struct request *request) {
 }
 
 static void end_without_memory(struct request *request) {
+  request->client->worn = 1;
   refuse(request, ERROR_memory, "not enough memory");
   request->retryable = 0;
   end(request);
@@ -308,7 +310,7 @@ void sora_request_on_timer(struct timer *timer, double now) {
   }
 }
 
-void sora_request_cancel(struct request *request, const char *why) {
+static void stop(struct request *request, enum error_kind kind, const char *why) {
   if (request->client != NULL)
     sora_client_enter(request->client);
   if (request->state == REQUEST_RUNNING)
@@ -316,11 +318,19 @@ void sora_request_cancel(struct request *request, const char *why) {
   else if (request->state != REQUEST_PAUSED)
     return;
   sora_timers_remove(&request->client->timers, &request->timer);
-  refuse(request, ERROR_cancelled, why);
+  refuse(request, kind, why);
   request->retryable = 0;
   request->status = 0;
   request->retry_after = -1;
   end(request);
+}
+
+void sora_request_cancel(struct request *request, const char *why) {
+  stop(request, ERROR_cancelled, why);
+}
+
+void sora_request_out_of_memory(struct request *request) {
+  stop(request, ERROR_memory, "not enough memory");
 }
 
 void sora_request_claim(struct request *request) {

@@ -97,9 +97,10 @@ void sora_request_cancel(struct request *request, const char *why);
 /* Takes a request that has ended out of its client's queue. */
 void sora_request_claim(struct request *request);
 
-/* For client.c: an attempt came to its end in libcurl; a request's timer is due, and in no heap any
-   more. */
+/* For client.c: an attempt came to its end in libcurl, or never will; a request's timer is due, and
+   in no heap any more. */
 void sora_request_attempt_ended(struct request *request, CURLcode code);
+void sora_request_out_of_memory(struct request *request);
 void sora_request_on_timer(struct timer *timer, double now);
 
 /* For handle.c: libcurl's callbacks. They run inside libcurl and never touch Lua. */

@@ -29,22 +29,26 @@ static int is_loopback(const char *host) {
          (strncmp(host, "127.", 4) == 0 && inet_pton(AF_INET, host, &address) == 1);
 }
 
-/* Returns 1 when the URL has that part. */
-static int has_part(CURLU *url, CURLUPart part) {
-  char *text = NULL;
-  int found = curl_url_get(url, part, &text, 0) == CURLUE_OK && text != NULL;
-  curl_free(text);
-  return found;
-}
-
 static const char *check_parts(CURLU *url, struct base_url *base) {
-  if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
-    return "must not hold a user or a password";
-  if (has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
-    return "must not hold a query or a fragment";
+  static const struct {
+    CURLUPart part;
+    const char *wrong;
+  } unwanted[] = {{CURLUPART_USER, "must not hold a user or a password"},
+                  {CURLUPART_PASSWORD, "must not hold a user or a password"},
+                  {CURLUPART_QUERY, "must not hold a query or a fragment"},
+                  {CURLUPART_FRAGMENT, "must not hold a query or a fragment"}};
+  CURLUcode code;
+  for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++) {
+    char *text = NULL;
+    code = curl_url_get(url, unwanted[i].part, &text, 0);
+    curl_free(text);
+    if (code == CURLUE_OK || code == CURLUE_OUT_OF_MEMORY)
+      return code == CURLUE_OK ? unwanted[i].wrong : sora_url_no_memory;
+  }
   char *host = NULL;
-  if (curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-    return "has no host";
+  code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+  if (code != CURLUE_OK)
+    return code == CURLUE_OUT_OF_MEMORY ? sora_url_no_memory : "has no host";
   base->loopback = is_loopback(host);
   curl_free(host);
   return NULL;
