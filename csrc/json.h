@@ -32,9 +32,9 @@ struct json_error {
    holds no text but the names in objects that were met last. */
 void sora_json_new(lua_State *L);
 
-/* Decodes text; `state` is the absolute stack index of what sora_json_new pushed. Returns 1 and
-   pushes the value, or returns 0, pushes nothing and fills *error. Raises nothing but Lua's memory
-   error. A finaliser that runs meanwhile may use the same state. */
+/* Decodes text; `state` is the absolute stack index, or that of an upvalue, of what sora_json_new
+   pushed. Returns 1 and pushes the value, or returns 0, pushes nothing and fills *error. Raises
+   nothing but Lua's memory error. A finaliser that runs meanwhile may use the same state. */
 int sora_json_decode(lua_State *L, int state, const char *text, size_t length,
                      const struct json_options *options, struct json_error *error);
 
