@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "bell.h"
 #include "client.h"
 #include "client_object.h"
 #include "compat.h"
@@ -276,6 +277,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
                                        {"error", sora_error_new},
                                        {"options", sora_options},
                                        {"poll", poll_clients},
+                                       {"bell", sora_bell_new},
                                        {"now", now},
                                        {"terminal", terminal},
                                        {"stat", file_stat},
@@ -286,6 +288,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   sora_answer_open(L);
   sora_request_open(L);
   sora_client_open(L);
+  sora_bell_open(L);
   lua_settop(L, 0);
   lua_newtable(L);
   push_upvalues(L);

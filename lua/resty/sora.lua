@@ -1,10 +1,11 @@
 --- require "resty.sora": sora in OpenResty. Whatever waits yields the request's coroutine, as a
 -- cosocket library does, and the worker goes on with other requests.
 --
--- nginx cannot watch a descriptor that is not its own, so a pump, one for each worker, looks after
--- the clients that have requests in flight. It runs in a timer's light thread, from the first query
--- until there has been none for a moment. How often it looks is the rule of `pause`. Those who wait
--- are woken through semaphores.
+-- A pump, one for each worker, looks after the clients that have requests in flight. It runs in a
+-- timer's light thread, from the first query until there has been none for a moment. nginx cannot
+-- watch a descriptor that is not its own, so a bell (csrc/bell.h) tells the pump when a client has
+-- something to do; without one it looks again and again. Those who wait are woken through
+-- semaphores.
 --
 -- See sora/inbox.lua for what a driver has to offer.
 
@@ -18,12 +19,11 @@ local get_phase, timer_at, now = ngx.get_phase, ngx.timer.at, core.now
 local next, pairs = next, pairs
 
 --- All times in seconds.
-local TICK = 0.001           -- the shortest sleep that nginx knows
-local FAST = 0.002           -- where answers come within this, the pump spins for a tick
-local SHARE = 1 / 16         -- of the quiet so far, for which the pump sleeps …
-local LONGEST_PAUSE = 0.02   -- … at most
-local LINGER = 0.5           -- that the pump stays when nothing is in flight
+local LINGER = 1             -- that the pump stays when nothing is in flight
 local ROUND = 0.1            -- between two searches for waiters that have gone
+local TICK = 0.001           -- the shortest sleep that nginx knows
+local SHARE = 1 / 16         -- of the quiet so far, for which a pump without a bell sleeps …
+local LONGEST_PAUSE = 0.02   -- … at most
 local FOREVER = 86400 * 7
 local BATCH = 64             -- answers delivered before other events of the worker have their turn
 local MOST_KEPT = 1024       -- semaphores kept for the next to wait
@@ -44,11 +44,11 @@ local kept = {}       -- semaphores that nobody waits on
 
 local pump = {
   alive = false,
-  asleep = false,     -- it waits on `kick`
-  kick = nil,         -- semaphore
+  asleep = false,     -- it waits for a kick
+  semaphore = nil,    -- by which it is kicked
+  bell = nil,         -- while it can be heard
   news = 0,           -- when something was started or ended last
   searched = 0,       -- when waiters that have gone were searched for last
-  latency = 0,        -- how long waiters have waited lately
 }
 
 function M.wake(inbox)
@@ -66,15 +66,15 @@ function M.park(inbox, seconds)
     local semaphore = kept[count] or semaphores.new()
     kept[count] = nil
     inbox.semaphore = semaphore
-    local since = next(inbox.pending) and now()
-    if since then waiting[inbox] = semaphore end
+    if next(inbox.pending) then waiting[inbox] = semaphore end
     semaphore:wait(seconds or FOREVER)
     inbox.semaphore, waiting[inbox] = nil, nil
-    if since then pump.latency = pump.latency + (now() - since - pump.latency) / 8 end
     if count <= MOST_KEPT and semaphore:count() == 0 then kept[#kept + 1] = semaphore end
   end
   inbox.woken = nil
 end
+
+-- The pump
 
 --- Delivers what has ended, a batch of it. Returns whether there was anything.
 local function deliver(client)
@@ -85,6 +85,16 @@ local function deliver(client)
     if inbox then inboxes.deliver(M, inbox, request) end
   end
   return true
+end
+
+local function turn()
+  local news = false
+  for i = #busy, 1, -1 do
+    local client = busy[i]
+    if deliver(client) then news = true end
+    if client:in_flight() == 0 and client:timeout() ~= 0 then table.remove(busy, i) end
+  end
+  return news
 end
 
 --- Cancels the requests of waiters that have gone: their HTTP request was aborted, or their light
@@ -99,72 +109,92 @@ local function cancel_for_the_gone()
   end
 end
 
---- Seconds that the pump may sleep after a quiet of that many seconds. An answer that took long
--- may be noticed a little later; one that comes at once is waited for by giving the worker's other
--- events one turn after the other (0), but for a tick only, and only where answers come that fast.
-local function pause(quiet)
-  if quiet < TICK and (quiet == 0 or pump.latency < FAST) then return 0 end
-  return math.max(TICK, math.min(LONGEST_PAUSE, quiet * SHARE))
-end
-
-local function turn()
-  local news = false
-  for i = #busy, 1, -1 do
-    local client = busy[i]
-    if deliver(client) then news = true end
-    if client:in_flight() == 0 and client:timeout() ~= 0 then table.remove(busy, i) end
+local function kick()
+  if pump.asleep then
+    pump.asleep = false
+    pump.semaphore:post()
   end
-  return news
 end
 
-local function kick() pump.kick:post() end
+--- Waits for a kick. Returns whether one came.
+local function rest(seconds)
+  pump.asleep = true
+  local kicked = pump.semaphore:wait(seconds)
+  pump.asleep = false
+  return kicked
+end
 
 --- Gives the worker's other events one turn. ngx.sleep(0) would do, but warns each time that it
 -- does, unless nginx was patched as OpenResty's is.
 local function yield_once()
   timer_at(0, kick)
-  pump.kick:wait(TICK)
+  rest(TICK)
+end
+
+--- Waits until a client has something to do. Without a bell nobody knows, and the longer nothing
+-- has happened, the longer the pump sleeps: an answer that took long may be noticed a little later.
+local function await_news(quiet)
+  local heard = pump.bell ~= nil
+  for i = 1, #busy do
+    local fd = heard and busy[i]:pollfd()
+    heard = fd and pump.bell:watch(fd)
+  end
+  rest(heard and ROUND or math.max(TICK, math.min(LONGEST_PAUSE, quiet * SHARE)))
 end
 
 local function run()
   while true do
-    local news = turn()
-    local time = now()
+    local news, time = turn(), now()
     if news then pump.news = time end
-    local seconds
-    if #busy == 0 then
-      if ngx.worker.exiting() then return end
-      seconds = LINGER
-    else
-      if time - pump.searched > ROUND then
-        pump.searched = time
-        cancel_for_the_gone()
-      end
-      seconds = pause(news and 0 or time - pump.news)
+    if time - pump.searched > ROUND then
+      pump.searched = time
+      cancel_for_the_gone()
     end
-    if seconds == 0 then
+    if #busy == 0 then
+      if ngx.worker.exiting() or not rest(LINGER) and #busy == 0 then return end
+    elseif news then
       yield_once()
     else
-      pump.asleep = true
-      local kicked = pump.kick:wait(seconds)
-      pump.asleep = false
-      if not kicked and #busy == 0 then return end
+      await_news(time - pump.news)
     end
+  end
+end
+
+--- Has the bell kick the pump, from a light thread that reads its socket. Returns a function that
+-- ends that.
+local function hear()
+  local bell, port, token = core.bell()
+  if not bell then return function() end end
+  local socket, reader = ngx.socket.udp(), nil
+  socket:settimeout(FOREVER * 1000)
+  if socket:setpeername("127.0.0.1", port) and socket:send(token) and bell:answer() then
+    pump.bell = bell
+    reader = ngx.thread.spawn(function()
+      while socket:receive() do kick() end
+      pump.bell = nil
+    end)
+  end
+  return function()
+    pump.bell = nil
+    if reader then ngx.thread.kill(reader) end
+    socket:close()
+    bell:close()
   end
 end
 
 local start
 
 local function run_safely()
+  local stop_hearing = hear()
   local ok, err = pcall(run)
+  stop_hearing()
   pump.alive, pump.asleep = false, false
-  if ok then return end
-  ngx.log(ngx.ERR, "sora: the pump failed and is started again: ", err)
+  if not ok then ngx.log(ngx.ERR, "sora: the pump failed and is started again: ", err) end
   if #busy > 0 then start() end
 end
 
 function start()
-  pump.kick = pump.kick or semaphores.new()
+  pump.semaphore = pump.semaphore or semaphores.new()
   pump.alive = true
   local ok, err = timer_at(0, run_safely)
   if not ok then
@@ -183,13 +213,10 @@ end
 function M.attach(client)
   if not is_busy(client) then busy[#busy + 1] = client end
   pump.news = now()
-  if not pump.alive then
-    start()
-  elseif pump.asleep then
-    pump.asleep = false
-    pump.kick:post()
-  end
+  if pump.alive then kick() else start() end
 end
+
+-- The module
 
 --- Refuses what has to wait where it cannot.
 function M.begin(_, opts)
