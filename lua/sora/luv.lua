@@ -30,7 +30,9 @@ local watches = {} -- client -> the handle by which the loop looks after it
 local parked = {}  -- inbox -> the coroutine that waits: nothing else may hold it
 local handles = setmetatable({}, { __mode = "k" }) -- coroutine -> its sora.handle
 local ready = { head = 1, tail = 0 } -- inboxes whose owners are to be resumed
-local kicked = false -- they will be
+local kicked = false -- they will be, in the loop's next turn
+local stopped = {} -- handles of the loop that are to be closed in its next turn
+local idle         -- the handle that is active until then
 
 --- What a call with a callback, or `spawn`, returns.
 ---@class sora.handle
@@ -53,8 +55,27 @@ end
 
 -- Handles of the loop
 
+local run_soon
+
+local function next_turn()
+  idle = idle or uv.new_idle()
+  idle:start(function()
+    idle:stop()
+    if kicked then run_soon() end
+    for i = 1, #stopped do stopped[i]:close() end
+    stopped = {}
+  end)
+end
+
+--- Stops a handle, and has it closed in the loop's next turn: luv crashes when a program ends that
+-- has closed one and not run the loop since. To close one that watched a descriptor takes the
+-- number of that out of libuv's epoll set. A new client may have got the number by then, but libuv
+-- puts it into the set only after the idle handles had their turn.
 local function discard(handle)
-  if handle and not handle:is_closing() then handle:close() end
+  if not handle then return end
+  handle:stop()
+  stopped[#stopped + 1] = handle
+  next_turn()
 end
 
 --- A timer that wakes the inbox.
@@ -85,11 +106,16 @@ end
 
 -- Coroutines
 
-local kick
-
 local function bind(fn, ...)
   local arguments, count = { ... }, select("#", ...)
   return function() return fn(unpack(arguments, 1, count)) end
+end
+
+--- Sees to it that the ready are resumed: in the loop's next turn, so that its timers are not late.
+local function kick()
+  if kicked then return end
+  kicked = true
+  next_turn()
 end
 
 local function make_ready(inbox)
@@ -98,11 +124,19 @@ local function make_ready(inbox)
   kick()
 end
 
---- Starts a coroutine in the loop's next turn.
-local function launch(fn, callback)
+--- Makes a coroutine that is resumed like one that was parked.
+---@return sora.handle handle
+---@return table inbox
+local function create(fn, callback)
   local co, handle = coroutine.create(fn), setmetatable({ callback = callback }, Handle)
   local inbox = {}
   handles[co], parked[inbox] = handle, co
+  return handle, inbox
+end
+
+--- Starts a coroutine in the loop's next turn.
+local function launch(fn)
+  local handle, inbox = create(fn)
   make_ready(inbox)
   return handle
 end
@@ -150,18 +184,7 @@ local function run_ready()
   unwatch_the_idle() -- only now: those who were resumed may have started more
 end
 
-local run_soon = nvim and nvim.schedule_wrap(run_ready) or run_ready
-
---- Sees to it that the ready are resumed: in the loop's next turn, so that its timers are not late.
-function kick()
-  if kicked then return end
-  kicked = true
-  local idle = uv.new_idle()
-  idle:start(function()
-    idle:close()
-    run_soon()
-  end)
-end
+run_soon = nvim and nvim.schedule_wrap(run_ready) or run_ready
 
 -- The driver
 
@@ -218,14 +241,19 @@ function M.begin(call, opts, callback)
   return opts, callback
 end
 
---- The form with a callback: the other one, in a coroutine of its own.
+--- The form with a callback: the other one, in a coroutine of its own. The callback is never told
+-- before the caller has gone on.
 function M.start(tell, callback, work, ...)
-  local bound = bind(work, ...)
+  local bound, early = bind(work, ...), true
   local function finish(...)
+    if early then return launch(bind(tell, callback, ...)) end
     handles[running()] = nil -- the call is over, the callback begins
     tell(callback, ...)
   end
-  return launch(function() finish(bound()) end, callback)
+  local handle, inbox = create(function() finish(bound()) end, callback)
+  resume(inbox)
+  early = false
+  return handle
 end
 
 --- Cancels the call, whatever it waits for: the callback is told of an error of the kind

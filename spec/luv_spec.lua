@@ -1,0 +1,371 @@
+local contract = require "spec.support.driver_contract"
+local program = require "spec.support.program"
+local sora = require "sora.luv"
+local standin = require "spec.support.standin"
+local uv = require "luv"
+
+local LIMIT = 20000 -- milliseconds
+
+local service = standin.shared()
+local client
+
+--- Runs the loop until there is nothing left to wait for, with fn(...) in a coroutine of it.
+local function run(fn, ...)
+  if fn then sora.spawn(fn, ...) end
+  local watchdog = uv.new_timer()
+  watchdog:start(LIMIT, 0, uv.stop)
+  watchdog:unref()
+  uv.run()
+  watchdog:close()
+  uv.run "nowait"
+  assert.is_false(uv.loop_alive(), "the loop goes on")
+end
+
+--- Calls fn after some milliseconds.
+local function after(milliseconds, fn)
+  local timer = uv.new_timer()
+  timer:start(milliseconds, 0, function()
+    timer:close()
+    fn()
+  end)
+end
+
+--- A callback that keeps what it is told, and how often.
+local function listener()
+  local heard = { count = 0 }
+  return setmetatable(heard, {
+    __call = function(_, err, a, b)
+      heard.count, heard.err, heard.a, heard.b = heard.count + 1, err, a, b
+    end,
+  }), function(...) return heard(...) end
+end
+
+--- What is reported while fn runs.
+local function reports_of(fn)
+  local reports, report = {}, sora.driver.report
+  sora.driver.report = function(message) reports[#reports + 1] = message end
+  local ok, err = pcall(fn)
+  sora.driver.report = report
+  assert(ok, err)
+  return reports
+end
+
+local function new_client()
+  return sora.client { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-luv" }
+end
+
+describe("luv", function()
+  before_each(function() client = new_client() end)
+  after_each(function() client:close() end)
+
+  -- a coroutine of Lua 5.1 cannot yield inside the pcall of the cases
+  if jit or _VERSION ~= "Lua 5.1" then
+    describe("as a driver:", function()
+      contract.specify(function()
+        local lines, path = {}, os.tmpname()
+        run(contract.run, {
+          sora = sora, base_url = service.base_url, ca_file = service.ca_file, tag = "luv",
+          path = path, spawn = sora.spawn, sleep = sora.sleep,
+          emit = function(line) lines[#lines + 1] = line end,
+        })
+        os.remove(path)
+        return table.concat(lines, "\n")
+      end)
+    end)
+  end
+
+  describe("with a callback", function()
+    it("returns at once, and tells err, task later", function()
+      local heard, callback = listener()
+      client:query(service:id "completed", callback)
+      assert.are.equal(0, heard.count)
+      run()
+      assert.are.equal(1, heard.count)
+      assert.is_nil(heard.err)
+      assert.are.equal("completed", heard.a.status)
+    end)
+
+    it("takes options before the callback", function()
+      local heard, callback = listener()
+      client:query(service:id("503;body=empty", "completed"), { retries = 0 }, callback)
+      run()
+      assert.are.equal("http", heard.err.kind)
+      assert.is_nil(heard.a)
+    end)
+
+    it("is a function of the module as well", function()
+      local heard, callback = listener()
+      local opts = { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-luv" }
+      sora.query(service:id "completed", opts, callback)
+      run()
+      assert.are.equal("completed", heard.a.status)
+    end)
+
+    it("tells of wait, its updates before", function()
+      local heard, callback = listener()
+      local words = {}
+      client:wait(service:id("queued", "completed"), {
+        interval = 0.05,
+        on_update = function(task) words[#words + 1] = task.status .. heard.count end,
+      }, callback)
+      run()
+      assert.are.same({ "queued0", "completed0" }, words)
+      assert.are.equal("completed", heard.a.status)
+    end)
+
+    it("tells tasks and errors of wait_all and query_all", function()
+      local good, bad = service:id "completed", service:id "failed"
+      local one, tell_one = listener()
+      local other, tell_other = listener()
+      client:wait_all({ good, bad }, tell_one)
+      client:query_all({ good, "unknown" }, tell_other)
+      run()
+      assert.is_nil(one.err)
+      assert.are.equal("completed", one.a[good].status)
+      assert.are.equal("failed", one.b[bad].kind)
+      assert.are.equal("completed", other.a[good].status)
+      assert.are.equal("api", other.b.unknown.kind)
+    end)
+
+    it("tells the bytes of a download, or why there was none", function()
+      local heard, callback = listener()
+      local none, tell_none = listener()
+      local path = os.tmpname()
+      client:download(service:video "size=5000", path, callback)
+      client:download({ status = "completed" }, path .. ".none", tell_none)
+      assert.are.equal(0, none.count)
+      run()
+      os.remove(path)
+      assert.are.equal(5000, heard.a)
+      assert.are.equal("no_video", none.err.kind)
+    end)
+
+    it("may call on from the callback, without another one", function()
+      local again
+      client:query(service:id "completed", function()
+        again = client:query(service:id "queued")
+      end)
+      run()
+      assert.are.equal("queued", again.status)
+    end)
+
+    it("raises misuse where the call stands", function()
+      local ok, message = pcall(function() client:query("", print) end)
+      assert.is_false(ok)
+      assert.matches("^.*luv_spec.lua:%d+: bad argument #1 to 'query'", message)
+      ok, message = pcall(function() client:wait("id", { intervall = 1 }, print) end)
+      assert.is_false(ok)
+      assert.matches("^.*luv_spec.lua:%d+: unknown option 'intervall'", message)
+      ok, message = pcall(function() client:query("id", {}, "print") end)
+      assert.is_false(ok)
+      assert.matches("^.*luv_spec.lua:%d+: callback of 'query' must be a function", message)
+    end)
+
+    it("is refused by watch, which is a loop", function()
+      local ok, message = pcall(function() client:watch("id", print) end)
+      assert.is_false(ok)
+      assert.matches("^.*luv_spec.lua:%d+: .*on_update", message)
+    end)
+  end)
+
+  it("says so where there is neither a callback nor a coroutine", function()
+    for _, call in ipairs { "query", "wait", "watch", "wait_all", "query_all" } do
+      local ok, message = pcall(function() local _ = client[call](client, "id") end)
+      assert.is_false(ok)
+      assert.matches("^.*luv_spec.lua:%d+: '" .. call .. "' outside a coroutine needs a callback",
+        message)
+    end
+  end)
+
+  describe("cancelling", function()
+    it("ends a query in flight", function()
+      local heard, callback = listener()
+      local handle = client:query(service:id "never", callback)
+      after(50, function() handle:cancel() end)
+      run()
+      assert.are.equal(1, heard.count)
+      assert.are.equal("cancelled", heard.err.kind)
+      assert.are.equal(0, client:stats().in_flight)
+    end)
+
+    it("ends a call at once", function()
+      local heard, callback = listener()
+      local handle = client:query(service:id "never", callback)
+      handle:cancel()
+      handle:cancel()
+      run()
+      assert.are.equal(1, heard.count)
+      assert.are.equal("cancelled", heard.err.kind)
+    end)
+
+    it("ends a wait between two polls, with the last task", function()
+      local heard, callback = listener()
+      local started = sora.driver.now()
+      local handle = client:wait(service:id "queued", { interval = 60 }, callback)
+      after(200, function() handle:cancel() end)
+      run()
+      assert.are.equal("cancelled", heard.err.kind)
+      assert.are.equal("queued", heard.err.task.status)
+      assert.is_true(sora.driver.now() - started < 10)
+    end)
+
+    it("ends wait_all: what has ended stays, the rest is cancelled", function()
+      local heard, callback = listener()
+      local ids = { service:id "completed", service:id "queued", service:id "never" }
+      local handle = client:wait_all(ids, { interval = 60 }, callback)
+      after(200, function() handle:cancel() end)
+      run()
+      assert.is_nil(heard.err)
+      assert.are.equal("completed", heard.a[ids[1]].status)
+      assert.are.equal("cancelled", heard.b[ids[2]].kind)
+      assert.are.equal("cancelled", heard.b[ids[3]].kind)
+    end)
+
+    it("ends a download, in flight or between two attempts", function()
+      local one, tell_one = listener()
+      local other, tell_other = listener()
+      local path = os.tmpname()
+      local handles = {
+        client:download(service:video "size=50000&rate=1000", path, tell_one),
+        client:download(service:video "size=50000&status=503", path .. ".b", tell_other),
+      }
+      after(200, function() for _, handle in ipairs(handles) do handle:cancel() end end)
+      run()
+      os.remove(path)
+      os.remove(path .. ".part")
+      os.remove(path .. ".b.part")
+      assert.are.equal("cancelled", one.err.kind)
+      assert.are.equal("cancelled", other.err.kind)
+    end)
+
+    it("is without effect once the callback was told", function()
+      local again, handle
+      handle = client:query(service:id "completed", function()
+        handle:cancel()
+        again = client:query(service:id "queued")
+      end)
+      run()
+      assert.are.equal("queued", again.status)
+    end)
+
+    it("ends each call of a coroutine of spawn", function()
+      local kinds = {}
+      local handle = sora.spawn(function()
+        for i = 1, 2 do
+          local _, err = client:query(service:id "never")
+          kinds[i] = err.kind
+        end
+      end)
+      after(50, function() handle:cancel() end)
+      run()
+      assert.are.same({ "cancelled", "cancelled" }, kinds)
+    end)
+  end)
+
+  describe("an error", function()
+    it("in a callback is reported with its place, and loses nobody's answer", function()
+      local heard, callback = listener()
+      local reports = reports_of(function()
+        client:query(service:id "completed", function() error("mine") end)
+        client:query(service:id "completed", callback)
+        run()
+      end)
+      assert.are.equal(1, #reports)
+      assert.matches("luv_spec.lua:%d+: mine\nstack traceback", reports[1])
+      assert.are.equal(1, heard.count)
+      assert.are.equal("completed", heard.a.status)
+    end)
+
+    it("in on_update is reported, and ends the call for its callback", function()
+      local heard, callback = listener()
+      local mine = setmetatable({}, { __tostring = function() return "mine" end })
+      local reports = reports_of(function()
+        client:wait(service:id "queued", { on_update = function() error(mine) end }, callback)
+        run()
+      end)
+      assert.are.equal(1, #reports)
+      assert.matches("^mine\n", reports[1])
+      assert.are.equal(1, heard.count)
+      assert.are.equal(mine, heard.err)
+    end)
+
+    it("in a coroutine of the program is reported when the loop had resumed it", function()
+      local reports = reports_of(function()
+        coroutine.wrap(function()
+          client:query(service:id "completed")
+          error("mine")
+        end)()
+        run()
+      end)
+      assert.are.equal(1, #reports)
+      assert.matches("luv_spec.lua:%d+: mine\n", reports[1])
+    end)
+  end)
+
+  describe("the loop", function()
+    it("is kept alive by a query, and by nothing after it", function()
+      client:query(service:id "completed", function() end)
+      run() -- says whether it ends
+      assert.are.equal(1, client:stats().open_connections)
+    end)
+
+    it("ends when a client is closed under a query", function()
+      local heard, callback = listener()
+      client:query(service:id "never", callback)
+      after(50, function() client:close() end)
+      run()
+      assert.are.equal("cancelled", heard.err.kind)
+    end)
+
+    it("goes on with a client that nobody holds while its query is in flight", function()
+      local heard, callback = listener()
+      new_client():query(service:id "completed;delay=0.1", callback)
+      collectgarbage()
+      after(50, collectgarbage)
+      run()
+      assert.are.equal("completed", heard.a.status)
+    end)
+
+    it("stops watching a client that goes out of scope", function()
+      local chunk = (loadstring or load)([[
+        local client, id = ...
+        local scoped <close> = client
+        scoped:query(id, function() end)
+      ]])
+      if not chunk then return end -- before Lua 5.4
+      local scoped = new_client()
+      chunk(scoped, service:id "never")
+      assert.is_true(scoped:closed())
+      run()
+    end)
+
+    it("is left cleanly by a program that ends with queries in flight", function()
+      local code = ([[
+        local sora, uv = require "sora.luv", require "luv"
+        local client = sora.client { base_url = %q, ca_file = %q }
+        for i = 1, 20 do client:query("sora-2:task_never~luv" .. i, print) end
+        client:wait("sora-2:task_queued~luv", print)
+        uv.new_timer():start(100, 0, uv.stop)
+        uv.run()
+        ]]):format(service.base_url, service.ca_file)
+      for _, ending in ipairs { "", "os.exit(0, true)", "os.exit(0)", "client:close()" } do
+        local ended = program.run(program.LUA .. " -e " .. program.quote(code .. ending))
+        assert.are.equal(0, ended.code)
+        assert.are.equal("", ended.out .. ended.err)
+      end
+    end)
+  end)
+
+  it("answers are taken in slices: a timer of 10 ms keeps its time", function()
+    for _ = 1, 100 do client:query(service:id "completed;delay=0.5", function() end) end
+    local timer, last, latest = uv.new_timer(), nil, 0
+    timer:start(10, 10, function()
+      uv.update_time()
+      local now = os.clock() -- of this process alone: others on the machine do not count
+      latest, last = math.max(latest, now - (last or now)), now
+    end)
+    after(1500, function() timer:close() end)
+    run()
+    assert.is_true(latest < 0.010, ("%.1f ms of work between two ticks"):format(latest * 1000))
+  end)
+end)
