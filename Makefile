@@ -143,6 +143,11 @@ conformance:
 	  ( eval "$$($(MAKE) -s env LUA=$$lua)"; $$lua spec/conformance.lua "$(SUITE)" ) || exit 1; \
 	done
 
+## bench-wait: wait for 10,000 tasks of the stand-in service at once, 5 % of its answers faulty
+.PHONY: bench-wait
+bench-wait: build
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/wait_all.lua
+
 portable = build/portable-$(notdir $(LUA))
 
 ## bench-decode: time the decoder beside all the others that LUA finds
