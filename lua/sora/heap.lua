@@ -16,6 +16,7 @@ end
 ---@param value any
 function Heap:push(key, value)
   local keys, values, i = self.keys, self.values, self.size + 1
+  keys[i], values[i] = key, value -- memory may run out here, and the heap stays as it was
   self.size = i
   while i > 1 do
     local parent = (i - i % 2) / 2
@@ -24,6 +25,12 @@ function Heap:push(key, value)
     i = parent
   end
   keys[i], values[i] = key, value
+end
+
+--- Takes everything out.
+function Heap:clear()
+  for i = 1, self.size do self.keys[i], self.values[i] = nil, nil end
+  self.size = 0
 end
 
 --- The least key, or nil.

@@ -162,8 +162,8 @@ end
 ---@param inbox sora.inbox
 ---@param request userdata
 function M.deliver(driver, inbox, request)
+  inbox.ended[inbox.tail + 1] = request -- first: memory may run out here
   inbox.tail = inbox.tail + 1
-  inbox.ended[inbox.tail] = request
   driver.wake(inbox)
 end
 

@@ -60,8 +60,8 @@ function M.attach(client)
 end
 
 local function make_ready(co)
+  ready[ready.tail + 1] = co -- first: memory may run out here
   ready.tail = ready.tail + 1
-  ready[ready.tail] = co
 end
 
 function M.wake(inbox)
@@ -146,7 +146,7 @@ local function resume(co)
   if not thread then return end -- it was given up
   if coroutine.status(co) == "dead" then return finish(thread, true) end -- closed by the program
   local inbox, arguments = thread.inbox, thread.arguments
-  thread.inbox, thread.arguments = nil, nil
+  thread.inbox, thread.arguments = false, false
   if arguments then return go_on(thread, unpack(arguments, 1, arguments.n)) end
   if not inbox then return go_on(thread) end
   inbox.woken, inbox.due = nil, nil
@@ -230,9 +230,11 @@ function M.spawn(fn, ...)
   local co = coroutine.create(function(...) return fn(...) end) -- Lua 5.1: only of a Lua function
   local thread = setmetatable({
     coroutine = co, arguments = pack(...), done = false, joiners = {},
+    inbox = false, failed = false, results = false, joined = false, -- no memory is needed later
   }, Thread)
-  threads[co], scheduled[co] = thread, true
   make_ready(co)
+  scheduled[co] = true
+  threads[co] = thread
   return thread
 end
 
@@ -247,15 +249,24 @@ function Thread:join()
   return unpack(self.results, 1, self.results.n)
 end
 
---- Ends every coroutine with the error, and cancels what is in flight.
+local NO_MEMORY = { n = 1, "not enough memory" }
+
+--- Ends every coroutine with the error, and cancels what is in flight; without memory, too.
 local function give_up(err)
+  local packed, results = pcall(pack, err)
   for co, thread in pairs(threads) do
-    thread.done, thread.failed, thread.results = true, true, pack(err)
-    scheduled[co] = nil
+    thread.done, thread.failed, thread.results = true, true, packed and results or NO_MEMORY
+    scheduled[co], threads[co] = nil, nil
     if close and coroutine.status(co) == "suspended" then close(co) end
   end
-  for _, client in ipairs(busy) do client:cancel() end
-  threads, busy, alarms, ready, failures = {}, {}, heaps.new(), { head = 1, tail = 0 }, {}
+  for i = #busy, 1, -1 do
+    busy[i]:cancel()
+    busy[i] = nil
+  end
+  for i = ready.head, ready.tail do ready[i] = nil end
+  ready.head, ready.tail = 1, 0
+  alarms:clear()
+  for i = #failures, 1, -1 do failures[i] = nil end
 end
 
 local function all_ended() return next(threads) == nil end
