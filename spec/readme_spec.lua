@@ -1,0 +1,154 @@
+-- Runs what the README and the guides show: the Lua of each page, as one program, against the
+-- stand-in service; the shell lines as far as they change nothing on the machine.
+--
+-- A block whose fence says more than its language (```lua former) is not run.
+
+local program = require "spec.support.program"
+local standin = require "spec.support.standin"
+
+-- Shell lines that are not run: they install, or run all the specs. Of those that build, make only
+-- says what it would do.
+local NOT_RUN = { "^make run", "^make test", "^make .*install", "^luarocks ", "^%.ci/run" }
+local BUILD = "^make LUA="
+
+local function read(name)
+  local file = assert(io.open(name, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function write(name, text)
+  local file = assert(io.open(name, "wb"))
+  file:write(text)
+  file:close()
+end
+
+local function pages()
+  local names = { "README.md" }
+  local listing = assert(io.popen("ls docs/*.md"))
+  for name in listing:lines() do
+    names[#names + 1] = name
+  end
+  listing:close()
+  return names
+end
+
+-- The blocks of a language, joined. Lines stay where they are on the page.
+local function code(text, language)
+  local lines, inside, any = {}, false, false
+  for line in text:gmatch("([^\n]*)\n") do
+    if inside and line == "```" then
+      inside = false
+    end
+    lines[#lines + 1] = inside and line or ""
+    if line == "```" .. language then
+      inside, any = true, true
+    end
+  end
+  return any and table.concat(lines, "\n") .. "\n" or nil
+end
+
+describe("the documentation", function()
+  local service, folder, top
+
+  setup(function()
+    service = standin.start()
+    folder = os.tmpname()
+    os.remove(folder)
+    top = program.run("pwd").out:match("[^\n]+")
+    os.execute("mkdir " .. folder .. " && ln -s " .. program.quote(top .. "/spec") .. " " .. folder)
+  end)
+
+  teardown(function()
+    service:stop()
+    os.execute("rm -rf " .. folder)
+  end)
+
+  -- Every id that a page speaks of is that of a finished task. Its video comes over plain http:
+  -- the programs trust no certificate of the stand-in service.
+  local function prepare(text)
+    local scripts = {}
+    for id in text:gmatch('"([%w.-]+:[%w_.-]+)"') do
+      local url = service.http_url .. "/assets%2F1%2Fsrc.mp4?sig=x"
+      local body = ('{"id":"$ID","status":"completed","video_url":"%s"}'):format(url)
+      scripts[id] = { { step = "body", text = body } }
+    end
+    if next(scripts) then
+      service:scripts(scripts)
+    end
+  end
+
+  for _, page in ipairs(pages()) do
+    local text = read(page)
+    local lua = code(text, "lua")
+    if lua then
+      it("of " .. page .. " runs", function()
+        prepare(lua)
+        local name = folder .. "/" .. page:match("[^/]+$")
+        write(name, lua)
+        local command = ("sh -c %s"):format(program.quote(("cd %s && exec %s %s"):format(folder,
+          program.quote(program.LUA), name)))
+        local result = program.run(command, {
+          env = { SORA_API_KEY = "sk-docs", SORA_BASE_URL = service.http_url },
+        })
+        local complaint = result.err:match("[^\n]*%.md:%d+:[^\n]*") or ""
+        assert.are.equal("", complaint)
+        assert.are.equal(0, result.code)
+        local expected = lua:find("127.0.0.1:1\"", 1, true) and 1 or 0
+        assert.are.equal(expected, select(2, result.out:gsub("sora: %l+:", "")), result.out)
+      end)
+    end
+  end
+
+  it("names commands that there are", function()
+    for _, page in ipairs(pages()) do
+      local shell = code(read(page), "sh") or ""
+      local run = {}
+      for line in shell:gmatch("[^\n]+") do
+        local target = line:match("^make ([%l-]+) ")
+        if target then
+          assert.is_truthy(read("Makefile"):find("\n## " .. target .. ":", 1, true), line)
+        end
+        local skipped = false
+        for _, pattern in ipairs(NOT_RUN) do
+          skipped = skipped or line:find(pattern) ~= nil
+        end
+        if not skipped then
+          run[#run + 1] = line:find(BUILD) and line:gsub("^make", "make -n") or line
+        end
+      end
+      local result = program.run(("sh -ec %s"):format(program.quote(table.concat(run, "\n"))))
+      assert.are.equal(0, result.code, page .. ": " .. result.err)
+    end
+  end)
+
+  it("has no link into nothing", function()
+    for _, page in ipairs(pages()) do
+      local here = page:match("^.*/") or ""
+      for target in read(page):gmatch("%]%(([^)#]+)") do
+        if not target:find("^https?:") then
+          local path = (here .. target):gsub("[^/]+/%.%./", "")
+          local file = io.open(path)
+          assert.is_truthy(file, page .. ": " .. target)
+          file:close()
+        end
+      end
+    end
+  end)
+
+  it("names every kind of error and every option in the README", function()
+    local annotations = require "sora.annotations"
+    local text = read("README.md")
+    for _, value in ipairs(annotations.entry("sora.error_kind").values) do
+      assert.is_truthy(text:find("[` ]" .. value.name .. "[` ]"), value.name)
+    end
+    for _, class in ipairs { "client", "wait_all", "download" } do
+      for _, entry in ipairs(annotations.lineage("sora." .. class .. "_options")) do
+        for _, field in ipairs(entry.fields) do
+          assert.is_truthy(text:find("`" .. field.name .. "`", 1, true), field.name)
+        end
+      end
+    end
+  end)
+end)
