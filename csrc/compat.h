@@ -24,6 +24,22 @@
 #define SORA_LUA_INTEGERS 0
 #endif
 
+/* The main coroutine; in 5.1 as far as it has been seen, else the running one. */
+static inline lua_State *compat_mainthread(lua_State *L) {
+#if LUA_VERSION_NUM < 502
+  if (lua_pushthread(L))
+    lua_setfield(L, LUA_REGISTRYINDEX, "sora.main");
+  else
+    lua_pop(L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, "sora.main");
+#else
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+#endif
+  lua_State *main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return main != NULL ? main : L;
+}
+
 #if LUA_VERSION_NUM < 502
 
 #define compat_rawlen(L, index) lua_objlen((L), (index))

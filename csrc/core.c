@@ -39,12 +39,17 @@ static int nothing(lua_State *L) {
 }
 
 /* Gives the interpreter a chance to act on a signal: its handler has set a hook, which runs, and
-   raises "interrupted!", on the next call. Raises that error after the request (NULL: none) was
-   cancelled. */
-static void let_hooks_run(lua_State *L, struct request *request) {
+   raises "interrupted!", on the next call. A coroutine of the user's own has no such hook: there it
+   counts that the main one's is not `before` any more. Raises that error after the request (NULL:
+   none) was cancelled. */
+static void let_hooks_run(lua_State *L, struct request *request, lua_Hook before) {
   lua_pushcfunction(L, nothing);
-  if (lua_pcall(L, 0, 0, 0) == 0)
-    return;
+  if (lua_pcall(L, 0, 0, 0) == 0) {
+    lua_State *main = compat_mainthread(L);
+    if (main == L || lua_gethook(main) == before)
+      return;
+    lua_pushliteral(L, "interrupted!");
+  }
   if (request != NULL) {
     sora_request_cancel(request, "interrupted");
     sora_request_claim(request);
@@ -53,9 +58,10 @@ static void let_hooks_run(lua_State *L, struct request *request) {
 }
 
 static void wait_for(lua_State *L, struct client *client, struct request *request) {
+  lua_Hook before = lua_gethook(compat_mainthread(L));
   while (request->state != REQUEST_ENDED)
-    if (!sora_client_step(client, -1) && errno == EINTR)
-      let_hooks_run(L, request);
+    if (!sora_client_step(client, -1))
+      let_hooks_run(L, request, before);
   sora_request_claim(request);
 }
 
@@ -160,13 +166,14 @@ static int descriptors(lua_State *L, int clients, struct pollfd *polled, double 
 static int poll_clients(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   double seconds = luaL_optnumber(L, 2, -1);
+  lua_Hook before = lua_gethook(compat_mainthread(L));
   lua_settop(L, 1);
   if (lua_rawlen(L, 1) == 1) {
     lua_rawgeti(L, 1, 1);
     struct client *client = sora_client_check_any(L, 2);
     if (client->multi != NULL) {
       if (client->finished.first == NULL && !sora_client_step(client, seconds) && errno == EINTR)
-        let_hooks_run(L, NULL);
+        let_hooks_run(L, NULL, before);
       return 0;
     }
   }
@@ -176,7 +183,7 @@ static int poll_clients(lua_State *L) {
   double rounded = seconds < 0 ? -1 : ceil(seconds * 1000);
   int milliseconds = rounded > 1e9 ? 1000000000 : (int)rounded;
   if (poll(polled, (nfds_t)count, milliseconds) < 0 && errno == EINTR)
-    let_hooks_run(L, NULL);
+    let_hooks_run(L, NULL, before);
   return 0;
 }
 
