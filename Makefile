@@ -109,7 +109,7 @@ test:
 ## lint: luacheck; the format of the C files and the rockspec, where the tools are there
 .PHONY: lint
 lint:
-	luacheck -q $(wildcard lua spec examples) .busted $(rockspec)
+	luacheck -q $(wildcard lua spec examples docs) .busted $(rockspec)
 	@if command -v clang-format; then clang-format --dry-run -Werror csrc/*.[ch]; fi
 	@if command -v luarocks; then luarocks lint $(rockspec); fi
 
@@ -193,6 +193,21 @@ fuzz: build/fuzz/decode
 	@$(LUA) spec/fuzz/seeds.lua build/fuzz/corpus
 	build/fuzz/decode -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
 	  -dict=spec/fuzz/json.dict -artifact_prefix=build/fuzz/ build/fuzz/corpus
+
+pages = README.md $(wildcard docs/*.md) examples/repl.md CHANGELOG.md
+html = pandoc --from gfm --to html5 --standalone --toc --variable maxwidth=60em
+
+## docs: render the reference, this README and the guides into build/docs, with pandoc
+.PHONY: docs
+docs:
+	@sh spec/support/setup.sh docs $(LUA)
+	@rm -rf build/docs && mkdir -p build/docs
+	@$(LUA) docs/render.lua build/docs $(pages)
+	@for page in build/docs/*.md; do \
+	  $(html) --metadata pagetitle="sora: $$(basename "$$page" .md)" -o "$${page%md}html" "$$page" && \
+	  rm "$$page" || exit 1; \
+	done
+	@echo build/docs/index.html
 
 ## install: install below DESTDIR and PREFIX (/usr/local) or into INST_LUADIR and INST_LIBDIR
 .PHONY: install

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sees to it that what is needed is here: to build, to run the stand-in service as well, to test as
-# well, or for all that CI does. Usage: setup.sh build|run|test|ci LUA…
+# well, or for all that CI does. Usage: setup.sh build|run|test|ci LUA…, or
+# setup.sh docs LUA for what renders the documentation.
 #
 # A need is recognised by what is really used (a command, a pkg-config module, a Lua module), so
 # that whatever satisfies it will do. What is missing is installed with apt-get, as root or through
@@ -14,6 +15,11 @@ luas=$*
 
 # Every need: how to recognise it, Debian's packages, the reason.
 needs() {
+  if [ "$purpose" = docs ]; then
+    need "command:$luas" "$luas" "prepares the documentation"
+    need command:pandoc pandoc "renders it"
+    return 0
+  fi
   need command:cc "gcc libc6-dev" "compiles the C module"
   need command:pkg-config pkg-config "finds the headers of Lua and libcurl"
   [ -n "${CURL_LIBS-}" ] ||

@@ -1,0 +1,68 @@
+local annotations = require "sora.annotations"
+local program = require "spec.support.program"
+
+local function read(name)
+  local file = assert(io.open(name, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+describe("what make docs gives to pandoc", function()
+  local folder, result
+
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    os.execute("mkdir " .. folder)
+    result = program.run(("sh -c %s"):format(program.quote(("exec %s docs/render.lua %s README.md "
+      .. "docs/*.md examples/repl.md CHANGELOG.md"):format(program.quote(program.LUA), folder))))
+  end)
+
+  teardown(function()
+    os.execute("rm -rf " .. folder)
+  end)
+
+  it("has a place in the reference for every function, class and value", function()
+    assert.are.same({ code = 0, out = "", err = "" }, result)
+    local text = read(folder .. "/reference.md")
+    for _, entry in ipairs(annotations.entries()) do
+      local anchor = entry.kind == "function" and entry.name .. "()" or entry.name
+      assert.is_truthy(text:find('<a id="' .. anchor .. '"></a>', 1, true), anchor)
+      for _, list in ipairs { entry.fields, entry.params } do
+        for _, item in ipairs(list) do
+          assert.is_truthy(text:find("\n| `" .. item.name .. "` | ", 1, true), item.name)
+        end
+      end
+      for _, value in ipairs(entry.values) do
+        assert.is_truthy(text:find('\n| `"' .. value.name .. '"` | ', 1, true), value.name)
+      end
+    end
+  end)
+
+  it("has no link into nothing", function()
+    local listing = assert(io.popen("cd " .. folder .. " && ls *.md"))
+    for page in listing:lines() do
+      local text = read(folder .. "/" .. page)
+      for target in text:gmatch("%]%(([^)]+)%)") do
+        local file, anchor = target:match("^([^#]*)#?(.*)$")
+        if anchor ~= "" then
+          assert.is_truthy(text:find('<a id="' .. anchor .. '"></a>', 1, true), target)
+        elseif not file:find("^https?:") then
+          local name = folder .. "/" .. file
+          local found = io.open(name) or io.open((name:gsub("html$", "md")))
+          assert.is_truthy(found, page .. ": " .. target)
+          found:close()
+        end
+      end
+    end
+    listing:close()
+  end)
+
+  it("keeps columns of tables apart", function()
+    for row in read(folder .. "/reference.md"):gmatch("\n(|[^\n]*|)%f[\n]") do
+      local columns = select(2, row:gsub("\\|", ""):gsub("|", ""))
+      assert.is_truthy(columns == 4 or columns == 3, row)
+    end
+  end)
+end)
