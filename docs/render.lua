@@ -1,5 +1,5 @@
--- Prepares the documentation for pandoc: the reference, from the annotations in lua/sora/, and copies
--- of the pages, whose links lead to what they become. For `make docs`.
+-- Prepares the documentation for pandoc: the reference, from the annotations in lua/sora/, and
+-- copies of the pages, whose links lead to what they become. For `make docs`.
 -- Usage: lua docs/render.lua FOLDER PAGE.md…
 
 package.path = "lua/?.lua;" .. package.path
