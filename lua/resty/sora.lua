@@ -19,7 +19,7 @@ local get_phase, timer_at, now = ngx.get_phase, ngx.timer.at, core.now
 local next, pairs = next, pairs
 
 --- All times in seconds.
-local LINGER = 1             -- that the pump stays when nothing is in flight
+local LINGER = 0.5           -- that the pump stays when nothing is in flight
 local ROUND = 0.1            -- between two searches for waiters that have gone
 local TICK = 0.001           -- the shortest sleep that nginx knows
 local SHARE = 1 / 16         -- of the quiet so far, for which a pump without a bell sleeps …

@@ -4,6 +4,13 @@ local core = require "sora.core"
 local host = require "sora.host"
 local standalone = require "sora.standalone"
 
+local nginx = rawget(_G, "ngx")
+local phase = nginx and nginx.get_phase and nginx.get_phase()
+if phase and not phase:find "^init" then
+  nginx.log(nginx.WARN, 'require "sora" blocks the whole worker whenever it waits; ',
+    'require "resty.sora" has the same functions and does not')
+end
+
 ---@type sora
 local sora = host.new(standalone)
 host.add_calls(sora, core.methods, core.default)

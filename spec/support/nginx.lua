@@ -139,8 +139,9 @@ function M.start(options)
   local self = setmetatable({
     folder = folder, port = port, url = "http://127.0.0.1:" .. port, input = input,
   }, Server)
-  local function listens()
-    local probe = socket.connect("127.0.0.1", port)
+  local function listens() -- it writes its pid before it starts workers
+    self.pid = tonumber(read_file(folder .. "/nginx.pid"))
+    local probe = self.pid and socket.connect("127.0.0.1", port)
     if probe then probe:close() end
     return probe ~= nil
   end
@@ -150,7 +151,6 @@ function M.start(options)
     self:stop()
     error(err, 2)
   end
-  self.pid = tonumber(read_file(folder .. "/nginx.pid"))
   return self
 end
 

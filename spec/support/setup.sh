@@ -46,6 +46,9 @@ needs() {
   need command:curl curl "the specs ask it what the stand-in service sends"
   need module:busted lua-busted "runs the specs"
   need module:cjson lua-cjson "the decoder is compared with it"
+  case " $luas " in
+  *" luajit "*) need host:nginx unpack:nginx "the host of resty.sora, unpacked into build/nginx" ;;
+  esac
   [ "$purpose" != test ] || return 0
 
   need command:clang clang "the second compiler that warnings are asked of"
@@ -76,6 +79,8 @@ met() {
   command) command -v "$2" >/dev/null ;;
   pkg-config) pkg-config --exists "$2" 2>/dev/null ;;
   path) any_file "$2" ;;
+  host) any_file "build/nginx/usr/sbin/nginx:/usr/local/openresty/nginx/sbin/nginx" ||
+    any_file /usr/lib/nginx/modules/ngx_http_lua_module.so ;;
   clang-runtime) set -- "$(clang -print-runtime-dir 2>/dev/null)"/*"$2"* && [ -e "$1" ] ;;
   module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
   esac
@@ -107,6 +112,18 @@ END
 installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
+
+# What is installed would be started: a service of the machine's. So it is only unpacked. Older
+# versions of the Lua module want libpcre3, newer ones what is here anyway.
+unpack_nginx() (
+  mkdir -p build/nginx
+  cd build/nginx
+  for package in nginx nginx-light libnginx-mod-http-ndk libnginx-mod-http-lua lua-resty-core \
+    lua-resty-lrucache libpcre3; do
+    apt-get -q -q -o APT::Sandbox::User=root download "$package" || [ "$package" = libpcre3 ] || exit 1
+  done
+  for archive in ./*.deb; do dpkg -x "$archive" . && rm "$archive"; done
+)
 
 list_missing() {
   printf '%s' "$missing" | while IFS='|' read -r packages reason; do
@@ -143,7 +160,8 @@ list_missing
 # shellcheck disable=SC2046
 $as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -q -q -y --no-install-recommends --no-remove install \
-  $(printf '%s' "$missing" | cut -d'|' -f1) >/dev/null
+  $(printf '%s' "$missing" | cut -d'|' -f1 | grep -v ^unpack:) >/dev/null
+case $missing in *unpack:nginx*) unpack_nginx ;; esac
 
 missing=
 needs
