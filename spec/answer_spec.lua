@@ -1,0 +1,149 @@
+local standin = require "spec.support.standin"
+local sora = require "sora"
+
+local service = standin.shared()
+
+describe("an answer", function()
+  local client
+
+  setup(function()
+    client = sora.client { base_url = service.base_url, ca_file = service.ca_file, retries = 0 }
+  end)
+
+  teardown(function() client:close() end)
+
+  local function refused(step, kind, expected)
+    it(("%s is an error of kind %s"):format(step, kind), function()
+      local id = service:id(step)
+      local task, err = client:query(id)
+      assert.is_nil(task)
+      assert.are.equal(kind, err.kind)
+      assert.are.equal(id, err.id)
+      assert.are.equal(1, err.attempts)
+      assert.is_true(#(err.body or "") <= 1024 + 8)
+      for name, value in pairs(expected) do
+        if name == "message" then
+          assert.matches(value, err.message)
+        elseif value == "none" then
+          assert.is_nil(err[name])
+        else
+          assert.are.equal(value, err[name])
+        end
+      end
+    end)
+  end
+
+  -- wire-format, 4
+  refused("400", "api", { status = 400, code = "task_not_exist", retryable = false })
+  refused("401", "api", { status = 401, code = "none", retryable = false, message = "无效的令牌" })
+  refused("403", "api", { status = 403, code = "insufficient_user_quota", retryable = false })
+  refused("challenge", "http", { status = 403, retryable = false, message = "HTML" })
+  refused("404", "api", { status = 404, retryable = false })
+  refused("404;body=text", "http", { status = 404, body = "upstream request failed" })
+  refused("408", "api", { status = 408, retryable = true })
+  refused("425", "api", { status = 425, retryable = true })
+  refused("429", "http", { status = 429, retryable = true, message = "empty body", body = "none",
+    retry_after = "none" })
+  refused("429;retry_after=7", "http", { retry_after = 7 })
+  refused("429;retry_after=soon", "http", { retry_after = "none" })
+  refused("429;retry_after=date:-60", "http", { retry_after = 0 })
+  refused('body;status=429;text={"message":"slow down"}', "api", { status = 429,
+    message = "^slow down$", retryable = true })
+  for _, status in ipairs { 500, 502, 503, 504 } do
+    refused(tostring(status), "api", { status = status, retryable = true })
+    refused(status .. ";body=html", "http", { status = status, retryable = true, message = "HTML" })
+  end
+  for status = 520, 527 do refused(tostring(status), "http", { status = status, retryable = true }) end
+  refused("501", "api", { status = 501, retryable = false })
+  refused("web_ui", "http", { status = 200, retryable = false, message = "base_url" })
+  refused("json_as_html", "http", { status = 200, retryable = false })
+
+  -- 200 with an error inside
+  refused("error_object", "api", { status = 200, code = "busy", message = "^upstream busy$" })
+  refused("error_code_empty", "api", { code = "none", message = "^upstream busy$" })
+  refused("error_code_null", "api", { code = "none", message = "^upstream busy$" })
+  refused("error_code_number", "api", { code = 1013, message = "^upstream busy$" })
+  refused("error_string", "api", { code = "none", message = "^upstream busy$", retryable = true })
+  refused("not_exist_200", "api", { code = "task_not_exist", retryable = false })
+  refused("success_false", "api", { message = "^upstream busy$", retryable = true })
+  refused("no_data", "api", { message = "no task", retryable = true })
+  refused("code_msg", "api", { code = 2001, message = "^upstream busy$", retryable = true })
+  refused("detail_string", "api", { message = "^upstream busy$", retryable = true })
+  refused('body;text={"code":401}', "api", { code = 401, retryable = false })
+  refused('body;text={"code":7}', "api", { code = 7, message = "code 7" })
+
+  -- 200 that is not JSON, or not an object
+  refused("empty", "decode", { message = "empty", retryable = true })
+  refused("204", "decode", { status = 204, message = "empty" })
+  refused("not_json", "decode", { message = "line 1, column 1", body =
+    "upstream connect error or disconnect/reset before headers" })
+  refused("truncated", "decode", { message = "byte 62" })
+  refused("bad_utf8", "decode", { message = "UTF%-8" })
+  refused("array", "decode", { message = "not a JSON object" })
+  refused("null", "decode", {})
+  refused("string", "decode", {})
+  refused("deep", "decode", { message = "max_depth" })
+
+  -- the transport
+  refused("reset", "network", { status = "none", retryable = true })
+  refused("close", "network", { status = "none", retryable = true })
+  refused("close_body", "network", { retryable = true })
+  refused("rst_stream;code=2", "network", { retryable = true })
+
+  it("is a task where its Content-Type is any other", function()
+    assert.are.equal("pending", client:query(service:id "json_as_text").status)
+  end)
+
+  it("is looked for in an envelope, with and without nulls", function()
+    for _, opts in ipairs { {}, { null = sora.null }, { null = false } } do
+      local task = assert(client:query(service:id "envelope_running", opts))
+      assert.is_string(task.status)
+    end
+  end)
+
+  it("may be as deep and as large as the options allow", function()
+    assert.is_truthy(client:query(service:id "deep;levels=600", { max_depth = 602 }))
+    local _, err = client:query(service:id "big;size=100000", { max_body = 99999 })
+    assert.are.equal("too_large", err.kind)
+    assert.is_false(err.retryable)
+    assert.matches("99999", err.message)
+    assert.is_truthy(client:query(service:id "big;size=100000", { max_body = 100000 }))
+  end)
+
+  it("that unpacks to more than max_body is not unpacked", function()
+    for _, step in ipairs { "bomb", "huge", "huge;chunked" } do
+      local _, err = client:query(service:id(step), { max_body = 1000000 })
+      assert.are.equal("too_large", err.kind)
+    end
+  end)
+
+  it("with headers without end is refused", function()
+    local h1 = sora.client { base_url = service.h1_url, ca_file = service.ca_file, retries = 0 }
+    local _, err = h1:query(service:id "header_flood")
+    assert.are.equal("too_large", err.kind)
+    h1:close()
+  end)
+
+  it("gives its request id, the service's own before a proxy's", function()
+    local function request_id(kinds)
+      local _, err = client:query(service:id("401;request_id=" .. kinds))
+      return err.request_id
+    end
+    assert.are.equal("oneapi-20251120151530", request_id "cf+x+oneapi")
+    assert.are.equal("oneapi-20251120151530", request_id "oneapi+x+cf")
+    assert.are.equal("x-20251120151530", request_id "cf+x")
+    assert.are.equal("cf-20251120151530", request_id "cf")
+    assert.is_nil(request_id "")
+  end)
+end)
+
+describe("sora.decode", function()
+  it("returns the value, or nil and an error that names the place", function()
+    assert.are.same({ 1, 2 }, sora.decode "[1,2]")
+    local value, err = sora.decode "[1,\n x]"
+    assert.is_nil(value)
+    assert.are.equal("decode", err.kind)
+    assert.matches("line 2, column 2, byte 5", err.message)
+    assert.is_nil(err.attempts)
+  end)
+end)

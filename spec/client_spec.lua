@@ -1,0 +1,195 @@
+local standin = require "spec.support.standin"
+local sora = require "sora"
+
+local service = standin.shared()
+
+local function client_of(opts)
+  opts = opts or {}
+  opts.base_url, opts.ca_file = opts.base_url or service.base_url, service.ca_file
+  return sora.client(opts)
+end
+
+local function connections_of(ids)
+  local seen, count = {}, 0
+  for _, id in ipairs(ids) do
+    for _, entry in ipairs(service:log(id)) do
+      if not seen[entry.connection] then
+        seen[entry.connection] = true
+        count = count + 1
+      end
+    end
+  end
+  return count
+end
+
+local function ids_of(count, step)
+  local ids = {}
+  for i = 1, count do ids[i] = service:id(step or "queued") end
+  return ids
+end
+
+describe("a client", function()
+  it("uses its connection again", function()
+    for _, base_url in ipairs { service.base_url, service.h1_url, service.http_url } do
+      local client = client_of { base_url = base_url }
+      local ids = ids_of(5)
+      for _, id in ipairs(ids) do assert.is_truthy(client:query(id)) end
+      assert.are.equal(1, connections_of(ids))
+      assert.are.equal(1, client:stats().connections)
+      assert.are.equal(5, client:stats().requests)
+      client:close()
+    end
+  end)
+
+  it("uses it again for a call with options of its own", function()
+    local client = client_of()
+    client:query(service:id "queued")
+    client:query(service:id "queued", { api_key = "sk-x", headers = { a = "b" }, timeout = 9 })
+    client:query(service:id "queued", { base_url = service.base_url .. "/" })
+    assert.are.equal(1, client:stats().connections)
+    client:close()
+  end)
+
+  it("puts a hundred requests on one connection of HTTP/2", function()
+    local client = client_of()
+    local ids = ids_of(100, "queued;delay=0.1")
+    local _, errs = client:query_all(ids)
+    assert.are.same({}, errs)
+    assert.are.equal(1, connections_of(ids))
+    client:close()
+  end)
+
+  it("has at most max_connections of HTTP/1.1", function()
+    for _, most in ipairs { 2, 8 } do
+      local client = client_of { base_url = service.h1_url,
+        max_connections = most ~= 8 and most or nil }
+      local ids = ids_of(40, "queued;delay=0.02")
+      local _, errs = client:query_all(ids)
+      assert.are.same({}, errs)
+      assert.are.equal(most, connections_of(ids))
+      client:close()
+    end
+  end)
+
+  it("asks again on a new connection where the old one was cut", function()
+    local client = client_of { base_url = service.h1_url }
+    assert.is_truthy(client:query(service:id "stale", { retries = 0 }))
+    assert.is_truthy(client:query(service:id "completed"))
+    client:close()
+  end)
+
+  it("gives no proxy of the environment what is for this machine", function()
+    local pipe = io.popen(([[http_proxy=%s https_proxy=%s all_proxy=%s %s -e '
+      local client = require "sora".client { base_url = "%s", api_key = "sk-secret" }
+      print((assert(client:query "%s")).status)' 2>&1]]):format(service.refused_url,
+      service.refused_url, service.refused_url, standin.LUA, service.http_url,
+      service:id "completed"))
+    assert.are.equal("completed\n", pipe:read "*a")
+    pipe:close()
+  end)
+
+  it("takes key and base URL from the environment", function()
+    local id = service:id "completed"
+    local pipe = io.popen(([[SORA_API_KEY=sk-env SORA_BASE_URL=%s %s -e '
+      print((assert(require "sora".query "%s")).status)' 2>&1]]):format(service.http_url,
+      standin.LUA, id))
+    assert.are.equal("completed\n", pipe:read "*a")
+    pipe:close()
+    assert.are.equal("Bearer sk-env", service:log(id)[1].headers.authorization)
+  end)
+
+  it("says at the caller's line what is wrong with the environment", function()
+    for _, call in ipairs { "query", "wait" } do
+      local pipe = io.popen(([[SORA_BASE_URL=ftp://x %s -e '
+        local sora = require "sora"
+        local ok, err = pcall(function() local t = sora.%s "x" return t end)
+        print(err)' 2>&1]]):format(standin.LUA, call))
+      assert.matches(":3: %$SORA_BASE_URL must begin with http", pipe:read "*a")
+      pipe:close()
+    end
+  end)
+
+  it("prints without key", function()
+    local client = client_of { api_key = "sk-secret" }
+    assert.matches("^sora%.client %(https://127%.0%.0%.1:%d+, 0 in flight%)$", tostring(client))
+    local request = client:request "sora-2:x"
+    assert.matches("^sora%.request %(sora%-2:x, %a+%)$", tostring(request))
+    client:close()
+    assert.are.equal("sora.client (closed)", tostring(client))
+  end)
+
+  it("ends what is in flight when it is closed, once and for all", function()
+    local client = client_of()
+    local requests = {}
+    for i = 1, 5 do requests[i] = client:request(service:id "never", nil, {}) end
+    client:step()
+    client:close()
+    client:close()
+    for _, request in ipairs(requests) do
+      local task, err = request:result()
+      assert.is_nil(task)
+      assert.are.equal("cancelled", err.kind)
+      assert.is_false(err.retryable)
+    end
+    assert.are.equal(0, client:in_flight())
+    assert.has_error(function() client:query "x" end)
+  end)
+
+  it("may be collected with requests in flight, in any order", function()
+    for _ = 1, 20 do
+      local client = client_of { base_url = service.http_url }
+      for _ = 1, 3 do client:request(service:id "never", nil, {}) end
+      client:step()
+    end
+    collectgarbage()
+    collectgarbage()
+    local pipe = io.popen(([[%s -e '
+      local client = require "sora".client { base_url = "%s" }
+      request, other = client:request "%s", client:request "%s"
+      client:step()
+      print "end"' 2>&1]]):format(standin.LUA, service.http_url, service:id "never",
+      service:id "never"))
+    assert.are.equal("end\n", pipe:read "*a")
+    assert.is_truthy(pipe:close())
+  end)
+
+  it("cancels a request that nobody holds any more", function()
+    local client = client_of()
+    client:request(service:id "never", nil, {})
+    client:step()
+    collectgarbage()
+    collectgarbage()
+    assert.are.equal(0, client:in_flight())
+    client:close()
+  end)
+
+  it("takes no other userdata for its own", function()
+    local meta = getmetatable(client_of())
+    assert.has_error(function() meta.__gc(io.stdout) end)
+    assert.has_error(function() meta.__gc() end)
+    assert.has_error(function() meta.__tostring(sora.null) end)
+    assert.has_error(function() meta.__index.query(io.stdout, "x") end)
+  end)
+
+  if _VERSION == "Lua 5.4" then
+    it("is closed at the end of its block", function()
+      local load = load
+      local closed = load([[local client = ... ; do local c <close> = client end
+        return client:closed()]])(client_of())
+      assert.is_true(closed)
+    end)
+  end
+
+  it("keeps key and errors apart after its end", function()
+    local client = client_of { api_key = "sk-secret-1234" }
+    local request = client:request(service:id 'body;status=401;text={"error":"bad sk-secret-1234"}',
+      { retries = 0 }, {})
+    repeat
+      require "sora.core".poll({ client }, 1)
+    until request:done()
+    client:close()
+    local _, err = request:result()
+    assert.are.equal("bad ***", err.message)
+    assert.is_nil(err.body:find("secret", 1, true))
+  end)
+end)
