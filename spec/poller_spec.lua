@@ -298,6 +298,7 @@ describe("a poller told to wait", function()
     local action, err = wait:feed(nil, failure { status = 429, retry_after = 3600 })
     assert.equal("error", action)
     assert.equal("timeout", err.kind)
+    assert.is_true(err.retryable)
     assert.is_true(math.abs(wait.now - 1060) < 1e-6)
     assert.matches("last error", err.message)
   end)
@@ -454,9 +455,10 @@ describe("a poller", function()
     local wait = start()
     wait:feed(running(0.2))
     wait.poller:answer(wait.now, running(0.4))
-    assert.same({ elapsed = 5, polls = 2, next_poll = 5, progress = 0.4, eta = 15 },
+    local id = wait.poller.id
+    assert.same({ id = id, elapsed = 5, polls = 2, next_poll = 5, progress = 0.4, eta = 15 },
       wait.poller:info(wait.now))
-    assert.same({ elapsed = 7, polls = 2, next_poll = 3, progress = 0.4, eta = 21 },
+    assert.same({ id = id, elapsed = 7, polls = 2, next_poll = 3, progress = 0.4, eta = 21 },
       wait.poller:info(wait.now + 2))
   end)
 

@@ -20,7 +20,8 @@ function Once:remaining(now) return self.deadline - now end
 function Once:due(now)
   if now < self.deadline then return "ask", 0 end
   local message = "not asked within the timeout"
-  return "error", core.error { kind = "timeout", message = message, id = self.id }
+  return "error",
+    core.error { kind = "timeout", message = message, retryable = true, id = self.id }
 end
 
 function Once.answer(_, _, task, err)

@@ -117,6 +117,7 @@ local function give_up(self, now, kind, message)
   return "error", self.rules.error {
     kind = kind,
     message = message,
+    retryable = kind == "timeout", -- one can wait again
     id = self.id,
     task = self.task,
     elapsed = now - self.started,
