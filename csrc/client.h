@@ -63,7 +63,7 @@ int sora_client_ready(struct client *client);
    0, with errno, when a signal ended the wait. */
 int sora_client_step(struct client *client, double seconds);
 
-/* Tells whoever polls the client's descriptor of what was started or ended between two steps. */
+/* Tells whoever polls the client's descriptor of requests that were cancelled between two steps. */
 void sora_client_announce(struct client *client);
 
 /* Seconds until something is due without any socket's being ready, 0: now, below 0: nothing is. */

@@ -146,14 +146,14 @@ void sora_client_register(lua_State *L, int client_index, int owner) {
   lua_settop(L, self);
 }
 
-/* client:request(id [, opts [, owner [, level]]]): starts a query and returns at once. `owner` is a
-   table that client:finished gives back with it. Misuse is raised `level` up. */
+/* client:request(id [, opts [, owner [, level]]]): starts a query and returns at once; the next
+   step sends it. `owner` is a table that client:finished gives back with it. Misuse is raised
+   `level` up. */
 static int start_request(lua_State *L) {
   int level = (int)luaL_optinteger(L, 5, 1);
   lua_settop(L, 4);
-  struct request *request = sora_request_query(L, 1, 2, 3, level);
+  sora_request_query(L, 1, 2, 3, level);
   sora_client_register(L, 1, 4);
-  sora_client_announce(request->client);
   return 1;
 }
 
@@ -175,9 +175,8 @@ static int start_fetch(lua_State *L) {
   fetch.offset = (long long)lua_tonumber(L, -1);
   lua_getfield(L, 2, "id");
   luaL_argcheck(L, fetch.url != NULL && fetch.path != NULL, 2, "url and path expected");
-  struct request *request = sora_request_fetch(L, 1, lua_gettop(L), &fetch, 3, 1);
+  sora_request_fetch(L, 1, lua_gettop(L), &fetch, 3, 1);
   sora_client_register(L, 1, 4);
-  sora_client_announce(request->client);
   return 1;
 }
 

@@ -18,8 +18,9 @@ local PERIOD = 0.005 -- seconds between two looks at a client that has no descri
 ---@type sora.driver
 local M = { now = core.now }
 
-local pumped = setmetatable({}, { __mode = "k" }) -- controller -> set of the clients pumped there
-local outside                                     -- the controller of those who run in none
+-- controller -> client -> the condition that wakes its pump there
+local pumped = setmetatable({}, { __mode = "k" })
+local outside -- the controller of those who run in none
 
 local function current()
   local controller = running()
@@ -31,10 +32,20 @@ end
 --- Nothing is in flight, and nothing has ended that was not told (a cancelled request).
 local function is_idle(client) return client:in_flight() == 0 and client:timeout() ~= 0 end
 
+--- Delivers what has ended. With the last of it every pump ends; one of them at most was woken by
+-- the descriptor.
+local function look(client)
+  inboxes.pump(M, client)
+  if not is_idle(client) then return end
+  for _, clients in pairs(pumped) do
+    if clients[client] then clients[client]:signal() end
+  end
+end
+
 local function pump(client, clients)
   while not is_idle(client) do
-    if client:pollfd() then poll(client) else poll(client, PERIOD) end
-    inboxes.pump(M, client)
+    poll(client, clients[client], not client:pollfd() and PERIOD or nil)
+    look(client)
   end
   clients[client] = nil
 end
@@ -43,9 +54,11 @@ function M.attach(client)
   local controller = current()
   local clients = pumped[controller] or {}
   pumped[controller] = clients
-  if clients[client] then return end
-  clients[client] = true
-  controller:wrap(pump, client, clients)
+  if not clients[client] then
+    clients[client] = condition.new()
+    controller:wrap(pump, client, clients)
+  end
+  look(client) -- sends what was started
 end
 
 function M.wake(inbox)

@@ -31,7 +31,8 @@ local parked = {}  -- inbox -> the coroutine that waits: nothing else may hold i
 local handles = setmetatable({}, { __mode = "k" }) -- coroutine -> its sora.handle
 local ready = { head = 1, tail = 0 } -- inboxes whose owners are to be resumed
 local kicked = false -- they will be, in the loop's next turn
-local stopped = {} -- handles of the loop that are to be closed in its next turn
+local fresh = {}   -- set of the clients that were given something to do, which is sent then
+local stopped = {} -- handles of the loop that are to be closed then
 local idle         -- the handle that is active until then
 
 --- What a call with a callback, or `spawn`, returns.
@@ -55,16 +56,23 @@ end
 
 -- Handles of the loop
 
-local run_soon
+local run_soon, look
 
+local function on_turn()
+  idle:stop()
+  if kicked then run_soon() end
+  for client in pairs(fresh) do
+    fresh[client] = nil
+    look(client)
+  end
+  for i = 1, #stopped do stopped[i]:close() end
+  stopped = {}
+end
+
+--- Sees to it that on_turn is called in the loop's next turn.
 local function next_turn()
   idle = idle or uv.new_idle()
-  idle:start(function()
-    idle:stop()
-    if kicked then run_soon() end
-    for i = 1, #stopped do stopped[i]:close() end
-    stopped = {}
-  end)
+  idle:start(on_turn)
 end
 
 --- Stops a handle, and has it closed in the loop's next turn: luv crashes when a program ends that
@@ -188,12 +196,16 @@ run_soon = nvim and nvim.schedule_wrap(run_ready) or run_ready
 
 -- The driver
 
+--- Delivers what has ended.
+function look(client)
+  inboxes.pump(M, client)
+  if is_idle(client) then kick() end -- to be unwatched
+end
+
 function M.attach(client)
-  if watches[client] then return end
-  watches[client] = watch(client, function()
-    inboxes.pump(M, client)
-    if is_idle(client) then kick() end
-  end)
+  watches[client] = watches[client] or watch(client, function() look(client) end)
+  fresh[client] = true
+  next_turn()
 end
 
 function M.wake(inbox)
