@@ -148,6 +148,23 @@ conformance:
 bench-wait: build
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/wait_all.lua
 
+# Programs in C of the benchmarks.
+build/bench/%: spec/bench/peers/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(warnings) $(CURL_CFLAGS) -o $@ $< $(CURL_LIBS)
+
+BENCH = --picture docs/performance.svg
+
+## bench: compare with a bare C program and with what else there is, in turns; BENCH=its options
+.PHONY: bench
+bench: build build/bench/libcurl build/bench/measure
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/run.lua $(BENCH)
+
+## check-instructions: fail where a core path takes 5 % more instructions than it is known to take
+.PHONY: check-instructions
+check-instructions: build
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/instructions.lua
+
 portable = build/portable-$(notdir $(LUA))
 
 ## bench-decode: time the decoder beside all the others that LUA finds

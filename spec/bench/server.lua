@@ -1,0 +1,118 @@
+--- The server that clients are compared with: an nginx that answers every query with the same task.
+--
+--   local server = require("spec.bench.server").start()
+--   server.http, .h1, .h2     answer at once: plain, TLS with HTTP/1.1, TLS with HTTP/2
+--   server.slow, .narrow      HTTP/2 after 50 ms, with 10,000 and with 128 streams a connection
+--   server.slow_http          plain HTTP/1.1 after 50 ms
+--   server.closing            TLS, HTTP/1.1, a full handshake for each request
+--   server.ca_file            what signed its certificate
+--
+-- With HTTP/2 and with plain HTTP/1.1 at `slow_http` an id that begins with "hold_" is not answered
+-- for an hour, one that begins with "busy_" is asked to come again in 100 s.
+
+local name = require "openssl.x509.name"
+local nginx = require "spec.support.nginx"
+local pkey = require "openssl.pkey"
+local socket = require "socket"
+local altname = require "openssl.x509.altname"
+local x509 = require "openssl.x509"
+
+local M = {}
+
+local DAY = 86400
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+--- Makes a self-signed certificate for 127.0.0.1; returns the paths of it and of its key.
+local function certificate(folder)
+  local key = pkey.new { type = "EC", curve = "prime256v1" }
+  local subject, made, names = name.new(), x509.new(), altname.new()
+  subject:add("CN", "127.0.0.1")
+  names:add("IP", "127.0.0.1")
+  made:setVersion(3)
+  made:setSubject(subject)
+  made:setIssuer(subject)
+  made:setLifetime(os.time() - DAY, os.time() + DAY)
+  made:setSubjectAlt(names)
+  made:setPublicKey(key)
+  made:sign(key)
+  write(folder .. "/certificate.pem", tostring(made))
+  write(folder .. "/key.pem", key:toPEM "private")
+  return folder .. "/certificate.pem", folder .. "/key.pem"
+end
+
+local function free_ports(count)
+  local held, ports = {}, {}
+  for i = 1, count do
+    held[i] = assert(socket.bind("127.0.0.1", 0))
+    local _, port = held[i]:getsockname()
+    ports[i] = port
+  end
+  for i = 1, count do held[i]:close() end
+  return ports
+end
+
+local ANSWER = [[
+  location = /v1/video/query { default_type application/json; alias %s; %s }
+]]
+
+local HOLD = [[access_by_lua_block {
+    local id = ngx.var.arg_id
+    if id:find("hold_", 1, true) then ngx.sleep(3600) end
+    if id:find("busy_", 1, true) then
+      ngx.header["Retry-After"] = "100"
+      ngx.exit(429)
+    end
+    %s
+  }]]
+
+local function output_of(command)
+  local pipe = assert(io.popen(command))
+  local output = pipe:read "*a"
+  pipe:close()
+  return (output:gsub("%s+$", ""))
+end
+
+---@return table server  addresses, ca_file, stop()
+function M.start()
+  local folder = output_of "mkdir -p build/bench && cd build/bench && pwd"
+  local fixture = output_of "pwd" .. "/spec/support/fixtures/pending.json"
+  local ca_file, key_file = certificate(folder)
+  local ports = free_ports(6)
+  local hold, slow = HOLD:format "", HOLD:format "ngx.sleep(0.05)"
+  local places = {
+    { "h1", "https", "ssl", "" },
+    { "h2", "https", "ssl http2", hold },
+    { "slow", "https", "ssl http2", slow },
+    { "narrow", "https", "ssl http2", slow, "http2_max_concurrent_streams 128;" },
+    { "slow_http", "http", "", slow },
+    { "closing", "https", "ssl", "", "keepalive_timeout 0; ssl_session_tickets off;" },
+  }
+  local server, servers = { ca_file = ca_file }, {}
+  for i, place in ipairs(places) do
+    local key, scheme, listen, access, more = (table.unpack or unpack)(place)
+    server[key] = ("%s://127.0.0.1:%d"):format(scheme, ports[i])
+    servers[i] = ("server { listen 127.0.0.1:%d %s backlog=4096;\n  %s\n%s}\n"):format(ports[i],
+      listen, more or "http2_max_concurrent_streams 10000;", ANSWER:format(fixture, access))
+  end
+  local running = nginx.start {
+    log_level = "error",
+    http = ([[
+  open_file_cache max=16;
+  keepalive_timeout 600;
+  lua_socket_log_errors off;
+  ssl_certificate %s;
+  ssl_certificate_key %s;
+  %s]]):format(ca_file, key_file, table.concat(servers)),
+    server = ANSWER:format(fixture, ""),
+  }
+  server.http = running.url
+  function server.stop() running:stop() end
+  return server
+end
+
+return M
