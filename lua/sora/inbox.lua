@@ -113,8 +113,11 @@ end
 --- Cancels what is in flight. Nothing of it will be delivered to anyone who waits.
 ---@param inbox sora.inbox
 function M.cancel(inbox)
-  for request in pairs(inbox.pending) do request:cancel() end
-  inbox.pending = {}
+  local pending = inbox.pending -- emptied in its place: memory may be what is short
+  for request in pairs(pending) do
+    request:cancel()
+    pending[request] = nil
+  end
 end
 
 --- Not in Lua 5.1; in LuaJIT a coroutine may yield inside pcall. (Trying it out would not do: in
@@ -151,10 +154,13 @@ end
 
 -- For drivers
 
---- Cancels what a coroutine that has ended with an error left in flight.
+--- Cancels what a coroutine left in flight that has ended with an error or was given up.
 ---@param co thread
 function M.abandon(co)
-  for _, inbox in ipairs(guarded[co] or {}) do M.cancel(inbox) end
+  local inboxes = guarded[co]
+  if not inboxes then return end
+  for i = 1, #inboxes do M.cancel(inboxes[i]) end
+  guarded[co] = nil -- Lua 5.1 would keep for ever what refers to its own key, as a parked inbox does
 end
 
 --- Puts a request that has ended into its owner's inbox, and wakes the owner.

@@ -257,6 +257,7 @@ local function give_up(err)
   for co, thread in pairs(threads) do
     thread.done, thread.failed, thread.results = true, true, packed and results or NO_MEMORY
     scheduled[co], threads[co] = nil, nil
+    inboxes.abandon(co)
     if close and coroutine.status(co) == "suspended" then close(co) end
   end
   for i = #busy, 1, -1 do
