@@ -106,6 +106,12 @@ test:
 	@for lua in $(LUAS); do $(MAKE) -s LUA=$$lua build || exit 1; done
 	@sh spec/support/test.sh "$(SPECS)" $(LUAS)
 
+## test-portable: run the specs of the client with poll(2) in place of epoll
+.PHONY: test-portable
+test-portable:
+	@$(MAKE) -s test LUAS=lua5.4 BUILD=build/lua5.4-poll CPPFLAGS="$(CPPFLAGS) -DSORA_POLLSET_POLL" \
+	  SPECS="spec/client_spec.lua spec/core_spec.lua spec/request_spec.lua"
+
 ## lint: luacheck; the format of the C files and the rockspec, where the tools are there
 .PHONY: lint
 lint:

@@ -54,13 +54,16 @@ describe("misuse", function()
   describe("of an option", function()
     local function everywhere(opts, pattern)
       local what = "at " .. pattern
-      refuses(what .. " in query", function() local t = client:query(id, opts) return t end, pattern)
+      refuses(what .. " in query",
+        function() local t = client:query(id, opts) return t end, pattern)
       refuses(what .. " in sora.query", function() local t = sora.query(id, opts) return t end,
         pattern)
       refuses(what .. " in wait", function() local t = client:wait(id, opts) return t end, pattern)
-      refuses(what .. " in query_all", function() local t = client:query_all({ id }, opts) return t end,
+      refuses(what .. " in query_all",
+        function() local t = client:query_all({ id }, opts) return t end,
         pattern)
-      refuses(what .. " in download", function() local t = client:download(id, "x", opts) return t end,
+      refuses(what .. " in download",
+        function() local t = client:download(id, "x", opts) return t end,
         pattern)
     end
 
@@ -103,11 +106,13 @@ describe("misuse", function()
     refuses("a bad one in sora.client",
       function() local t = sora.client { base_url = "host" } return t end, "must begin with http")
     refuses("plain http with a key in sora.client",
-      function() local t = sora.client { base_url = "http://192.0.2.1", api_key = "sk" } return t end,
+      function() local t = sora.client { base_url = "http://192.0.2.1", api_key = "sk" }
+        return t end,
       "plain http")
     refuses("plain http with a key in a header",
       function()
-        local t = client:query(id, { base_url = "http://192.0.2.1", headers = { authorization = "x" } })
+        local t = client:query(id,
+          { base_url = "http://192.0.2.1", headers = { authorization = "x" } })
         return t
       end, "plain http")
     refuses("plain http to this machine through a proxy",
@@ -117,7 +122,8 @@ describe("misuse", function()
         return t
       end, "plain http")
     refuses("what sora.decode has no use for",
-      function() local t = sora.decode("{}", { timeout = 1 }) return t end, "'timeout' has no meaning")
+      function() local t = sora.decode("{}", { timeout = 1 })
+        return t end, "'timeout' has no meaning")
   end)
 
   describe("of a closed client", function()
@@ -151,6 +157,8 @@ describe("options", function()
     sora.client({ base_url = "http://127.0.0.1:1", api_key = "sk" }):close()
     sora.client({ base_url = "http://a.localhost:1", api_key = "sk" }):close()
     sora.client({ base_url = "http://[::1]:1", api_key = "sk" }):close()
-    assert.has_error(function() sora.client { base_url = "http://127.0.0.1.example", api_key = "sk" } end)
+    assert.has_error(function()
+      sora.client { base_url = "http://127.0.0.1.example", api_key = "sk" }
+    end)
   end)
 end)
