@@ -46,6 +46,8 @@ needs() {
   need command:curl curl "the specs ask it what the stand-in service sends"
   need module:busted lua-busted "runs the specs"
   need module:cjson lua-cjson "the decoder is compared with it"
+  need module:luv lua-luv "a host: sora.luv runs in its loop"
+  need command:nvim neovim "a host: sora.luv runs in it"
   case " $luas " in
   *" luajit "*) need host:nginx unpack:nginx "the host of resty.sora, unpacked into build/nginx" ;;
   esac
