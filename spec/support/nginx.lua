@@ -5,6 +5,8 @@
 --     http = "init_by_lua_block { … }",          -- inside http { }
 --     locations = { ["/task"] = "local sora = require 'resty.sora' …" },  -- path -> Lua or, with
 --   }                                             -- a leading "{", nginx's own directives
+--   …or, for a file of somebody's: nginx.start { file = "examples/…/nginx.conf", port = 8080 }, in
+--   whose folder it runs, on another port than that.
 --   server:get("/task")  server:signal("HUP")  server:log()  server:stop()
 --
 -- The module under test is the one on this process's path. nginx ends with this process, however
@@ -98,6 +100,23 @@ local function configuration(options, place, port)
   return table.concat(lines, "\n")
 end
 
+--- A configuration of somebody's own, copied with what lies beside it, for this nginx and port.
+local function adapted(options, folder, place, port)
+  local from = options.file:match "^(.*)/"
+  output_of(("cp -R %s/. %s"):format(quote(from), quote(folder)))
+  local file = assert(io.open(options.file))
+  local text = file:read("*a")
+  file:close()
+  local modules = place.modules or ""
+  text = text:gsub("load_module %S+/", modules ~= "" and "load_module " .. modules or "# ")
+  text = text:gsub("127%.0%.0%.1:" .. options.port, "127.0.0.1:" .. port)
+  text = text:gsub("error_log stderr", "error_log error.log")
+  local paths = ("  lua_package_path '%s%s';\n  lua_package_cpath '%s';\n"):format(place.lua,
+    package.path, package.cpath)
+  text = text:gsub("http {\n", function(line) return line .. paths end)
+  return (output_of("id -u") == "0\n" and "user root;\n" or "") .. text
+end
+
 local Server = {}
 Server.__index = Server
 
@@ -118,7 +137,7 @@ end
 
 --- Starts an nginx of one's own.
 ---@param options table  main, http, server: directives; locations; workers; env: names of variables
----   that it may see; log_level; asan: a library to load first
+---   that workers may see; log_level; or file and port; variables: of its environment
 ---@return table server  url, port, pid, folder and these methods
 function M.start(options)
   local place = assert(find(), "there is no nginx with its Lua module")
@@ -126,21 +145,28 @@ function M.start(options)
   os.remove(folder)
   assert(output_of("mkdir " .. quote(folder) .. " && echo made") == "made\n")
   local port = free_port()
+  local text = options.file and adapted(options, folder, place, port)
+    or configuration(options, place, port)
   local file = assert(io.open(folder .. "/nginx.conf", "w"))
-  file:write(configuration(options, place, port))
+  file:write(text)
   file:close()
   -- the shell lives as long as its input; then nginx is told to end
-  local command = ("(%s -p %s -e error.log -c nginx.conf -g 'daemon off;' </dev/null & "
+  local command = ("(%s -p %s -e error.log -c nginx.conf %s </dev/null & "
     .. "echo $! >%s/master; cat >/dev/null; kill -QUIT $! 2>/dev/null; "
     .. "(sleep 5; kill -TERM $!) >/dev/null 2>&1 & timer=$!; wait $(cat %s/master); kill $timer; "
     .. "rm -rf %s) >%s/output 2>&1")
-  local f = quote(folder)
-  local input = assert(io.popen(command:format(place.command, f, f, f, f, f), "w"))
+  local f, start = quote(folder), place.command
+  for name, value in pairs(options.variables or {}) do
+    start = name .. "=" .. quote(value) .. " " .. start
+  end
+  local input = assert(io.popen(command:format(start, f,
+    options.file and "" or "-g 'daemon off;'", f, f, f, f), "w"))
   local self = setmetatable({
     folder = folder, port = port, url = "http://127.0.0.1:" .. port, input = input,
   }, Server)
   local function listens() -- it writes its pid before it starts workers
     self.pid = tonumber(read_file(folder .. "/nginx.pid"))
+      or tonumber(read_file(folder .. "/run/nginx.pid"))
     local probe = self.pid and socket.connect("127.0.0.1", port)
     if probe then probe:close() end
     return probe ~= nil

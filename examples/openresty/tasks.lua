@@ -1,0 +1,133 @@
+-- What the three locations of nginx.conf do.
+--
+-- However many browsers look at a task, the video service is asked about it at most once a second:
+-- within a worker, everybody who wants to know the same waits for one query; between the workers,
+-- what it said is shared for a second.
+
+local cjson = require "cjson.safe"
+local semaphores = require "ngx.semaphore"
+local sora = require "resty.sora"
+
+local M = {}
+
+local FRESH = 1          -- seconds for which an answer is shared
+local INTERVAL = 2       -- seconds between two looks of somebody who follows a task
+local LONGEST = 3600     -- seconds that one may follow it
+local PATIENCE = 45      -- seconds for one query with its retries
+local MOST_LATE = 5      -- looks for the URL of a video whose task has succeeded
+
+local client = sora.client {
+  ca_file = os.getenv "SORA_CA_FILE", -- nil: the system's authorities
+  request_timeout = 15,
+}
+local flights = {} -- id -> the query that is in flight: { landed = semaphore, waiting = number }
+
+-- What we say of a task ---------------------------------------------------------------------------
+
+local function describe(id, task)
+  return {
+    id = id,
+    status = sora.status(task),
+    progress = sora.progress(task),
+    video_url = sora.video_url(task),
+    failure = sora.failure(task),
+  }
+end
+
+local STATUS = { cancelled = 504, timeout = 504 } -- of HTTP, by the kind of the error
+
+--- The error's message holds neither the key nor the signature of a URL.
+local function describe_error(id, err)
+  local status = err.kind == "api" and err.status == 400 and 404 or STATUS[err.kind] or 502
+  return { id = id, error = err.kind, message = err.message, again = err.retryable }, status
+end
+
+-- Asking ------------------------------------------------------------------------------------------
+
+local function ask(id)
+  local task, err = client:query(id, { timeout = PATIENCE })
+  if task then return describe(id, task), 200 end
+  return describe_error(id, err)
+end
+
+--- Runs in a timer: the query belongs to all who wait for it, and goes on when the request that
+-- was the first to want it is aborted.
+local function fly(_, id, flight)
+  local ok, said, status = pcall(ask, id)
+  if not ok then -- misuse: no id, or none that may be sent
+    ngx.log(ngx.ERR, said)
+    said, status = { id = id, error = "internal" }, 500
+  end
+  flight.said, flight.status = said, status
+  ngx.shared.tasks:set(id, status .. cjson.encode(said), FRESH)
+  flights[id] = nil
+  if flight.waiting > 0 then flight.landed:post(flight.waiting) end
+end
+
+--- What is known of a task, not older than a second.
+local function look(id)
+  local shared = ngx.shared.tasks:get(id)
+  if shared then return cjson.decode(shared:sub(4)), tonumber(shared:sub(1, 3)) end
+  local flight = flights[id]
+  if not flight then
+    flight = { landed = semaphores.new(), waiting = 0 }
+    flights[id] = flight
+    local ok, err = ngx.timer.at(0, fly, id, flight)
+    if not ok then
+      flights[id] = nil
+      return { id = id, error = "busy", message = err }, 503
+    end
+  end
+  flight.waiting = flight.waiting + 1
+  flight.landed:wait(PATIENCE + 1)
+  if flight.said then return flight.said, flight.status end
+  return { id = id, error = "timeout" }, 504
+end
+
+local function is_id(id) return type(id) == "string" and id ~= "" and not id:find "%c" end
+
+local function refuse()
+  ngx.status = 400
+  ngx.say(cjson.encode { error = "id", message = "id=… is missing" })
+end
+
+-- The locations -----------------------------------------------------------------------------------
+
+--- GET /task?id=…
+function M.answer(id)
+  ngx.header.content_type = "application/json"
+  ngx.header.cache_control = "no-store"
+  if not is_id(id) then return refuse() end
+  local said, status = look(id)
+  ngx.status = status
+  ngx.say(cjson.encode(said))
+end
+
+--- GET /events?id=…: server-sent events, one at each change. The last of them is named "end".
+function M.follow(id)
+  if not is_id(id) then return refuse() end
+  ngx.header.content_type = "text/event-stream"
+  ngx.header.cache_control = "no-store"
+  local last
+  local late, deadline = 0, ngx.now() + LONGEST
+  repeat
+    local said = look(id)
+    local over = said.status and said.status ~= "running" or said.error and not said.again
+    if said.status == "succeeded" and not said.video_url and late < MOST_LATE then
+      late, over = late + 1, false
+    end
+    local text = cjson.encode(said)
+    if over then
+      ngx.print("event: end\ndata: ", text, "\n\n")
+    elseif text ~= last then
+      ngx.print("data: ", text, "\n\n")
+    else
+      ngx.print(": still so\n\n") -- a comment: shows whether anybody is there
+    end
+    last = text
+    if not ngx.flush(true) or over then return end
+    ngx.sleep(INTERVAL)
+  until ngx.now() > deadline or ngx.worker.exiting()
+end
+
+return M
