@@ -9,4 +9,4 @@ max_line_length = 100
 files["spec"].std = "+busted"
 
 files["lua/resty"].read_globals = { "ngx" }
-files["examples/openresty"].read_globals = { "ngx" }
+files["examples/openresty"].globals = { "ngx" }

@@ -53,8 +53,8 @@ describe("examples/openresty", function()
   it("asks once for all who want to know the same at the same time", function()
     local id = service:id "completed;delay=0.3"
     local url = ("'%s/task?id=%s'"):format(server.url, escape(id))
-    local pipe = assert(io.popen(("for i in 1 2 3 4 5 6 7 8; do curl -s --noproxy '*' %s & done; wait")
-      :format(url)))
+    local eight = "for i in 1 2 3 4 5 6 7 8; do curl -s --noproxy '*' %s & done; wait"
+    local pipe = assert(io.popen(eight:format(url)))
     local _, good = pipe:read("*a"):gsub('"status":"succeeded"', "")
     pipe:close()
     assert.are.equal(8, good)
