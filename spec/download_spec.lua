@@ -500,7 +500,7 @@ describe("the file", function()
   end)
 
   it("is written by one download at a time", function()
-    local url = service:video "size=60000&rate=200000"
+    local url = service:video "size=60000&delay=0.2" -- so that the part is empty at first
     sora.run(function()
       local first = sora.spawn(client.download, client, url, path)
       sora.sleep(0.05)

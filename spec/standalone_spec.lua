@@ -153,6 +153,27 @@ describe("run", function()
     assert.equal(500, good)
   end)
 
+  it("wakes in time what was woken early and parks again", function()
+    local inbox, seconds = require("sora.inbox").new(), {}
+    local function park(limit)
+      local started = now()
+      sora.driver.park(inbox, limit)
+      seconds[#seconds + 1] = now() - started
+    end
+    sora.run(function()
+      sora.spawn(function()
+        sora.sleep(0.05)
+        sora.driver.wake(inbox)
+      end)
+      park(0.2)
+      park(0.4)
+      park(0.05)
+    end)
+    assert.is_true(seconds[1] < 0.19)
+    assert.is_true(seconds[2] >= 0.4 and seconds[2] < 1)
+    assert.is_true(seconds[3] >= 0.05 and seconds[3] < 0.3)
+  end)
+
   it("raises misuse at its caller", function()
     for name, value in pairs { run = {}, spawn = {}, sleep = "1" } do
       local ok, err = pcall(function() sora[name](value) end)
@@ -333,6 +354,17 @@ describe("Ctrl-C", function()
     assert.is_truthy(said:find(
       "^false\t[^\n]*interrupted!\t0\nfalse\t[^\n]*interrupted!\ncompleted\n$"), said)
   end)
+
+  if yields_in_pcall then -- Lua 5.1 hides the signal from coroutines
+    it("ends a wait in a coroutine of the program's own", function()
+      local started = now()
+      local said = program.interrupted(service, ([[
+        coroutine.wrap(function() return client:wait(%q, { interval = 30 }) end)()
+      ]]):format(service:id "queued"))
+      assert.is_truthy(said:find("interrupted!", 1, true), said)
+      assert.is_true(now() - started < 5)
+    end)
+  end
 
   it("in a blocking sleep ends that alone", function()
     local said = program.interrupted(service, [[
