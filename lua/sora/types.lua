@@ -15,7 +15,7 @@
 ---@field status_update_time? number  when the status last changed, in milliseconds or seconds
 ---@field video_url? string  of a finished task; `sora.video_url` finds it elsewhere as well
 ---@field detail? table  what the upstream said: input, pending_info, draft_info …
----@field [string] any
+---@field [string] any  whatever else was sent
 
 ---What went wrong: a table that prints as one line. No text in it holds the key, or the query of
 ---a URL, where signatures are.
