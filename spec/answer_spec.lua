@@ -53,7 +53,9 @@ describe("an answer", function()
     refused(tostring(status), "api", { status = status, retryable = true })
     refused(status .. ";body=html", "http", { status = status, retryable = true, message = "HTML" })
   end
-  for status = 520, 527 do refused(tostring(status), "http", { status = status, retryable = true }) end
+  for status = 520, 527 do
+    refused(tostring(status), "http", { status = status, retryable = true })
+  end
   refused("501", "api", { status = 501, retryable = false })
   refused("web_ui", "http", { status = 200, retryable = false, message = "base_url" })
   refused("json_as_html", "http", { status = 200, retryable = false })
