@@ -129,10 +129,9 @@ function M.page(topic)
   if GROUPS[name] then return group_page(GROUPS[name]) end
   local entry = annotations.entry("sora." .. name) or annotations.entry(name)
   if not entry then return item_page(name) end
-  if entry.kind ~= "function" then return class_page(entry, true) end
-  local page = function_page(entry)
-  if name ~= "client" then return page end
-  return page .. "\n\n" .. list_functions "^client:"
+  local page = entry.kind == "function" and function_page(entry) or class_page(entry, true)
+  local methods = list_functions("^" .. name .. ":")
+  return methods == "" and page or page .. "\n\n" .. methods
 end
 
 --- sora.help(topic)

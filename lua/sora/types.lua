@@ -60,6 +60,7 @@
 ---@field progress? number  0 to 1
 ---@field eta? number  seconds until the end, by the progress so far
 
+---What a client has counted.
 ---@class sora.stats
 ---@field requests integer  that were started
 ---@field attempts integer  that were sent
