@@ -11,8 +11,10 @@
  *     that one (mode "once"; for Lua the next as well, as Lua collects garbage and asks again).
  *     → outcome ("returned", "memory", "raised"), number of requests, the values
  *   load(which, n, mode)   the same for `require "sora"` in a new Lua state, which afterwards is
- *     asked once more and closed → outcome, number of requests, outcome of asking again
+ *     asked once more and closed → outcome, number of requests, outcome of asking again, bytes of
+ *     Lua memory that were not given back
  *   child(fn, …)   calls fn(…) in a forked process → "ok", or how that ended
+ *   leave(n)   ends that process with "left n"
  *   live()   → blocks of C memory in use, bytes of Lua memory in use
  *   label(text)   what a crash or a hang (a call of more than 20 s) is reported with
  */
@@ -33,7 +35,10 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { LONGEST_CALL = 20 /* seconds */ };
+enum {
+  LONGEST_CALL = 20, /* seconds */
+  LEFT = 100         /* exit status of a child that leaves with 0 */
+};
 
 struct memory {
   atomic_long requests; /* since the call began */
@@ -224,12 +229,39 @@ static void copy_path(lua_State *from, lua_State *to, const char *name) {
   lua_pop(from, 2);
 }
 
+/* lua-cjson, which the decoder looks for, ends the process when it gets no memory. */
+static void hide_cjson(lua_State *L) {
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "loaded");
+  lua_newtable(L);
+  lua_setfield(L, -2, "cjson");
+  lua_pop(L, 2);
+}
+
+/* Lua 5.1 takes a module whose loading has failed for one that is being loaded. */
+static void forget_modules(lua_State *L) {
+  static const char *const names[] = {
+      "sora",          "sora.core",   "sora.host",    "sora.many",         "sora.wait",
+      "sora.inbox",    "sora.task",   "sora.heap",    "sora.pace",         "sora.poller",
+      "sora.download", "sora.screen", "sora.display", "sora.progress_bar", "sora.standalone"};
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "loaded");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    lua_pushnil(L);
+    lua_setfield(L, -2, names[i]);
+  }
+  lua_pop(L, 2);
+}
+
 static int load(lua_State *L) {
   struct plan plan = read_plan(L, 1);
+  char again[200] = "returned";
+  long before = atomic_load(&lua_memory.live);
   lua_State *other = new_state();
   if (other == NULL)
     return luaL_error(L, "no state");
   luaL_openlibs(other);
+  hide_cjson(other);
   copy_path(L, other, "path");
   copy_path(L, other, "cpath");
   lua_pushcfunction(other, require_sora);
@@ -237,16 +269,21 @@ static int load(lua_State *L) {
   begin(&plan);
   int status = lua_pcall(other, 0, 0, 0);
   long requests = finish(&plan);
-  lua_pushstring(L, outcome(status));
+  const char *how = outcome(status);
   if (status == LUA_ERRRUN && strstr(lua_tostring(other, -1), "not enough memory") != NULL)
-    lua_pushliteral(L, "memory"), lua_replace(L, -2);
-  lua_pushinteger(L, requests);
+    how = outcome(LUA_ERRMEM);
   if (status != 0)
     lua_pop(other, 1);
-  status = lua_pcall(other, 0, 0, 0);
-  lua_pushstring(L, status == 0 ? "returned" : lua_tostring(other, -1));
+  forget_modules(other);
+  if (lua_pcall(other, 0, 0, 0) != 0)
+    snprintf(again, sizeof again, "%s", lua_tostring(other, -1));
   lua_close(other);
-  return 3;
+  long left = atomic_load(&lua_memory.live) - before;
+  lua_pushstring(L, how);
+  lua_pushinteger(L, requests);
+  lua_pushstring(L, again);
+  lua_pushinteger(L, left);
+  return 4;
 }
 
 static int child(lua_State *L) {
@@ -262,13 +299,19 @@ static int child(lua_State *L) {
   }
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
     ;
-  if (WIFSIGNALED(status))
+  if (WIFEXITED(status) && WEXITSTATUS(status) >= LEFT)
+    lua_pushfstring(L, "left %d", WEXITSTATUS(status) - LEFT);
+  else if (WIFSIGNALED(status))
     lua_pushfstring(L, "killed by signal %d", WTERMSIG(status));
   else if (WEXITSTATUS(status) != 0)
     lua_pushfstring(L, "exit status %d", WEXITSTATUS(status));
   else
     lua_pushliteral(L, "ok");
   return 1;
+}
+
+static int leave(lua_State *L) {
+  _exit(LEFT + (int)luaL_checkinteger(L, 1));
 }
 
 static int live(lua_State *L) {
@@ -291,8 +334,9 @@ static void on_fatal(int number) {
 }
 
 static int open_module(lua_State *L) {
-  static const luaL_Reg functions[] = {{"attempt", attempt}, {"load", load},       {"child", child},
-                                       {"live", live},       {"label", set_label}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"attempt", attempt}, {"load", load}, {"child", child},
+                                       {"leave", leave},     {"live", live}, {"label", set_label},
+                                       {NULL, NULL}};
   lua_newtable(L);
   for (const luaL_Reg *one = functions; one->name != NULL; one++) {
     lua_pushcfunction(L, one->func);
