@@ -14,7 +14,7 @@ describe("the module in C", function()
   end)
 
   it("exports one symbol", function()
-    local path = package.cpath:match "([^;]*)%?%.so" .. "sora/core.so"
+    local path = package.cpath:match "([^;]*build/[^;]*)%?%.so" .. "sora/core.so"
     local pipe = io.popen("nm -D --defined-only " .. path)
     local symbols = pipe:read "*a"
     pipe:close()
