@@ -230,6 +230,8 @@ static int file_rename(lua_State *L) {
 static void set_versions(lua_State *L) {
   curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
   lua_newtable(L);
+  lua_pushliteral(L, LIBCURL_VERSION);
+  lua_setfield(L, -2, "built"); /* against the headers of that libcurl */
   lua_pushstring(L, curl->version);
   lua_setfield(L, -2, "libcurl");
   lua_pushstring(L, curl->ssl_version ? curl->ssl_version : "none");
@@ -291,6 +293,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
                                        {"rename", file_rename},
                                        {NULL, NULL}};
   luaL_checkversion(L);
+  compat_mainthread(L); /* 5.1 can only be asked for it while it runs */
   sora_error_open(L);
   sora_answer_open(L);
   sora_request_open(L);
