@@ -227,6 +227,7 @@ static int file_rename(lua_State *L) {
   return 2;
 }
 
+/* Adds the table `versions` to the module, which is at 1. */
 static void set_versions(lua_State *L) {
   curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
   lua_newtable(L);
@@ -238,7 +239,7 @@ static void set_versions(lua_State *L) {
   lua_setfield(L, -2, "tls");
   lua_pushboolean(L, (curl->features & CURL_VERSION_HTTP2) != 0);
   lua_setfield(L, -2, "http2");
-  lua_setfield(L, -2, "versions");
+  lua_setfield(L, 1, "versions");
 }
 
 /* Pushes the shared upvalues: the decoder's state, the shared table (filled later), the set of
