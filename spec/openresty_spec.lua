@@ -294,3 +294,28 @@ describe("resty.sora in several workers", function()
     assert.are.equal("", complaints(server:log()))
   end)
 end)
+
+describe("docs/openresty.md", function()
+  it("shows a configuration that works", function()
+    local page = assert(io.open("docs/openresty.md"))
+    local shown = page:read("*a"):match("\n```nginx\n(.-)\n```\n")
+    page:close()
+    local folder = os.tmpname()
+    os.remove(folder)
+    os.execute("mkdir " .. folder)
+    local file = assert(io.open(folder .. "/nginx.conf", "w"))
+    file:write("load_module x/ndk_http_module.so;\nload_module x/ngx_http_lua_module.so;\n",
+      "daemon off;\npid nginx.pid;\nevents {}\nhttp {\naccess_log off;\n", shown, "\n}\n")
+    file:close()
+    local server = nginx.start {
+      file = folder .. "/nginx.conf", port = 8080,
+      variables = { SORA_API_KEY = "sk-doc", SORA_BASE_URL = service.http_url },
+    }
+    os.execute("rm -r " .. folder)
+    local said, status = server:get("/task?id=" .. service:id "completed")
+    local wrong, wrong_status = server:get "/task"
+    server:stop()
+    assert.are.same({ "succeeded\n", 200 }, { said, status })
+    assert.are.same({ "task_not_exist\n", 502 }, { wrong, wrong_status })
+  end)
+end)

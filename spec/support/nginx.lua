@@ -75,6 +75,12 @@ local function location(path, body)
   return ("    location %s { content_by_lua_block {\n%s\n    } }\n"):format(path, body)
 end
 
+--- Folders that every nginx wants to make.
+local TEMPORARY = ""
+for kind in ("client_body proxy fastcgi uwsgi scgi"):gmatch "%S+" do
+  TEMPORARY = TEMPORARY .. ("  %s_temp_path %s;\n"):format(kind, kind)
+end
+
 local function configuration(options, place, port)
   local lines = {}
   local function add(format, ...) lines[#lines + 1] = format:format(...) end
@@ -89,9 +95,7 @@ local function configuration(options, place, port)
   add("%s\nevents { worker_connections 4096; }\nhttp {", options.main or "")
   add("  access_log off;\n  lua_package_path '%s%s';", place.lua, package.path)
   add("  lua_package_cpath '%s';", package.cpath)
-  for _, kind in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
-    add("  %s_temp_path %s;", kind, kind)
-  end
+  add("%s", TEMPORARY)
   add("  keepalive_requests 1000000;\n%s", options.http or "")
   add("  server {\n    listen 127.0.0.1:%d backlog=4096;\n    default_type text/plain;", port)
   add("%s", options.server or "")
@@ -112,7 +116,7 @@ local function adapted(options, folder, place, port)
   text = text:gsub("127%.0%.0%.1:" .. options.port, "127.0.0.1:" .. port)
   text = text:gsub("error_log stderr", "error_log error.log")
   local paths = ("  lua_package_path '%s%s';\n  lua_package_cpath '%s';\n"):format(place.lua,
-    package.path, package.cpath)
+    package.path, package.cpath) .. (text:find "_temp_path" and "" or TEMPORARY)
   text = text:gsub("http {\n", function(line) return line .. paths end)
   return (output_of("id -u") == "0\n" and "user root;\n" or "") .. text
 end
