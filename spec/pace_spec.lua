@@ -36,6 +36,24 @@ describe("pace", function()
     assert.equal(2, pace.not_before)
   end)
 
+  it("takes one 429 among many good answers lightly, and the next at its full weight", function()
+    local pace = new_pace()
+    for _ = 1, 90 do pace:good(0) end
+    pace:limited(0)
+    assert.equal(1, pace.factor)
+    assert.equal(0.1, pace.not_before)
+    pace:limited(0.2)
+    assert.equal(2, pace.factor)
+    assert.equal(2.2, pace.not_before)
+  end)
+
+  it("is silent as Retry-After says, however many answers were good", function()
+    local pace = new_pace()
+    for _ = 1, 1000 do pace:good(0) end
+    pace:limited(0, 5)
+    assert.equal(5, pace.not_before)
+  end)
+
   it("eases with time and good answers, not with their number", function()
     local pace = new_pace()
     for now = 0, 30, 10 do pace:limited(now) end

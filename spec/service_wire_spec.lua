@@ -39,10 +39,11 @@ local OUTCOMES = {
 local NAMES = { [0] = "ends", [28] = "hangs" }
 
 describe("broken HTTP of the stand-in service", function()
-  local service
+  local service, open_before -- other specs may keep connections to the shared service
 
   setup(function()
     service = standin.shared()
+    open_before = service:stats().connections_open
   end)
 
   after_each(function()
@@ -92,10 +93,10 @@ describe("broken HTTP of the stand-in service", function()
     local open
     for _ = 1, 40 do
       open = service:stats().connections_open
-      if open == 0 then
+      if open <= open_before then
         break
       end
     end
-    assert.are.equal(0, open)
+    assert.is_true(open <= open_before, open .. " are open, " .. open_before .. " were")
   end)
 end)

@@ -7,7 +7,8 @@
 local M = {}
 
 local MAX_FACTOR = 8     -- by which pauses are lengthened, at most
-local HOLD = 1           -- seconds × factor of silence after a 429 without Retry-After
+local HOLD = 1           -- seconds × factor of silence after a 429 without Retry-After …
+local WEIGHT = 10        -- … divided by one more than the good answers since the last / WEIGHT
 local MAX_HOLD = 600     -- seconds that one Retry-After may silence a whole client
 local EASE = 30          -- seconds between halvings of the factor
 
@@ -15,29 +16,37 @@ local EASE = 30          -- seconds between halvings of the factor
 ---@field not_before number  until then nobody asks
 ---@field factor number  1..8, lengthens every pause
 ---@field eased_at number  when the factor was last changed
+---@field good_answers integer  since the last 429
 local Pace = {}
 Pace.__index = Pace
 
 ---@return sora.pace
 function M.new()
-  return setmetatable({ not_before = -math.huge, factor = 1, eased_at = -math.huge }, Pace)
+  local never = -math.huge
+  return setmetatable({ not_before = never, factor = 1, eased_at = never, good_answers = 0 }, Pace)
 end
 
 --- A 429 came. Many of them while the client is silent answer requests that were under way, and
--- count as one.
+-- count as one. One among many good answers says that the pace is nearly right: without it a
+-- thousand waits of which one in a hundred is told to slow down would stand still.
 ---@param now number
 ---@param retry_after number?  seconds
 function Pace:limited(now, retry_after)
+  local good = self.good_answers
   if now >= self.not_before then
-    self.factor, self.eased_at = math.min(MAX_FACTOR, self.factor * 2), now
+    if good < WEIGHT then
+      self.factor, self.eased_at = math.min(MAX_FACTOR, self.factor * 2), now
+    end
+    self.good_answers = 0
   end
-  local hold = math.min(MAX_HOLD, retry_after or HOLD * self.factor)
+  local hold = math.min(MAX_HOLD, retry_after or HOLD * self.factor / (1 + good / WEIGHT))
   self.not_before = math.max(self.not_before, now + hold)
 end
 
 --- A good answer came.
 ---@param now number
 function Pace:good(now)
+  self.good_answers = self.good_answers + 1
   if self.factor > 1 and now - self.eased_at >= EASE then
     self.factor, self.eased_at = self.factor / 2, now
   end
