@@ -148,7 +148,7 @@ describe("download", function()
     assert.same({ 10 }, told)
   end)
 
-  if read "/proc/self/status" then
+  if read "/proc/self/status" and not os.getenv "ASAN_OPTIONS" then -- which keeps what is freed
     it("never holds the video in memory", function()
       local function resident()
         return tonumber(read("/proc/self/status"):match "VmRSS:%s+(%d+)")
@@ -316,7 +316,9 @@ describe("a transfer that breaks", function()
   it("ends with the timeout of the whole call", function()
     local started = sora.driver.now()
     fails("timeout", service:video "size=90000&rate=20000", { timeout = 0.5 })
-    fails("http", service:video "status=503", { timeout = 0.3, retries = 100 })
+    assert.is_nil((client:download(service:video "status=503", path, {
+      timeout = 0.3, retries = 100,
+    })))
     assert.is_true(sora.driver.now() - started < 2.5)
     assert.is_true(#read(path .. ".part") > 0)
   end)

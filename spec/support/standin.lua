@@ -129,7 +129,7 @@ local function control(self, method, name, body, ...)
       query[#query + 1] = key .. "=" .. percent_encode(tostring(value))
     end
   end
-  local command = { "curl -sS --noproxy '*' --max-time 30 -X", method }
+  local command = { "env -u LD_PRELOAD curl -sS --noproxy '*' --max-time 30 -X", method }
   local upload
   if body then
     upload = os.tmpname()
