@@ -160,7 +160,7 @@ function M.abandon(co)
   local inboxes = guarded[co]
   if not inboxes then return end
   for i = 1, #inboxes do M.cancel(inboxes[i]) end
-  guarded[co] = nil -- Lua 5.1 would keep for ever what refers to its own key, as a parked inbox does
+  guarded[co] = nil -- Lua 5.1 would keep for ever what refers to its own key, as an inbox does
 end
 
 --- Puts a request that has ended into its owner's inbox, and wakes the owner.
