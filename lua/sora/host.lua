@@ -1,11 +1,7 @@
 --- The public functions, written once: `new` puts them above the driver of a host.
 
 local core = require "sora.core"
-local downloads = require "sora.download"
-local many = require "sora.many"
-local progress_bars = require "sora.progress_bar"
 local task = require "sora.task"
-local waits = require "sora.wait"
 
 local M = {}
 
@@ -59,18 +55,37 @@ end
 local function tell_one(callback, value, err) callback(err, value) end
 local function tell_all(callback, tasks, errs) callback(nil, tasks, errs) end
 
+--- A function of another module, which is loaded when it is first called: half of what is here is
+-- for nothing in a program that only asks once.
+local function in_module(name, work)
+  return function(...) return require(name)[work](...) end
+end
+
 --- How the arguments before the options are checked (one, or two with `path`), who does the work,
 -- and how a callback is told of it. Each work gets (driver, client, argument, policy options,
 -- request options, path).
 local CALLS = {
-  wait = { check = check_id, work = waits.wait, tell = tell_one },
-  watch = { check = check_id, work = waits.watch, options = "wait" },
-  query_all = { check = check_ids, work = many.query_all, tell = tell_all },
-  wait_all = { check = check_ids, work = many.wait_all, tell = tell_all },
-  download = { check = check_download, work = downloads.download, tell = tell_one, path = true },
+  wait = { check = check_id, work = in_module("sora.wait", "wait"), tell = tell_one },
+  watch = { check = check_id, work = in_module("sora.wait", "watch"), options = "wait" },
+  query_all = { check = check_ids, work = in_module("sora.many", "query_all"), tell = tell_all },
+  wait_all = { check = check_ids, work = in_module("sora.many", "wait_all"), tell = tell_all },
+  download = {
+    check = check_download, work = in_module("sora.download", "download"), tell = tell_one,
+    path = true,
+  },
 }
 
-local QUERY = { check = check_id, work = waits.query, tell = tell_one }
+local QUERY = { check = check_id, work = in_module("sora.wait", "query"), tell = tell_one }
+
+local bars -- of sora.progress_bar, once it was called
+
+local function progress_bar(opts)
+  bars = bars or require("sora.progress_bar").bind {
+    now = core.now, terminal = core.terminal, level = CALLER,
+  }
+  local bar = bars(opts)
+  return bar
+end
 
 local function help(topic) require("sora.help").help(topic) end
 
@@ -87,7 +102,7 @@ function M.new(driver)
     progress = task.progress,
     video_url = task.video_url,
     failure = task.failure,
-    progress_bar = progress_bars.bind { now = core.now, terminal = core.terminal },
+    progress_bar = progress_bar,
     help = help,
     driver = driver,
   }

@@ -21,12 +21,12 @@ local OPTIONS = {
   terminal = "boolean",
 }
 
-local function check(opts)
+local function check(opts, level)
   for name, value in pairs(opts) do
     local expected = OPTIONS[name]
-    if not expected then error(("unknown option '%s'"):format(tostring(name)), 3) end
+    if not expected then error(("unknown option '%s'"):format(tostring(name)), level) end
     if expected ~= "file" and type(value) ~= expected then
-      error(("option '%s': %s expected, got %s"):format(name, expected, type(value)), 3)
+      error(("option '%s': %s expected, got %s"):format(name, expected, type(value)), level)
     end
   end
 end
@@ -197,13 +197,13 @@ local function nothing() end
 
 --- Makes the constructor of progress bars for a host.
 ---@param host table  `now()`: seconds of a monotonic clock; `terminal(fd)`: the columns of a
----   terminal, nil where the descriptor is none
+---   terminal, nil where the descriptor is none; `level` at which misuse is raised, 3 by default
 ---@return fun(opts: table?): sora.progress_bar
 function M.bind(host)
   --- sora.progress_bar(opts): see api.lua, and types.lua for the options and for what it returns.
   return function(opts)
     opts = opts or {}
-    check(opts)
+    check(opts, host.level or 3)
     local screen = screens.new(opts, host)
     ---@type sora.progress_bar
     local bar = {
