@@ -10,3 +10,4 @@ files["spec"].std = "+busted"
 
 files["lua/resty"].read_globals = { "ngx" }
 files["examples/openresty"].globals = { "ngx" }
+files["examples/neovim"] = { std = "luajit", globals = { "vim" } }

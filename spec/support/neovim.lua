@@ -49,7 +49,7 @@ function M.run(code, options)
   os.execute("mkdir -p " .. program.quote(folder .. "/RUNTIME_DIR"))
   write(folder .. "/code.lua", PRELUDE .. code)
   local env = { HOME = folder, NVIM_LOG_FILE = folder .. "/log" }
-  for _, name in ipairs { "CONFIG_HOME", "DATA_HOME", "STATE_HOME", "CACHE_HOME", "RUNTIME_DIR" } do
+  for name in ("CONFIG_HOME DATA_HOME STATE_HOME CACHE_HOME RUNTIME_DIR"):gmatch "%S+" do
     env["XDG_" .. name] = folder .. "/" .. name
   end
   for name, value in pairs(options.env or {}) do env[name] = value end
