@@ -8,7 +8,7 @@
 #include "compat.h"
 #include "headers.h"
 #include "options.h"
-#include "request.h"
+#include "request_object.h"
 
 #define METATABLE "sora.client"
 #define CLASSES "sora.clients" /* the set of metatables that clients have */

@@ -18,7 +18,7 @@
 #include "error.h"
 #include "json.h"
 #include "options.h"
-#include "request.h"
+#include "request_object.h"
 #include "sink.h"
 
 /* Upvalues that all functions of the module share. */

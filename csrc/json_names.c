@@ -46,7 +46,8 @@ static inline size_t name_set(const struct name_bytes *bytes, size_t length) {
   return (size_t)(hash >> 48) % NAMES_SETS;
 }
 
-static inline bool name_equal(const struct name *name, const struct name_bytes *bytes, size_t length) {
+static inline bool name_equal(const struct name *name, const struct name_bytes *bytes,
+                              size_t length) {
   return name->length == length && name->bytes.word[0] == bytes->word[0] &&
          name->bytes.word[1] == bytes->word[1] && name->bytes.word[2] == bytes->word[2] &&
          name->bytes.word[3] == bytes->word[3];

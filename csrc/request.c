@@ -9,23 +9,17 @@
 #include <strings.h>
 #include <time.h>
 
-#include "compat.h"
-
-#define METATABLE "sora.request"
-
 static const double FIRST_PAUSE = 0.5, LONGEST_PAUSE = 8; /* seconds between attempts */
 static const double LONGEST_RETRY_AFTER = 120; /* a longer one is the caller's to wait for */
 
 enum {
-  MOST_REDIRECTS = 5,
-  MOST_HEAD = 256 * 1024,       /* bytes of an answer's headers */
-  DOWNLOAD_BUFFER = 128 * 1024, /* libcurl's, for a download */
-  ERROR_PAGE = 4 * 1024         /* what is kept of the answer when a download is refused */
+  MOST_HEAD = 256 * 1024, /* bytes of an answer's headers */
+  ERROR_PAGE = 4 * 1024   /* what is kept of the answer when a download is refused */
 };
 
 /* ---- callbacks of libcurl: no Lua here ---- */
 
-static int refuse(struct request *request, enum error_kind kind, const char *message) {
+int sora_request_refuse(struct request *request, enum error_kind kind, const char *message) {
   request->kind = kind;
   snprintf(request->message, sizeof request->message, "%s", message);
   return 0;
@@ -39,7 +33,7 @@ static int on_query_body(struct request *request, const char *bytes, size_t size
     return 0;
   }
   return sora_buffer_append(&request->body, bytes, size) ||
-         refuse(request, ERROR_memory, "not enough memory");
+         sora_request_refuse(request, ERROR_memory, "not enough memory");
 }
 
 int sora_request_brings_video(const struct request *request, long status) {
@@ -66,11 +60,12 @@ static int accept_body(struct request *request, long status) {
   struct sink *sink = &request->sink;
   curl_off_t length = -1;
   if (status == 206)
-    return range_fits(request) || refuse(request, ERROR_http, "the server sent another range");
+    return range_fits(request) ||
+           sora_request_refuse(request, ERROR_http, "the server sent another range");
   curl_easy_getinfo(request->handle->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
   request->total = length;
   return sink->offset == 0 || sora_sink_restart(sink) ||
-         refuse(request, ERROR_io, strerror(sink->failure));
+         sora_request_refuse(request, ERROR_io, strerror(sink->failure));
 }
 
 static int on_download_body(struct request *request, const char *bytes, size_t size) {
@@ -79,12 +74,12 @@ static int on_download_body(struct request *request, const char *bytes, size_t s
   if (!sora_request_brings_video(request, status)) {
     size_t room = ERROR_PAGE - request->body.length;
     return sora_buffer_append(&request->body, bytes, size < room ? size : room) ||
-           refuse(request, ERROR_memory, "not enough memory");
+           sora_request_refuse(request, ERROR_memory, "not enough memory");
   }
   if (request->sink.received == 0 && !accept_body(request, status))
     return 0;
   return sora_sink_write(&request->sink, bytes, size) ||
-         refuse(request, ERROR_io, strerror(request->sink.failure));
+         sora_request_refuse(request, ERROR_io, strerror(request->sink.failure));
 }
 
 size_t sora_request_on_body(char *bytes, size_t size, size_t count, void *argument) {
@@ -100,7 +95,7 @@ size_t sora_request_on_header(char *line, size_t size, size_t count, void *argum
   size *= count;
   request->head += size;
   if (request->head > MOST_HEAD)
-    return refuse(request, ERROR_too_large, "the answer's headers have no end"), !size;
+    return sora_request_refuse(request, ERROR_too_large, "the answer's headers have no end"), !size;
   sora_answer_header(&request->answer, line, size);
   return size;
 }
@@ -207,7 +202,7 @@ static void end(struct request *request) {
     /* the time of the part is the validator with which a later call goes on: see download.lua */
     if (request->sink.received > 0 && !sora_sink_sync(&request->sink, modified) &&
         request->kind == ERROR_NONE)
-      refuse(request, ERROR_io, strerror(request->sink.failure));
+      sora_request_refuse(request, ERROR_io, strerror(request->sink.failure));
     /* a whole video stays locked until it has its own name */
     if (request->kind != ERROR_NONE || !sora_request_brings_video(request, request->status))
       sora_sink_close(&request->sink);
@@ -221,7 +216,7 @@ static void end(struct request *request) {
 
 static void end_without_memory(struct request *request) {
   request->client->worn = 1;
-  refuse(request, ERROR_memory, "not enough memory");
+  sora_request_refuse(request, ERROR_memory, "not enough memory");
   request->retryable = 0;
   end(request);
 }
@@ -318,7 +313,7 @@ static void stop(struct request *request, enum error_kind kind, const char *why)
   else if (request->state != REQUEST_PAUSED)
     return;
   sora_timers_remove(&request->client->timers, &request->timer);
-  refuse(request, kind, why);
+  sora_request_refuse(request, kind, why);
   request->retryable = 0;
   request->status = 0;
   request->retry_after = -1;
@@ -339,87 +334,7 @@ void sora_request_claim(struct request *request) {
   request->queued = 0;
 }
 
-/* ---- starting ---- */
-
-/* Makes a request with nothing acquired, closed but valid, and pushes it. */
-static struct request *new_request(lua_State *L, const char *id, size_t length) {
-  struct request *request = lua_newuserdata(L, sizeof *request + length + 1);
-  memset(request, 0, sizeof *request);
-  request->sink.fd = -1;
-  request->total = -1;
-  request->retry_after = -1;
-  request->id_length = length;
-  memcpy(request->id, id, length);
-  request->id[length] = '\0';
-  luaL_setmetatable(L, METATABLE);
-  return request;
-}
-
-static const char *check_id(lua_State *L, int index, size_t *length) {
-  if (lua_type(L, index) != LUA_TSTRING)
-    luaL_argerror(
-        L, index,
-        lua_pushfstring(L, "task id (a string) expected, got %s", luaL_typename(L, index)));
-  const char *id = lua_tolstring(L, index, length);
-  luaL_argcheck(L, *length > 0, index, "task id is empty");
-  luaL_argcheck(L, !sora_has_control(id, *length), index, "task id contains a control character");
-  return id;
-}
-
-static void set_limits(struct request *request, const struct settings *settings) {
-  request->deadline =
-      settings->timeout > 0 && !isinf(settings->timeout) ? sora_now() + settings->timeout : 0;
-  request->request_timeout = settings->request_timeout;
-  request->connect_timeout = settings->connect_timeout;
-  request->retries = settings->retries;
-  request->max_depth = settings->max_depth;
-  request->max_body = settings->max_body;
-}
-
-/* Keeps the value of the option `null`, which is on the stack at `settings->null`, in the request
- * at `self`. */
-static void keep_null(lua_State *L, int self, struct request *request,
-                      const struct settings *settings) {
-  request->own_null = settings->null != 0;
-  if (!request->own_null)
-    return;
-  lua_newtable(L);
-  lua_pushvalue(L, settings->null);
-  lua_setfield(L, -2, "null");
-  lua_setuservalue(L, self);
-}
-
-static struct settings inherit(const struct client *client) {
-  struct settings settings = client->settings;
-  settings.given = 0;
-  settings.headers = settings.null = 0;
-  return settings;
-}
-
-/* Which base URL the request goes to, checked, and with which headers: the client's, or its own. */
-static const struct base_url *prepare(lua_State *L, struct client *client, int client_index,
-                                      struct request *request, const struct settings *settings,
-                                      int level) {
-  const struct base_url *base = &client->base;
-  if (settings->given & AFFECTS_URL) {
-    const char *wrong = sora_url_parse_base(settings->base_url, &request->base);
-    if (wrong != NULL)
-      sora_misuse(L, level, "option 'base_url' %s", wrong);
-    base = &request->base;
-  }
-  if (settings->given & AFFECTS_HEADERS) {
-    int inherited = sora_client_push_headers(L, client_index);
-    sora_settings_headers(L, settings, inherited, level, &request->headers);
-  }
-  if (settings->given != 0)
-    sora_client_check_plain(L, level, base, settings,
-                            request->headers ? request->headers : client->headers);
-  return base;
-}
-
-/* Puts a request, whose handle is ready or NULL for want of memory, among the live ones and sends
- * it. */
-static void launch(struct request *request, struct client *client) {
+void sora_request_launch(struct request *request, struct client *client) {
   request->client = client;
   sora_list_append(&client->live, request);
   client->counts.requests++;
@@ -428,203 +343,4 @@ static void launch(struct request *request, struct client *client) {
     start_attempt(request);
   else
     end_without_memory(request);
-}
-
-static struct handle *handle_for(struct client *client, struct request *request,
-                                 const struct settings *own, int loopback, const char *url) {
-  if (url == NULL || !sora_client_ready(client))
-    return NULL;
-  struct handle *handle = sora_handle_take(client, own, loopback);
-  if (handle == NULL)
-    return NULL;
-  const struct curl_slist *headers = request->headers ? request->headers : client->headers;
-  if (curl_easy_setopt(handle->easy, CURLOPT_URL, url) == CURLE_OK &&
-      curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-      curl_easy_setopt(handle->easy, CURLOPT_WRITEDATA, request) == CURLE_OK &&
-      curl_easy_setopt(handle->easy, CURLOPT_HEADERDATA, request) == CURLE_OK &&
-#if LIBCURL_VERSION_NUM >= 0x075000
-      curl_easy_setopt(handle->easy, CURLOPT_PREREQDATA, request) == CURLE_OK &&
-#endif
-      curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, request) == CURLE_OK)
-    return handle;
-  sora_handle_release(NULL, handle);
-  return NULL;
-}
-
-struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level) {
-  size_t length;
-  const char *text = check_id(L, id, &length);
-  struct client *client = sora_client_check(L, client_index, level);
-  struct request *request = new_request(L, text, length);
-  int self = lua_gettop(L);
-  struct settings settings = inherit(client);
-  sora_settings_read(L, options, SCOPE_QUERY, level, &settings);
-  set_limits(request, &settings);
-  const struct base_url *base = prepare(L, client, client_index, request, &settings, level);
-  keep_null(L, self, request, &settings);
-  int own = (settings.given & (AFFECTS_TRANSPORT | AFFECTS_URL)) != 0;
-  char *url = sora_url_query(base, text, length);
-  request->handle = handle_for(client, request, own ? &settings : NULL, base->loopback, url);
-  free(url);
-  sora_url_free_base(&request->base);
-  launch(request, client);
-  lua_settop(L, self);
-  return request;
-}
-
-void sora_request_check_options(lua_State *L, int client_index, int options, int level) {
-  if (lua_isnil(L, options))
-    return;
-  struct client *client = sora_client_check(L, client_index, level);
-  struct request *request = new_request(L, "", 0);
-  struct settings settings = inherit(client);
-  sora_settings_read(L, options, SCOPE_QUERY, level, &settings);
-  prepare(L, client, client_index, request, &settings, level);
-}
-
-/* The headers of a download: none of the caller's, since the video's host is not the service. */
-static int set_fetch(struct request *request, const struct fetch *fetch) {
-  CURL *easy = request->handle->easy;
-  char range[32];
-  int failed = 0, secure = strncasecmp(fetch->url, "https:", 6) == 0;
-#define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
-  SET(CURLOPT_ACCEPT_ENCODING, NULL);
-  SET(CURLOPT_BUFFERSIZE, (long)DOWNLOAD_BUFFER);
-  SET(CURLOPT_PATH_AS_IS, 1L);
-  SET(CURLOPT_FOLLOWLOCATION, 1L);
-  SET(CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
-#if LIBCURL_VERSION_NUM >= 0x075500
-  SET(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-#else
-  SET(CURLOPT_REDIR_PROTOCOLS, (long)(secure ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-  /* no limit for the whole: only a transfer that stands still is given up */
-  SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  SET(CURLOPT_LOW_SPEED_TIME, milliseconds(request->request_timeout) / 1000 + 1);
-  if (fetch->offset > 0) {
-    snprintf(range, sizeof range, "%lld-", fetch->offset);
-    SET(CURLOPT_RANGE, range);
-  }
-#undef SET
-  return !failed;
-}
-
-struct request *sora_request_fetch(lua_State *L, int client_index, int id,
-                                   const struct fetch *fetch, int options, int level) {
-  size_t length = 0;
-  const char *text = luaL_optlstring(L, id, "", &length);
-  struct client *client = sora_client_check(L, client_index, level);
-  struct request *request = new_request(L, text, length);
-  int self = lua_gettop(L);
-  struct settings settings = inherit(client);
-  sora_settings_read(L, options, SCOPE_DOWNLOAD, level, &settings);
-  set_limits(request, &settings);
-  request->retries = 0;
-  request->download = 1;
-  if (fetch->validator != NULL && strlen(fetch->validator) < sizeof request->validator)
-    strcpy(request->validator, fetch->validator);
-  if (!sora_headers_add(&request->headers, "Accept", "*/*") ||
-      (request->validator[0] != '\0' &&
-       !sora_headers_add(&request->headers, "If-Range", request->validator)))
-    luaL_error(L, "not enough memory");
-  int opened = sora_sink_open(&request->sink, fetch->path, fetch->offset);
-  if (opened) {
-    request->handle =
-        handle_for(client, request, &settings, sora_url_is_loopback(fetch->url), fetch->url);
-    if (request->handle != NULL && !set_fetch(request, fetch)) {
-      sora_handle_release(NULL, request->handle);
-      request->handle = NULL;
-    }
-  }
-  launch(request, client);
-  if (!opened)
-    refuse(request, ERROR_io,
-           request->sink.failure == EWOULDBLOCK ? "another download is writing this file"
-                                                : strerror(request->sink.failure));
-  lua_settop(L, self);
-  return request;
-}
-
-/* ---- the userdata ---- */
-
-struct request *sora_request_check(lua_State *L, int index) {
-  return luaL_checkudata(L, index, METATABLE);
-}
-
-static int collect(lua_State *L) {
-  struct request *request = sora_request_check(L, 1);
-  if (request->client != NULL) {
-    sora_request_cancel(request, "collected");
-    sora_request_claim(request);
-    request->client = NULL;
-  }
-  sora_sink_close(&request->sink);
-  sora_buffer_free(&request->body);
-  sora_headers_free(request->headers);
-  request->headers = NULL;
-  sora_url_free_base(&request->base);
-  return 0;
-}
-
-static int cancel(lua_State *L) {
-  struct request *request = sora_request_check(L, 1);
-  if (request->client != NULL) {
-    sora_request_cancel(request, "cancelled by the caller");
-    sora_client_announce(request->client);
-  }
-  return 0;
-}
-
-static int done(lua_State *L) {
-  lua_pushboolean(L, sora_request_check(L, 1)->state == REQUEST_ENDED);
-  return 1;
-}
-
-/* request:progress() → bytes received, bytes in all (nil: not known); of a download, an earlier
- * part included */
-static int progress(lua_State *L) {
-  struct request *request = sora_request_check(L, 1);
-  lua_pushinteger(L, (lua_Integer)(request->sink.offset + request->sink.received));
-  if (request->total < 0)
-    return 1;
-  lua_pushinteger(L, (lua_Integer)request->total);
-  return 2;
-}
-
-/* request:etag() → the strong ETag of a download's answer (RFC 9110, 8.8.3), or nothing */
-static int etag(lua_State *L) {
-  const char *text = sora_request_check(L, 1)->answer.etag;
-  if (*text != '"')
-    return 0;
-  lua_pushstring(L, text);
-  return 1;
-}
-
-/* request:release(): lets go of the file that a download has written */
-static int release(lua_State *L) {
-  sora_sink_close(&sora_request_check(L, 1)->sink);
-  return 0;
-}
-
-static int to_string(lua_State *L) {
-  static const char *const states[] = {"new", "running", "paused", "ended"};
-  struct request *request = sora_request_check(L, 1);
-  lua_pushfstring(L, "sora.request (%s, %s)", request->id, states[request->state]);
-  return 1;
-}
-
-void sora_request_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"cancel", cancel},     {"done", done},
-                                     {"progress", progress}, {"etag", etag},
-                                     {"release", release},   {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, to_string);
-  lua_setfield(L, -2, "__tostring");
-  lua_pushliteral(L, METATABLE);
-  lua_setfield(L, -2, "__name");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
 }

@@ -1,18 +1,16 @@
 /*
- * One request: its attempts, from the first byte sent to the outcome that Lua is told.
+ * One request: its attempts, from the first byte sent to the outcome.
  *
- * A request is a userdata. It is in its client's list of live requests until it has ended, then in
- * the queue of finished ones until that is read. No callback of libcurl touches Lua.
+ * It is in its client's list of live requests until it has ended, then in the queue of finished
+ * ones until that is read. Lua is not known here; request_object.h is what Lua sees.
  */
 #ifndef SORA_REQUEST_H
 #define SORA_REQUEST_H
 
 #include <curl/curl.h>
-#include <lua.h>
 
 #include "buffer.h"
 #include "client.h"
-#include "client_object.h"
 #include "error.h"
 #include "handle.h"
 #include "headers.h"
@@ -62,34 +60,15 @@ struct request {
   char id[]; /* NUL-terminated */
 };
 
-/* Makes the metatable. Pushes nothing. */
-void sora_request_open(lua_State *L);
-
-/* Makes a request for the task whose id is at the stack index `id`, with the options at `options`,
-   starts it and pushes it. Raises misuse `level` up. What can't be sent has ended at once. */
-struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level);
-
-/* Raises, `level` up, what sora_request_query would over the options at the stack index `options`.
- */
-void sora_request_check_options(lua_State *L, int client_index, int options, int level);
-
-/* What a download asks for. */
-struct fetch {
-  const char *url, *path;
-  long long offset;      /* bytes of the file that are there already */
-  const char *validator; /* for If-Range, NULL: none */
-};
-
-/* The same for the transfer of a URL into a file. The key is not sent, and no header of the
- * caller's. */
-struct request *sora_request_fetch(lua_State *L, int client_index, int id,
-                                   const struct fetch *fetch, int options, int level);
-
 /* Whether what a download's server sends, or has sent, is the video, by status and type. */
 int sora_request_brings_video(const struct request *request, long status);
 
-/* The request at `index`; raises for anything else. */
-struct request *sora_request_check(lua_State *L, int index);
+/* Puts a request, whose handle is ready or NULL for want of memory, among the live ones and sends
+ * it. */
+void sora_request_launch(struct request *request, struct client *client);
+
+/* Notes what is wrong. Returns 0. */
+int sora_request_refuse(struct request *request, enum error_kind kind, const char *message);
 
 /* Ends a request, as cancelled, that has not ended yet. */
 void sora_request_cancel(struct request *request, const char *why);
