@@ -145,6 +145,10 @@ static void classify(struct request *request, CURLcode code) {
       request->retryable = kinds[i].retryable;
     }
   }
+  if (code == CURLE_UNSUPPORTED_PROTOCOL && !request->download) { /* no HTTP: garbage on the way */
+    request->kind = ERROR_network;
+    request->retryable = 1;
+  }
   const char *said = request->handle->error;
   snprintf(request->message, sizeof request->message, "%s",
            *said ? said : curl_easy_strerror(code));
@@ -167,6 +171,10 @@ static void note_outcome(struct request *request, CURLcode code) {
   } else if (code != CURLE_OK) {
     classify(request, code);
     request->client->worn |= code == CURLE_OUT_OF_MEMORY;
+    /* this is what libcurl says of a line that is longer than the 100 KiB it would keep, too */
+    if (code == CURLE_OUT_OF_MEMORY && request->status != 0 && request->body.length == 0 &&
+        request->sink.received == 0)
+      refuse(request, ERROR_too_large, "a header of the answer is too long, or memory is short");
   } else {
     request->retryable = status_is_passing(request->status);
     if (request->download && request->status == 200 && request->sink.received == 0 &&
