@@ -174,7 +174,8 @@ static void note_outcome(struct request *request, CURLcode code) {
     /* this is what libcurl says of a line that is longer than the 100 KiB it would keep, too */
     if (code == CURLE_OUT_OF_MEMORY && request->status != 0 && request->body.length == 0 &&
         request->sink.received == 0)
-      refuse(request, ERROR_too_large, "a header of the answer is too long, or memory is short");
+      sora_request_refuse(request, ERROR_too_large,
+                          "a header of the answer is too long, or memory is short");
   } else {
     request->retryable = status_is_passing(request->status);
     if (request->download && request->status == 200 && request->sink.received == 0 &&
