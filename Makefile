@@ -164,12 +164,13 @@ BENCH = --picture docs/performance.svg
 ## bench: compare with a bare C program and with what else there is, in turns; BENCH=its options
 .PHONY: bench
 bench: build build/bench/libcurl build/bench/measure
+	@sh spec/support/setup.sh test $(LUA) luajit
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/run.lua $(BENCH)
 
-## check-instructions: fail where a core path takes 5 % more instructions than it is known to take
+## check-instructions: fail where a core path takes 5 % more instructions than is known; UPDATE=update
 .PHONY: check-instructions
 check-instructions: build
-	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/instructions.lua
+	@eval "$$($(MAKE) -s env)"; CFLAGS="$(CFLAGS)" $(LUA) spec/bench/instructions.lua $(UPDATE)
 
 portable = build/portable-$(notdir $(LUA))
 
@@ -251,4 +252,4 @@ clean:
 .PHONY: help
 help:
 	@sed -n 's/^## \([^:]*\): /  make \1:/p' Makefile | \
-	  awk -F: '{ printf "%-22s", $$1; sub(/[^:]*:/, ""); print }'
+	  awk -F: '{ printf "%-25s", $$1; sub(/[^:]*:/, ""); print }'

@@ -147,7 +147,15 @@ end
 ---@return boolean
 function M.has_valgrind() return M.output_of "command -v valgrind" ~= "" end
 
---- The machine and the versions that figures depend on, one line each.
+--- The processor and how many of it, where the system tells.
+---@return string
+function M.machine()
+  local model = M.output_of "sed -n 's/^model name.*: //p' /proc/cpuinfo 2>/dev/null | head -n 1"
+  return ("%s, %s processors"):format(model ~= "" and model or M.output_of "uname -sm",
+    M.output_of "nproc 2>/dev/null || echo ?")
+end
+
+--- The versions that instruction counts depend on, one line each.
 ---@param lua string
 ---@return string[]
 function M.versions(lua)

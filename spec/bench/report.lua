@@ -10,9 +10,11 @@ local function number(value) return (value < 10 and "%.2f" or value < 100 and "%
 --- A figure and its ratio to the first participant's.
 local function cell(value, ratio) return ("%s (%.2f)"):format(number(value), ratio) end
 
+---@param machine string
 ---@param versions string[]
 ---@param rounds integer
-function M.head(versions, rounds)
+function M.head(machine, versions, rounds)
+  print("- " .. machine)
   for _, line in ipairs(versions) do print("- " .. line) end
   print(("- medians of %s rounds; in brackets the median of each round's ratio to the first line "
     .. "of a block\n"):format(rounds))

@@ -146,7 +146,7 @@ local function wanted(title) return not options.only or title:find(options.only,
 for name, peer in pairs(peers) do
   if not peer.there then io.stderr:write("left out, not installed: ", name, "\n") end
 end
-report.head(measure.versions(LUA), options.rounds)
+report.head(measure.machine(), measure.versions(LUA), options.rounds)
 for _, row in ipairs(rows) do
   if wanted(row.title) then
     local how, commands = row.how, {}

@@ -58,6 +58,7 @@ needs() {
   need command:clang-format clang-format "checks the format of the C files"
   need command:luacheck lua-check "checks the Lua files"
   need command:luarocks luarocks "builds the rock"
+  need command:valgrind valgrind "counts the instructions of the core paths"
 }
 
 # Debian and Ubuntu have two LuaJITs that exclude each other. OpenResty's is the one that nginx's

@@ -1,0 +1,111 @@
+-- Counts the instructions of the core paths and compares them with what they are known to take:
+-- `make check-instructions`. Fails when one has grown by more than a twentieth.
+--
+--   instructions.lua           compare
+--   instructions.lua update    take down what is counted now, after a change that is meant
+--
+-- Counts do not depend on how busy a machine is, but on the compiler and the libraries: where these
+-- are others than the baseline's, nothing is compared, and that is said.
+
+package.path = "./?.lua;" .. package.path
+
+local measure = require "spec.bench.measure"
+
+local BASELINE = "spec/bench/instructions.txt"
+local GROWTH = 1.05
+
+local LUA = arg[-1]
+
+local function skip(why)
+  print("instructions not compared: " .. why)
+  os.exit(0)
+end
+
+if not measure.has_valgrind() then skip "there is no valgrind" end
+if not require("spec.support.nginx").is_there() then skip "there is no nginx" end
+
+--- The versions that the counts depend on, in one line.
+local function versions()
+  local lines = measure.versions(LUA)
+  lines[#lines + 1] = measure.output_of "valgrind --version"
+  lines[#lines + 1] = "CFLAGS " .. (os.getenv "CFLAGS" or "-O2 -g")
+  return table.concat(lines, "; ")
+end
+
+local function read_baseline()
+  local file = io.open(BASELINE)
+  if not file then return nil, {} end
+  local made_with, counts = file:read "*l", {}
+  for line in file:lines() do
+    local count, name = line:match "^ *(%d+)  (.+)$"
+    if count then counts[name] = tonumber(count) end
+  end
+  file:close()
+  return made_with, counts
+end
+
+-- The paths, in the order of the report
+
+local DECODE = [[
+  local core = require "sora.core"
+  local file = assert(io.open "spec/support/fixtures/pending.json")
+  local text = file:read "*a"
+  collectgarbage "stop"
+  core.decode(text)
+  core.stat "."
+  for _ = 1, 200 do core.decode(text) end
+  core.stat "."]]
+
+local function step(server, kind, others, url)
+  return ("%s spec/bench/step.lua %s %d 200 %s %s"):format(LUA, kind, others, url, server.ca_file)
+end
+
+local function count_all()
+  local server = require("spec.bench.server").start()
+  local counted = {}
+  local function add(name, command, ours_alone)
+    local counts = assert(measure.between_marks(command, 200), "cannot count: " .. name)
+    if not ours_alone then counted[#counted + 1] = { name = name, count = counts.all } end
+    counted[#counted + 1] = { name = name .. ", in core.so", count = counts["core.so"] }
+  end
+  add("decode pending.json", LUA .. " -e " .. measure.quote(DECODE))
+  add("query, HTTP/1.1 without TLS", step(server, "flight", 0, server.http))
+  -- libcurl looks at all that is in flight on a connection whenever something comes
+  add("query beside 10 in flight, HTTP/2", step(server, "flight", 10, server.h2), true)
+  add("query beside 1,000 in flight, HTTP/2", step(server, "flight", 1000, server.h2), true)
+  add("query beside 1,000 paused, HTTP/2", step(server, "paused", 1000, server.h2))
+  server.stop()
+  return counted
+end
+
+local function write_baseline(counted)
+  local file = assert(io.open(BASELINE, "w"))
+  file:write(versions(), "\n")
+  for _, path in ipairs(counted) do
+    file:write(("%8.0f  %s\n"):format(path.count, path.name))
+  end
+  file:close()
+end
+
+local made_with, baseline = read_baseline()
+if arg[1] == "update" then
+  write_baseline(count_all())
+  os.exit(0)
+end
+if made_with ~= versions() then
+  skip(("the baseline was made with\n  %s\nhere is\n  %s"):format(made_with, versions()))
+end
+
+local grown = 0
+local function compare(name, count)
+  local known = baseline[name]
+  local verdict = not known and "not in the baseline"
+    or count > known * GROWTH and "GROWN" or count < known / GROWTH and "less: update it" or ""
+  if known and count > known * GROWTH then grown = grown + 1 end
+  print(("%-50s %9.0f %9.0f  %s"):format(name, count, known or 0, verdict))
+end
+print(("%-50s %9s %9s"):format("instructions of one", "now", "known"))
+for _, path in ipairs(count_all()) do
+  compare(path.name, path.count)
+end
+os.exit(grown == 0 and 0 or 1)
