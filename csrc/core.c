@@ -16,6 +16,7 @@
 #include "client_object.h"
 #include "compat.h"
 #include "error.h"
+#include "headers.h"
 #include "json.h"
 #include "options.h"
 #include "request_object.h"
@@ -189,6 +190,14 @@ static int poll_clients(lua_State *L) {
 
 /* ---- the machine ---- */
 
+/* core.error(fields [, client]) → an error object; the client's key is kept out of its message */
+static int make_error(lua_State *L) {
+  const char *key =
+      lua_isnoneornil(L, 2) ? NULL : sora_headers_key(sora_client_check_any(L, 2)->headers);
+  sora_error_make(L, key);
+  return 1;
+}
+
 static int now(lua_State *L) {
   lua_pushnumber(L, sora_now());
   return 1;
@@ -284,7 +293,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
                                        {"decode", sora_answer_decode},
                                        {"default", default_client},
                                        {"class", sora_client_class},
-                                       {"error", sora_error_new},
+                                       {"error", make_error},
                                        {"options", sora_options},
                                        {"poll", poll_clients},
                                        {"bell", sora_bell_new},

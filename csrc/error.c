@@ -100,7 +100,7 @@ void sora_error_push(lua_State *L, const struct failure *failure) {
   luaL_setmetatable(L, METATABLE);
 }
 
-int sora_error_new(lua_State *L) {
+void sora_error_make(lua_State *L, const char *secret) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   lua_getfield(L, 1, "kind");
@@ -116,11 +116,10 @@ int sora_error_new(lua_State *L) {
   size_t length = 0;
   const char *message = lua_tolstring(L, -1, &length);
   luaL_argcheck(L, message != NULL, 1, "message of the error expected");
-  sora_push_redacted(L, message, length, NULL, MOST_MESSAGE);
+  sora_push_redacted(L, message, length, secret, MOST_MESSAGE);
   lua_setfield(L, 1, "message");
   lua_settop(L, 1);
   luaL_setmetatable(L, METATABLE);
-  return 1;
 }
 
 /* Adds `before`, the field and `after` to the text on top of the stack, where the field is a string

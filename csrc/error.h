@@ -55,9 +55,10 @@ void sora_error_open(lua_State *L);
 /* Pushes the error object. */
 void sora_error_push(lua_State *L, const struct failure *failure);
 
-/* core.error(fields): gives the table `fields` (with at least `kind` and `message`) the metatable
-   and returns it; raises for a kind outside the set. */
-int sora_error_new(lua_State *L);
+/* Makes the table at stack index 1, which has at least `kind` and `message`, an error object and
+   leaves it as the only value; raises for a kind outside the set. `secret` is cut out of the
+   message (NULL: there is none). */
+void sora_error_make(lua_State *L, const char *secret);
 
 /* Pushes `text` without `secret` (NULL: none) and without what follows the `?` of a URL, control
    characters as blanks, at most `most` bytes of whole UTF-8 characters. */

@@ -48,7 +48,7 @@ local ECHOES = {
   '{"error":{"message":"bad key $KEY","code":"$KEY"}}', '{"error":"Bearer $KEY"}',
   '{"code":"x $KEY","msg":"$KEY"}', '{"detail":"$KEY"}', '{"success":false,"message":"a$KEYb"}',
   "no JSON: $KEY", '{"truncated":"$KEY', "<html>$KEY", '["$KEY"]',
-  '{"error":"see https://cdn/x.mp4?sig=$SIG"}',
+  '{"error":"see https://cdn/x.mp4?sig=$SIG"}', '{"status":"failed","error":"bad key $KEY"}',
 }
 
 describe("the key", function()
@@ -76,7 +76,7 @@ describe("the key", function()
       for _, url in ipairs { "expired_url", "tls_cut_url", "tls_plain_url", "refused_url" } do
         try(client.query, client, "x", { base_url = service[url] })
       end
-      try(client.query, client, "x", { base_url = "http://192.0.2.1" })
+      try(client.query, client, "x", { base_url = "http://service.invalid" })
       try(client.query, client, "x", { base_url = "https://u:" .. KEY .. "@host" })
       try(client.query, client, "x", { api_key = KEY .. "\n" })
       try(client.query, client, "x", { headers = { ["X-Key"] = KEY .. "\n" } })

@@ -160,7 +160,7 @@ end
 
 --- client:wait_all(ids, opts), its arguments checked. The timeout is that of the whole call.
 function M.wait_all(driver, client, ids, policy, given)
-  local rules, pace, started = pollers.rules(policy, core.error), waits.pace(client), driver.now()
+  local rules, pace, started = waits.rules(policy, client), waits.pace(client), driver.now()
   return all(driver, client, ids, policy, waits.poll_options(given), function(id)
     return pollers.new(id, rules, pace, started)
   end)

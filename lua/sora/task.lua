@@ -265,6 +265,7 @@ end
 function M.plain(text, limit)
   limit = limit or 200
   text = text:sub(1, 4 * limit):gsub("%c+", " "):gsub("\194[\128-\159]", " ")
+  text = text:gsub("%f[%w]sk%-[%w_-]+", "sk-***") -- what keys look like: services quote them
   text = text:gsub("(%a[%w+.-]*://)([^%s?#]*)[?#]?%S*", function(scheme, rest)
     return scheme .. rest:gsub("^[^/]*@", "")
   end)

@@ -89,8 +89,14 @@ local function follow(driver, client, inbox, poller, policy, opts, until_change)
   return nil, value, true
 end
 
+--- The rules of a call, with errors that keep the client's key to themselves: a service may quote it.
+---@return sora.rules
+function M.rules(policy, client)
+  return pollers.rules(policy, function(spec) return core.error(spec, client) end)
+end
+
 local function new_poller(driver, client, id, policy)
-  return pollers.new(id, pollers.rules(policy, core.error), M.pace(client), driver.now())
+  return pollers.new(id, M.rules(policy, client), M.pace(client), driver.now())
 end
 
 --- client:wait(id, opts), its arguments checked.
