@@ -165,6 +165,7 @@ BENCH = --picture docs/performance.svg
 .PHONY: bench
 bench: build build/bench/libcurl build/bench/measure
 	@sh spec/support/setup.sh test $(LUA) luajit
+	@if command -v nvim >/dev/null; then $(MAKE) -s LUA=luajit build; fi
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/run.lua $(BENCH)
 
 ## check-instructions: fail where a core path takes 5 % more instructions than is known; UPDATE=update
@@ -252,4 +253,4 @@ clean:
 .PHONY: help
 help:
 	@sed -n 's/^## \([^:]*\): /  make \1:/p' Makefile | \
-	  awk -F: '{ printf "%-25s", $$1; sub(/[^:]*:/, ""); print }'
+	  awk -F: '{ printf "%-27s", $$1; sub(/[^:]*:/, ""); print }'

@@ -102,6 +102,18 @@ compare("the first query of a process, TLS", { "curl", "sora", "lua_curl", "lua_
   "fresh COUNT " .. closing .. " system",
   { long = 1, cpu = 0.45, wall = 0.45, commands = { curl = query_by_curl }, rounds = 11 })
 
+local function in_neovim(kind)
+  return "sh -c " .. quote(("%s\nBENCH='%s COUNT %s %s' exec nvim --headless -u NONE -i NONE "
+    .. "-c 'luafile %sneovim.lua'"):format(output_of "make -s env LUA=luajit", kind, server.h2,
+    server.ca_file, PEERS))
+end
+if output_of "command -v nvim" ~= "" then
+  compare("a query in Neovim", { "curl", "sora" }, nil,
+    { short = 10, long = 160, cpu = 0.02, wall = 0.02, rounds = 5, commands = {
+      curl = in_neovim "curl", sora = in_neovim "sora",
+    } })
+end
+
 -- Rows without turns
 
 local function rows_of_steps(add)
