@@ -132,14 +132,14 @@ $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/obj/command
 	$(compile) $(LIBFLAG) -o $@ $<
 
 # Programs of the specs that hold a Lua of their own.
-programs = $(BUILD)/support/torture
+programs = $(addprefix $(BUILD)/support/,torture threads)
 $(programs): $(BUILD)/support/%: spec/support/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
-	$(compile) $(LDFLAGS) -rdynamic -o $@ $< $(shell $(PKG_CONFIG) --libs $(lua_pc)) -lm -ldl
+	$(compile) $(LDFLAGS) -rdynamic -o $@ $< -pthread $(shell $(PKG_CONFIG) --libs $(lua_pc)) -lm -ldl
 
 ## support: build what specs need in C; they ask for it themselves
 .PHONY: support
-support: $(BUILD)/support/failing_allocator.so $(programs)
+support: $(addprefix $(BUILD)/support/,failing_allocator.so unix.so) $(programs)
 
 ## conformance: decode the files of the JSON test suite in the folder SUITE under each of LUAS
 .PHONY: conformance

@@ -79,7 +79,7 @@ local PROXIES = { -- the user name tells the proxy how to behave
 local function open_descriptors()
   collectgarbage()
   collectgarbage()
-  local pipe = assert(io.popen "ls -l /proc/$PPID/fd | sed -n '/pipe:/d; s/.* \\([0-9]* ->\\)/\\1/p'")
+  local pipe = assert(io.popen "ls -l /proc/$PPID/fd | grep -v pipe: | grep -o '[0-9]* -> .*'")
   local list = pipe:read "*a"
   pipe:close()
   return list, select(2, list:gsub("\n", ""))
