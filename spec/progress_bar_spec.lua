@@ -73,10 +73,10 @@ describe("a progress bar for one task", function()
     end)
   end)
 
-  it("leaves out the bar, the status, then the times, and cuts the id at its start", function()
+  it("cuts the id at its start, then leaves out the bar, the status and the times", function()
     with_environment({}, function()
       for columns, line in pairs {
-        [81] = ID .. "  pending   50 %  0:40, 0:45 left",
+        [80] = "...sk_01k6x15vhrff09dkkqjrzwhm60  pending  [#####-----]   50 %  0:40, 0:45 left",
         [60] = "...6x15vhrff09dkkqjrzwhm60  pending   50 %  0:40, 0:45 left",
         [40] = "...dkkqjrzwhm60   50 %  0:40, 0:45 left",
         [24] = "...9dkkqjrzwhm60   50 %",

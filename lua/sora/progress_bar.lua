@@ -15,6 +15,7 @@ local M = {}
 local NARROWEST = 12  -- columns below which a bar is left out
 local WIDEST = 32     -- columns of the longest bar
 local NAME = 10       -- columns of the name for whose sake the word, then the times are left out
+local CUT_ID = 20     -- columns that an id keeps when it is cut for the sake of the bar
 
 local OPTIONS = {
   stream = "file", quiet = "boolean", width = "number", tasks = "number", label = "string",
@@ -69,8 +70,9 @@ local function plain(line)
   return text .. " (" .. line.times .. ")"
 end
 
---- Lays a line out in so many columns. What there is no room for goes: first the bar, then the
--- word, then the times; then the name becomes the short one, and at last it is cut.
+--- Lays a line out in so many columns. What there is no room for goes: first the beginning of
+-- a long id, then the bar, the word, the times; then the name becomes the short one, and at last it
+-- is cut.
 local function lay_out(screen, line, columns)
   local percent, word, times = percentage(line.fraction), line.word or "", line.times
   if percent ~= "" then percent = (" "):rep(5 - #percent) .. percent end
@@ -83,7 +85,9 @@ local function lay_out(screen, line, columns)
   if room() < wanted and percent ~= "" then word = "" end
   if room() < wanted then times = "" end
   if line.short and display.width(name) > room() then name = line.short end
-  name = display.cut(name, math.max(1, room()), screen:ellipsis(), line.keep_end)
+  local beside_bar = room() - NARROWEST - 2
+  local most = line.fraction and line.keep_end and beside_bar >= CUT_ID and beside_bar or room()
+  name = display.cut(name, math.max(1, most), screen:ellipsis(), line.keep_end)
   local bar, left = "", room() - display.width(name) - 2
   if line.fraction and left >= NARROWEST then
     bar = display.bar(line.fraction, math.min(WIDEST, left), screen.unicode)
