@@ -14,8 +14,11 @@
 enum {
   MOST_STREAMS =
       10000, /* on one HTTP/2 connection; libcurl's own limit is 100, the server's counts as well */
-  EVENTS_PER_STEP = 64
+  EVENTS_PER_STEP = 64,
+  STARTS_PER_STEP = 32 /* what is started beyond that waits for the next step */
 };
+
+static const double SLICE = 0.002; /* seconds after which further sockets wait for the next step */
 
 /* ---- lists ---- */
 
@@ -209,7 +212,8 @@ static void act(struct client *client, curl_socket_t fd, int events) {
 static void run_timers(struct client *client) {
   double now = sora_now();
   struct timer *timer;
-  while ((timer = sora_timers_first(&client->timers)) != NULL && timer->due <= now) {
+  int left = STARTS_PER_STEP;
+  while ((timer = sora_timers_first(&client->timers)) != NULL && timer->due <= now && left-- > 0) {
     sora_timers_remove(&client->timers, timer);
     sora_request_on_timer(timer, now);
   }
@@ -222,11 +226,16 @@ static void run_timers(struct client *client) {
     replace_multi(client);
 }
 
+int sora_client_may_start(struct client *client) {
+  return client->started++ < STARTS_PER_STEP;
+}
+
 int sora_client_step(struct client *client, double seconds) {
   struct pollset_event events[EVENTS_PER_STEP];
   if (client->multi == NULL)
     return 1;
   const struct request *last = client->finished.last;
+  client->started = 0;
   run_timers(client);
   if (client->multi == NULL)
     return 1;
@@ -242,7 +251,8 @@ int sora_client_step(struct client *client, double seconds) {
     start_over(client, strerror(errno));
     return 1;
   }
-  for (int i = 0; i < count && !client->broken; i++)
+  double over = sora_now() + SLICE;
+  for (int i = 0; i < count && !client->broken && (i == 0 || sora_now() < over); i++)
     act(client, events[i].fd, events[i].events);
   run_timers(client);
   if (client->exported)

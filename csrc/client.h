@@ -48,6 +48,7 @@ struct client {
   int serial;                 /* of the last request that is in the table of requests */
   int broken;                 /* libcurl's multi handle is not to be relied on any more */
   int worn; /* memory was short in it: a connection may be left that never comes to be */
+  int started; /* since the last step */
   int closed;
 };
 
@@ -58,6 +59,10 @@ void sora_client_enter(struct client *client);
 
 /* Opens the multi handle where it is not open. Returns 0 when memory or descriptors are short. */
 int sora_client_ready(struct client *client);
+
+/* Whether a request may be started at once. Steps are kept short, for the sake of other events of
+   the host: many that are started together are started by as many steps as it takes. */
+int sora_client_may_start(struct client *client);
 
 /* Does what is due; waits for it up to `seconds` (0: not at all, below 0: without limit). Returns
    0, with errno, when a signal ended the wait. */

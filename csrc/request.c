@@ -348,8 +348,11 @@ void sora_request_launch(struct request *request, struct client *client) {
   sora_list_append(&client->live, request);
   client->counts.requests++;
   client->counts.in_flight++;
-  if (request->handle != NULL)
+  if (request->handle == NULL)
+    end_without_memory(request);
+  else if (sora_client_may_start(client) ||
+           !sora_timers_add(&client->timers, &request->timer, sora_now()))
     start_attempt(request);
   else
-    end_without_memory(request);
+    request->state = REQUEST_PAUSED;
 }

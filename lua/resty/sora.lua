@@ -25,7 +25,7 @@ local TICK = 0.001           -- the shortest sleep that nginx knows
 local SHARE = 1 / 16         -- of the quiet so far, for which a pump without a bell sleeps …
 local LONGEST_PAUSE = 0.02   -- … at most
 local FOREVER = 86400 * 7
-local BATCH = 64             -- answers delivered before other events of the worker have their turn
+local BATCH = 32             -- answers delivered before other events of the worker have their turn
 local MOST_KEPT = 1024       -- semaphores kept for the next to wait
 
 --- Phases of nginx in which a light thread may yield.
