@@ -13,6 +13,7 @@ local measure = require "spec.bench.measure"
 
 local BASELINE = "spec/bench/instructions.txt"
 local GROWTH = 1.05
+local COUNTED = 100 -- of each path
 
 local LUA = arg[-1]
 
@@ -53,18 +54,19 @@ local DECODE = [[
   collectgarbage "stop"
   core.decode(text)
   core.stat "."
-  for _ = 1, 200 do core.decode(text) end
+  for _ = 1, 100 do core.decode(text) end
   core.stat "."]]
 
 local function step(server, kind, others, url)
-  return ("%s spec/bench/step.lua %s %d 200 %s %s"):format(LUA, kind, others, url, server.ca_file)
+  return ("%s spec/bench/step.lua %s %d %d %s %s"):format(LUA, kind, others, COUNTED, url,
+    server.ca_file)
 end
 
 local function count_all()
   local server = require("spec.bench.server").start()
   local counted = {}
   local function add(name, command, ours_alone)
-    local counts = assert(measure.between_marks(command, 200), "cannot count: " .. name)
+    local counts = assert(measure.between_marks(command, COUNTED), "cannot count: " .. name)
     if not ours_alone then counted[#counted + 1] = { name = name, count = counts.all } end
     counted[#counted + 1] = { name = name .. ", in core.so", count = counts["core.so"] }
   end

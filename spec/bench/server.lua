@@ -8,7 +8,8 @@
 --   server.ca_file            what signed its certificate
 --
 -- With HTTP/2 and with plain HTTP/1.1 at `slow_http` an id that begins with "hold_" is not answered
--- for an hour, one that begins with "busy_" is asked to come again in 100 s.
+-- for an hour, one that begins with "late_" after 10 ms, one that begins with "busy_" is asked to
+-- come again in 100 s.
 
 local name = require "openssl.x509.name"
 local nginx = require "spec.support.nginx"
@@ -63,6 +64,7 @@ local ANSWER = [[
 local HOLD = [[access_by_lua_block {
     local id = ngx.var.arg_id
     if id:find("hold_", 1, true) then ngx.sleep(3600) end
+    if id:find("late_", 1, true) then ngx.sleep(0.01) end
     if id:find("busy_", 1, true) then
       ngx.header["Retry-After"] = "100"
       ngx.exit(429)
