@@ -293,8 +293,9 @@ void sora_client_free(struct client *client) {
   sora_url_free_base(&client->base);
   sora_headers_free(client->headers);
   client->headers = NULL;
-  wipe(&own->api_key), wipe(&own->base_url), wipe(&own->forwarded_host);
-  wipe(&own->ca_file), wipe(&own->proxy), wipe(&own->user_agent);
+#define X(name) wipe(&own->name);
+  SETTINGS_STRINGS(X)
+#undef X
   while (client->finished.first != NULL) {
     struct request *request = client->finished.first;
     sora_request_claim(request);

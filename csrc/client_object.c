@@ -50,13 +50,12 @@ static void configure(lua_State *L, struct client *client, int values, int level
     lua_setfield(L, values, i == 0 ? "headers" : "null");
   }
   *own = given;
-  own->api_key = own->base_url = own->forwarded_host = NULL;
-  own->ca_file = own->proxy = own->user_agent = NULL;
-  own_string(L, &own->api_key, given.api_key);
-  own_string(L, &own->forwarded_host, given.forwarded_host);
-  own_string(L, &own->ca_file, given.ca_file);
-  own_string(L, &own->proxy, given.proxy);
-  own_string(L, &own->user_agent, given.user_agent);
+#define X(name) own->name = NULL; /* all of them, before the first copy raises */
+  SETTINGS_STRINGS(X)
+#undef X
+#define X(name) own_string(L, &own->name, given.name);
+  SETTINGS_STRINGS(X)
+#undef X
 }
 
 /* client(opts [, level]): upvalue 1 is the metatable */

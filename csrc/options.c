@@ -203,23 +203,18 @@ static long check_version(lua_State *L, int level, const struct option *option) 
    an `any` value stays on the stack as `field`'s index; returns 1 then, and 0 where the value may
    be popped. */
 static int store(lua_State *L, int level, const struct option *option, struct settings *settings) {
-  void *field = option->field == NOWHERE ? NULL : (char *)settings + option->field;
+  struct settings unused;
+  void *field = option->field == NOWHERE ? (void *)&unused : (char *)settings + option->field;
   switch (option->type) {
-  case TYPE_STRING: {
-    const char *text = check_string(L, level, option);
-    if (field != NULL)
-      *(const char **)field = text;
+  case TYPE_STRING:
+    *(const char **)field = check_string(L, level, option);
     return 0;
-  }
   case TYPE_SECONDS:
-  case TYPE_COUNT: {
-    double number = check_number(L, level, option);
-    if (field != NULL && option->type == TYPE_SECONDS)
-      *(double *)field = number;
-    else if (field != NULL)
-      *(long *)field = (long)number;
+    *(double *)field = check_number(L, level, option);
     return 0;
-  }
+  case TYPE_COUNT:
+    *(long *)field = (long)check_number(L, level, option);
+    return 0;
   case TYPE_VERSION:
     *(long *)field = check_version(L, level, option);
     return 0;

@@ -31,9 +31,20 @@ enum option_effect {
   AFFECTS_HOST = AFFECTS_HEADERS | 16
 };
 
+/* The strings among the settings, of which a client has copies of its own. NULL: none, or the
+   default of libcurl or ours. */
+#define SETTINGS_STRINGS(X)                                                                        \
+  X(api_key)                                                                                       \
+  X(base_url)                                                                                      \
+  X(forwarded_host)                                                                                \
+  X(ca_file)                                                                                       \
+  X(proxy)                                                                                         \
+  X(user_agent)
+
 struct settings {
-  const char *api_key, *base_url, *forwarded_host;  /* NULL: none */
-  const char *ca_file, *proxy, *user_agent;         /* NULL: libcurl's or our default */
+#define X(name) const char *name;
+  SETTINGS_STRINGS(X)
+#undef X
   double request_timeout, connect_timeout, timeout; /* seconds; timeout 0: none */
   long retries, max_depth, max_body, max_connections,
       http_version; /* the last: CURL_HTTP_VERSION_… */
