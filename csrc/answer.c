@@ -191,11 +191,21 @@ static struct json_options decoder_options(lua_State *L, const struct request *r
   return options;
 }
 
+/* Whether the table at `index` has a status: "" and the value at `null` (0: there is none) are as
+   good as none. */
+static int has_status(lua_State *L, int index, int null) {
+  int found = get(L, index, "status") == LUA_TSTRING ? lua_rawlen(L, -1) > 0 : !lua_isnil(L, -1);
+  if (null != 0 && lua_rawequal(L, -1, null))
+    found = 0;
+  lua_pop(L, 1);
+  return found;
+}
+
 /* Replaces the envelope on top of the stack by the task in it, where it is one: no `status`, but a
    string at data.status. */
-static void open_envelope(lua_State *L) {
+static void open_envelope(lua_State *L, int null) {
   int top = lua_gettop(L);
-  if (get(L, top, "status") == LUA_TNIL && get(L, top, "data") == LUA_TTABLE) {
+  if (!has_status(L, top, null) && get(L, top, "data") == LUA_TTABLE) {
     int data = lua_gettop(L);
     if (get(L, data, "status") == LUA_TSTRING) {
       lua_pushvalue(L, data);
@@ -203,12 +213,6 @@ static void open_envelope(lua_State *L) {
     }
   }
   lua_settop(L, top);
-}
-
-static int has_status(lua_State *L, int index) {
-  int found = get(L, index, "status") != LUA_TNIL;
-  lua_pop(L, 1);
-  return found;
 }
 
 /* {"code":"success","data":null}: an envelope that has nothing in it */
@@ -225,12 +229,13 @@ static int is_empty_envelope(lua_State *L, int index) {
   return empty;
 }
 
-/* Pushes the task that the decoded answer on top of the stack is, or what it says instead. */
-static int push_task(lua_State *L, struct failure *failure) {
+/* Pushes the task that the decoded answer on top of the stack is, or what it says instead. `null` is
+   the stack index of what its nulls became, or 0. */
+static int push_task(lua_State *L, struct failure *failure, int null) {
   struct complaint complaint;
-  open_envelope(L);
+  open_envelope(L, null);
   int top = lua_gettop(L);
-  if (!has_status(L, top)) {
+  if (!has_status(L, top, null)) {
     if (find_complaint(L, top, &complaint)) {
       failure->retryable = !code_is_final(L, complaint.code);
       return push_api_error(L, failure, &complaint);
@@ -275,7 +280,7 @@ static int push_success(lua_State *L, const struct request *request, struct fail
   if (!sora_json_decode(L, decoder, body->data ? body->data : "", body->length, options, &error))
     return push_undecodable(L, failure, request, &error);
   if (body->data[strspn(body->data, " \t\r\n")] == '{')
-    return push_task(L, failure);
+    return push_task(L, failure, options->null_index);
   failure->kind = ERROR_decode;
   failure->message = "the answer is not a JSON object";
   failure->retryable = 1;

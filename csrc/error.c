@@ -45,7 +45,7 @@ void sora_push_redacted(lua_State *L, const char *text, size_t length, const cha
   size_t written = 0;
   for (size_t i = 0, skip; i < length; i += skip) {
     unsigned char byte = (unsigned char)text[i];
-    if (written >= most && (byte & 0xC0) != 0x80)
+    if (written >= most + 3 || (written >= most && (byte & 0xC0) != 0x80))
       break;
     if ((skip = secret_length(text + i, length - i, secret, size)) != 0) {
       luaL_addstring(&buffer, "***");

@@ -61,7 +61,7 @@ void sora_error_push(lua_State *L, const struct failure *failure);
 void sora_error_make(lua_State *L, const char *secret);
 
 /* Pushes `text` without `secret` (NULL: none) and without what follows the `?` of a URL, control
-   characters as blanks, at most `most` bytes of whole UTF-8 characters. */
+   characters as blanks, about `most` bytes: up to the end of a UTF-8 character or of "?***". */
 void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
                         size_t most);
 

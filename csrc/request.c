@@ -203,6 +203,7 @@ static double pause_before_next(struct request *request) {
 
 static void end(struct request *request) {
   struct client *client = request->client;
+  sora_timers_remove(&client->timers, &request->timer);
   if (request->handle != NULL)
     sora_handle_release(client, request->handle);
   request->handle = NULL;
@@ -321,7 +322,6 @@ static void stop(struct request *request, enum error_kind kind, const char *why)
     curl_multi_remove_handle(request->client->multi, request->handle->easy);
   else if (request->state != REQUEST_PAUSED)
     return;
-  sora_timers_remove(&request->client->timers, &request->timer);
   sora_request_refuse(request, kind, why);
   request->retryable = 0;
   request->status = 0;

@@ -103,6 +103,28 @@ describe("an answer", function()
     end
   end)
 
+  it("whose status is null or empty is an error where it complains, nulls kept or not", function()
+    for _, status in ipairs { "null", '""' } do
+      for _, null in ipairs { false, sora.null } do
+        local id = service:id()
+        service:script(id, { { step = "body",
+          text = ('{"status":%s,"error":{"message":"upstream busy"}}'):format(status) } })
+        local task, err = client:query(id, { null = null or nil })
+        assert.is_nil(task)
+        assert.are.equal("api", err.kind)
+        assert.are.equal("upstream busy", err.message)
+      end
+    end
+  end)
+
+  it("that is no text leaves a bounded body in its error", function()
+    local id = service:id()
+    service:script(id, { { step = "body", text = ("\128"):rep(20000) } })
+    local _, err = client:query(id)
+    assert.are.equal("decode", err.kind)
+    assert.is_true(#err.body <= 1024 + 8)
+  end)
+
   it("may be as deep and as large as the options allow", function()
     assert.is_truthy(client:query(service:id "deep;levels=600", { max_depth = 602 }))
     local _, err = client:query(service:id "big;size=100000", { max_body = 99999 })
