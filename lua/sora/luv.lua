@@ -6,22 +6,20 @@
 -- callback(err, tasks, errs), where `err` is only what a callback of the caller's raised.
 --
 -- Resumed coroutines and callbacks run from vim.schedule in Neovim, so that they may use its API.
--- The loop watches a client's own descriptor, and only while the client has something in flight:
--- libuv aborts the process when a descriptor that it watches is closed, and a watched one keeps the
--- loop from ending. See inbox.lua for what a driver has to offer.
+-- A client is watched only while it has something in flight: libuv aborts the process when a
+-- descriptor that it watches is closed, and a watched one keeps the loop from ending. See inbox.lua
+-- for what a driver has to offer.
 
 local core = require "sora.core"
 local host = require "sora.host"
 local inboxes = require "sora.inbox"
+local loop = require "sora.luv_loop"
 
 local nvim = rawget(_G, "vim")
-local uv = nvim and (nvim.uv or nvim.loop) or require "luv"
 local running, yield = coroutine.running, coroutine.yield
 local unpack = table.unpack or unpack
 
-local SLICE = 0.002  -- seconds for which coroutines are resumed before the loop has its turn again
-local PERIOD = 5     -- milliseconds between two looks at a client that has no descriptor to watch
-local LONGEST = 1e12 -- milliseconds
+local SLICE = 0.002 -- seconds for which coroutines are resumed before the loop has its turn again
 
 ---@type sora.driver
 local M = { now = core.now }
@@ -32,8 +30,6 @@ local handles = setmetatable({}, { __mode = "k" }) -- coroutine -> its sora.hand
 local ready = { head = 1, tail = 0 } -- inboxes whose owners are to be resumed
 local kicked = false -- they will be, in the loop's next turn
 local fresh = {}   -- set of the clients that were given something to do, which is sent then
-local stopped = {} -- handles of the loop that are to be closed then
-local idle         -- the handle that is active until then
 
 --- What a call with a callback, or `spawn`, returns.
 ---@class sora.handle
@@ -54,61 +50,20 @@ function M.report(message)
   end
 end
 
--- Handles of the loop
+-- Turns of the loop
 
 local run_soon, look
 
-local function on_turn()
-  idle:stop()
+loop.on_turn(function()
   if kicked then run_soon() end
   for client in pairs(fresh) do
     fresh[client] = nil
     look(client)
   end
-  for i = 1, #stopped do stopped[i]:close() end
-  stopped = {}
-end
-
---- Sees to it that on_turn is called in the loop's next turn.
-local function next_turn()
-  idle = idle or uv.new_idle()
-  idle:start(on_turn)
-end
-
---- Stops a handle, and has it closed in the loop's next turn: luv crashes when a program ends that
--- has closed one and not run the loop since. To close one that watched a descriptor takes the
--- number of that out of libuv's epoll set. A new client may have got the number by then, but libuv
--- puts it into the set only after the idle handles had their turn.
-local function discard(handle)
-  if not handle then return end
-  handle:stop()
-  stopped[#stopped + 1] = handle
-  next_turn()
-end
-
---- A timer that wakes the inbox.
-local function set_alarm(inbox, seconds)
-  local timer = uv.new_timer()
-  uv.update_time() -- else the time that this turn of the loop has taken would count
-  timer:start(math.ceil(math.min(seconds * 1000, LONGEST)), 0, function() M.wake(inbox) end)
-  return timer
-end
-
---- Has the loop call `fn` at each event of the client's.
-local function watch(client, fn)
-  local fd = client:pollfd()
-  local handle = fd and uv.new_poll(fd)
-  if handle then
-    handle:start("r", fn)
-  else
-    handle = uv.new_timer()
-    handle:start(0, PERIOD, fn)
-  end
-  return handle
-end
+end)
 
 local function unwatch(client)
-  discard(watches[client])
+  loop.discard(watches[client])
   watches[client] = nil
 end
 
@@ -123,7 +78,7 @@ end
 local function kick()
   if kicked then return end
   kicked = true
-  next_turn()
+  loop.turn()
 end
 
 local function make_ready(inbox)
@@ -151,7 +106,7 @@ end
 
 --- Takes a coroutine off the inbox that it is parked on.
 local function unpark(inbox)
-  discard(inbox.timer)
+  loop.discard(inbox.timer)
   inbox.timer, inbox.woken, parked[inbox] = nil, nil, nil
 end
 
@@ -203,9 +158,9 @@ function look(client)
 end
 
 function M.attach(client)
-  watches[client] = watches[client] or watch(client, function() look(client) end)
+  watches[client] = watches[client] or loop.watch(client, function() look(client) end)
   fresh[client] = true
-  next_turn()
+  loop.turn()
 end
 
 function M.wake(inbox)
@@ -230,7 +185,7 @@ function M.park(inbox, seconds)
   local over = inbox.woken or inbox.cancelled and next(inbox.pending) == nil
   if not over then
     parked[inbox] = co
-    inbox.timer = seconds and set_alarm(inbox, seconds)
+    inbox.timer = seconds and loop.alarm(seconds, function() M.wake(inbox) end)
     yield()
   end
   unpark(inbox)

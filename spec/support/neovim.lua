@@ -40,7 +40,7 @@ end
 
 --- Runs code to its end.
 ---@param code string
----@param options table|nil  env: table of variables; arguments: of the command line, before the code
+---@param options table|nil  env: table of variables
 ---@return table result  code, out, err
 function M.run(code, options)
   options = options or {}
@@ -53,8 +53,8 @@ function M.run(code, options)
     env["XDG_" .. name] = folder .. "/" .. name
   end
   for name, value in pairs(options.env or {}) do env[name] = value end
-  local command = "nvim --headless -u NONE -i NONE -n " .. (options.arguments or "")
-    .. " -c " .. program.quote("luafile " .. folder .. "/code.lua")
+  local command = "nvim --headless -u NONE -i NONE -n -c "
+    .. program.quote("luafile " .. folder .. "/code.lua")
   local result = program.run(command, { env = env })
   os.execute("rm -rf " .. program.quote(folder))
   return result
