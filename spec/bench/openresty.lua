@@ -28,7 +28,8 @@ local folder = output_of("mktemp -d"):gsub("\n", "")
 
 local function make_certificate()
   output_of(([[cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem \
-    -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost 2>/dev/null]]):format(folder))
+    -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost 2>/dev/null]])
+    :format(folder))
 end
 
 local UPSTREAM = [[
@@ -121,12 +122,13 @@ local function read_wrk(output)
 end
 
 local function measure(server, worker, path, connections)
-  local command = ("wrk -t1 -c%d -d%d --latency %s%s"):format(connections, SECONDS, server.url, path)
+  local command = ("wrk -t1 -c%d -d%d --latency %s%s")
+    :format(connections, SECONDS, server.url, path)
   local beside = ("wrk -t1 -c1 -d%d --latency -s %s/slowly.lua %s/ping"):format(SECONDS, folder,
     server.url)
   local before = cpu(worker)
-  local outputs = output_of(("%s >%s/ping.out & %s; wait; echo =====; cat %s/ping.out"):format(beside,
-    folder, command, folder))
+  local outputs = output_of(("%s >%s/ping.out & %s; wait; echo =====; cat %s/ping.out")
+    :format(beside, folder, command, folder))
   local load, ping = outputs:match("^(.*)=====(.*)$")
   local result = read_wrk(load)
   result.cpu = (cpu(worker) - before) / result.count * 1e6
