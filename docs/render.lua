@@ -8,6 +8,7 @@ local annotations = require "sora.annotations"
 
 local folder = table.remove(arg, 1)
 
+--- The text of a file; nil of a folder.
 local function read(name)
   local file = assert(io.open(name, "rb"))
   local text = file:read "*a"
@@ -71,6 +72,7 @@ local function section(entry)
   if entry.kind == "function" then title = annotations.signature(entry) end
   local anchor = entry.kind == "function" and entry.name .. "()" or entry.name
   return ('\n<a id="%s"></a>\n\n### `%s`\n\n%s\n'):format(anchor, title, entry.text)
+    .. (entry.type and entry.type ~= "" and "\n" .. linked(entry.type) .. "\n" or "")
     .. rows("argument", entry.params) .. rows("returns", entry.returns)
     .. rows("field", entry.fields) .. values(entry.values) .. inherited(entry)
 end
@@ -111,13 +113,16 @@ for _, page in ipairs(pages) do
 end
 local navigation = table.concat(links, " · ") .. "\n\n"
 
---- Leads links to pages to what they become, and others to a copy of the file.
+--- Leads links to pages to what they become, and others to a copy of the file; a link to a folder
+-- becomes its text.
 local function relink(page)
   local here = page.path:match "^.*/" or ""
-  return page.text:gsub("%]%(([^)#:]+)%)", function(target)
-    if is_page[base(target)] then return "](" .. rendered(target) .. ")" end
-    write(base(target), read((here .. target):gsub("[^/]+/%.%./", "")))
-    return "](" .. base(target) .. ")"
+  return page.text:gsub("(%b[])%(([^)#:]+)%)", function(text, target)
+    if is_page[base(target)] then return ("%s(%s)"):format(text, rendered(target)) end
+    local content = read((here .. target):gsub("[^/]+/%.%./", ""))
+    if not content then return text:sub(2, -2) end
+    write(base(target), content)
+    return ("%s(%s)"):format(text, base(target))
   end)
 end
 

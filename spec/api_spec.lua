@@ -1,5 +1,5 @@
--- The annotations in api.lua and types.lua against what there is: nothing public is undocumented,
--- and nothing documented is gone.
+-- The annotations in api.lua, types.lua and hosts.lua against what there is: nothing public is
+-- undocumented, and nothing documented is gone.
 
 local annotations = require "sora.annotations"
 local core = require "sora.core"
@@ -93,6 +93,20 @@ describe("the annotations of the public interface", function()
       assert.is_truthy(guide:find("client:" .. name, 1, true), name)
     end
     assert.are.same(keys(core.methods), documented)
+  end)
+
+  it("document what the modules of hosts have and lack beside that, and nothing else", function()
+    for _, name in ipairs { "luv", "cqueues" } do
+      local expected = keys(sora)
+      for _, field in ipairs(annotations.entry("sora." .. name, true).fields) do
+        expected[field.name] = field.type ~= "nil" or nil
+      end
+      for called in pairs(functions(name .. "%.")) do
+        expected[called] = true
+      end
+      assert.are.same(expected, keys(require("sora." .. name)))
+    end
+    assert.are.same({ cancel = true }, functions("handle:"))
   end)
 
   it("document every option where it may be given, and no other", function()

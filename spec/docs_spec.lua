@@ -66,3 +66,21 @@ describe("what make docs gives to pandoc", function()
     end
   end)
 end)
+
+describe("the map of the sources", function()
+  it("names every file, and no other", function()
+    local expected, named = {}, {}
+    local listing = assert(io.popen(
+      "cd csrc && ls *.c compat.h; cd ../lua/sora && ls *.lua ../resty/*"))
+    for file in listing:lines() do
+      expected[file] = true
+    end
+    listing:close()
+    for row in read("docs/architecture.md"):gmatch("\n(| `[^|]*)|") do
+      for file in row:gmatch("`([^`]+%.%l+)`") do
+        named[file] = true
+      end
+    end
+    assert.are.same(expected, named)
+  end)
+end)

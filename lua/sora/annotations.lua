@@ -1,10 +1,11 @@
---- The annotations in api.lua and types.lua, read as text: what `sora.help` and `make docs` render.
+--- The annotations in api.lua, types.lua and hosts.lua, read as text: what `sora.help` and
+-- `make docs` render.
 --
 -- Understands as much of LuaLS's annotations as these use, and knows nothing of what they say.
 
 local M = {}
 
-local SOURCES = { "sora.api", "sora.types" }
+local SOURCES = { "sora.api", "sora.types", "sora.hosts" }
 
 --- The file of a module, found as `require` would.
 local function find(name)
@@ -42,7 +43,10 @@ local TAGS = {
       table.insert(entry.parents, parent)
     end
   end,
-  alias = function(entry, text) entry.kind, entry.name = "alias", text end,
+  alias = function(entry, text)
+    entry.kind = "alias"
+    entry.name, entry.type = text:match "^(%S+) ?(.*)$"
+  end,
 }
 
 local function new_entry()
@@ -60,6 +64,7 @@ end
 ---@field fields table[]  name, optional, type, text
 ---@field parents string[]  the classes whose fields it has as well
 ---@field values table[]  of an alias: name, text
+---@field type string?  of an alias: what it stands for, "" for the values
 
 local function finish(entry, list, section, code)
   local name, arguments = code:match "^function ([%w_.:]+)%((.-)%)"

@@ -1,4 +1,4 @@
---- `sora.help`: pages for the REPL, made from the annotations in api.lua and types.lua.
+--- `sora.help`: pages for the REPL, made from the annotations.
 
 local annotations = require "sora.annotations"
 
@@ -49,6 +49,7 @@ end
 --- What a class or an alias holds; with `inherited`, also what it has from others.
 local function class_page(entry, inherited)
   local parts = { wrap(entry.text, "", "") }
+  if entry.type and entry.type ~= "" then parts[#parts + 1] = wrap(entry.type, "  ", "    ") end
   local rows = rows_of(entry.fields)
   for _, value in ipairs(entry.values) do rows[#rows + 1] = { value.name, value.text } end
   if #rows > 0 then parts[#parts + 1] = columns(rows) end
@@ -130,7 +131,7 @@ function M.page(topic)
   local entry = annotations.entry("sora." .. name) or annotations.entry(name)
   if not entry then return item_page(name) end
   local page = entry.kind == "function" and function_page(entry) or class_page(entry, true)
-  local methods = list_functions("^" .. name .. ":")
+  local methods = list_functions("^" .. name .. "[.:]")
   return methods == "" and page or page .. "\n\n" .. methods
 end
 
