@@ -89,7 +89,8 @@ local function follow(driver, client, inbox, poller, policy, opts, until_change)
   return nil, value, true
 end
 
---- The rules of a call, with errors that keep the client's key to themselves: a service may quote it.
+--- The rules of a call, with errors that keep the client's key to themselves: a service may quote
+-- it.
 ---@return sora.rules
 function M.rules(policy, client)
   return pollers.rules(policy, function(spec) return core.error(spec, client) end)
