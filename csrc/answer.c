@@ -229,8 +229,8 @@ static int is_empty_envelope(lua_State *L, int index) {
   return empty;
 }
 
-/* Pushes the task that the decoded answer on top of the stack is, or what it says instead. `null` is
-   the stack index of what its nulls became, or 0. */
+/* Pushes the task that the decoded answer on top of the stack is, or what it says instead. `null`
+   is the stack index of what its nulls became, or 0. */
 static int push_task(lua_State *L, struct failure *failure, int null) {
   struct complaint complaint;
   open_envelope(L, null);

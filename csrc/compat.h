@@ -40,7 +40,65 @@ static inline lua_State *compat_mainthread(lua_State *L) {
   return main != NULL ? main : L;
 }
 
+/* Loaded by another Lua, the module itself has to say so, not the dynamic linker: the functions
+   that not every Lua has are weak, and none of them is called before luaL_checkversion has found
+   one. */
+#ifdef __ELF__
 #if LUA_VERSION_NUM < 502
+#pragma weak luaL_prepbuffer
+#pragma weak lua_call
+#pragma weak lua_getfenv
+#pragma weak lua_insert
+#pragma weak lua_newuserdata
+#pragma weak lua_objlen
+#pragma weak lua_pcall
+#pragma weak lua_remove
+#pragma weak lua_replace
+#pragma weak lua_setfenv
+#pragma weak lua_tonumber
+#pragma weak lua_yield
+#else
+#pragma weak luaL_checkversion_
+#pragma weak luaL_prepbuffsize
+#pragma weak luaL_setfuncs
+#pragma weak luaL_setmetatable
+#pragma weak lua_absindex
+#pragma weak lua_callk
+#pragma weak lua_copy
+#pragma weak lua_getglobal
+#pragma weak lua_pcallk
+#pragma weak lua_rawlen
+#pragma weak lua_rotate
+#pragma weak lua_tonumberx
+#pragma weak lua_yieldk
+#if LUA_VERSION_NUM < 504
+#pragma weak lua_getuservalue
+#pragma weak lua_newuserdata
+#pragma weak lua_setuservalue
+#else
+#pragma weak lua_getiuservalue
+#pragma weak lua_newuserdatauv
+#pragma weak lua_setiuservalue
+#endif
+#endif
+#define COMPAT_CHECK_PRESENT(L, name)                                                              \
+  ((void)((name) != NULL ||                                                                        \
+          luaL_error((L), "built for " LUA_VERSION ", loaded by another version")))
+#else
+#define COMPAT_CHECK_PRESENT(L, name) ((void)0)
+#endif
+
+#if LUA_VERSION_NUM >= 502
+
+static inline void compat_checkversion(lua_State *L) {
+  COMPAT_CHECK_PRESENT(L, luaL_checkversion_);
+  luaL_checkversion(L);
+}
+
+#undef luaL_checkversion
+#define luaL_checkversion compat_checkversion
+
+#else
 
 #define compat_rawlen(L, index) lua_objlen((L), (index))
 
@@ -79,6 +137,7 @@ static inline void compat_setmetatable(lua_State *L, const char *name) {
 
 /* A library of 5.1 cannot ask the interpreter for its number; its name has to do. */
 static inline void compat_checkversion(lua_State *L) {
+  COMPAT_CHECK_PRESENT(L, lua_pcall);
   lua_getglobal(L, "_VERSION");
   if (!lua_isstring(L, -1) || strcmp(lua_tostring(L, -1), LUA_VERSION) != 0)
     luaL_error(L, "built for " LUA_VERSION ", loaded by another version");

@@ -33,6 +33,22 @@ describe("the built module", function()
     assert.are.same({ "luaopen_sora_core" }, { symbols:match("^%x+ %a ([^\n]+)\n$") })
   end)
 
+  it("says so when another Lua loads it", function()
+    local script = ("print(pcall(package.loadlib('%s', 'luaopen_sora_core') or error))")
+      :format(core_path())
+    local loaders = 0
+    for _, other in ipairs { "lua5.1", "lua5.3", "lua5.4" } do
+      local abi = output_of(other .. [[ -e 'io.write(_VERSION)' 2>/dev/null]])
+      if abi ~= "" and abi ~= _VERSION then
+        loaders = loaders + 1
+        local said = output_of(('cd / && %s -e "%s" 2>&1'):format(other, script))
+        assert.matches("^false\t.*version", said)
+        assert.is_nil(said:find("symbol", 1, true))
+      end
+    end
+    if loaders == 0 then pending("no other Lua is installed") end
+  end)
+
   it("is not linked with a Lua of its own", function()
     assert.is_nil(output_of("ldd '" .. core_path() .. "'"):match("liblua%S*"))
   end)
