@@ -212,12 +212,23 @@ build/fuzz/decode: spec/fuzz/decode.c $(fuzz_sources) $(wildcard csrc/*.h)
 	$(fuzz_compile) -o $@ spec/fuzz/decode.c build/fuzz/portable_scan.o $(fuzz_sources) \
 	  $(shell $(PKG_CONFIG) --libs $(lua_pc)) -pthread
 
-## fuzz: fuzz the decoder for SECONDS (60) with clang's libFuzzer
+# All of the module: what is not looked at takes part.
+build/fuzz/headers build/fuzz/options: build/fuzz/%: spec/fuzz/%.c $(sources) $(wildcard csrc/*.h)
+	@mkdir -p $(@D)
+	$(fuzz_compile) -D_GNU_SOURCE $(CURL_CFLAGS) -o $@ $< $(sources) \
+	  $(shell $(PKG_CONFIG) --libs $(lua_pc)) $(CURL_LIBS) -pthread
+
+fuzz_limits = -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
+  -artifact_prefix=build/fuzz/
+
+## fuzz: fuzz the decoder, an answer's headers and option tables, each for SECONDS (60)
 .PHONY: fuzz
-fuzz: build/fuzz/decode
+fuzz: build/fuzz/decode build/fuzz/headers build/fuzz/options
 	@$(LUA) spec/fuzz/seeds.lua build/fuzz/corpus
-	build/fuzz/decode -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
-	  -dict=spec/fuzz/json.dict -artifact_prefix=build/fuzz/ build/fuzz/corpus
+	build/fuzz/decode $(fuzz_limits) -dict=spec/fuzz/json.dict build/fuzz/corpus
+	@mkdir -p build/fuzz/corpus-headers build/fuzz/corpus-options
+	build/fuzz/headers $(fuzz_limits) build/fuzz/corpus-headers spec/fuzz/headers
+	build/fuzz/options $(fuzz_limits) build/fuzz/corpus-options spec/fuzz/options
 
 pages = README.md $(wildcard docs/*.md) examples/repl.md CHANGELOG.md
 html = pandoc --from gfm --to html5 --standalone --toc --variable maxwidth=60em
@@ -233,6 +244,62 @@ docs:
 	  rm "$$page" || exit 1; \
 	done
 	@echo build/docs/index.html
+
+# What runs beneath an interpreter that is not built for it: the specs that stay in one process.
+checked_specs = $(addprefix spec/,$(addsuffix _spec.lua,core client request answer options error \
+  json number secrets faults))
+# The interpreter leaves frames by longjmp, which AddressSanitizer's view of the stack cannot follow.
+asan = SANITIZE=address,undefined CFLAGS="-O1 -g --param asan-stack=0"
+runtime = $(shell $(CC) -print-file-name=lib$1.so)
+
+## test-asan: run specs with the module under AddressSanitizer, LeakSanitizer and UBSan
+.PHONY: test-asan
+test-asan: $(BUILD)/support/not_inherited.so
+	@$(MAKE) -s LUA=$(LUA) $(asan) build
+	@eval "$$($(MAKE) -s env LUA=$(LUA) $(asan))"; \
+	LSAN_OPTIONS=suppressions=spec/support/lsan.supp ASAN_OPTIONS=verify_asan_link_order=0 \
+	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	LD_PRELOAD="$(call runtime,asan) $(call runtime,ubsan) $(CURDIR)/$<" \
+	  $(LUA) /usr/bin/busted $(checked_specs)
+
+## test-tsan: eight Lua states on eight threads under ThreadSanitizer
+.PHONY: test-tsan
+test-tsan:
+	@$(MAKE) -s LUA=$(LUA) SANITIZE=thread build support
+	@eval "$$($(MAKE) -s env LUA=$(LUA) SANITIZE=thread)"; \
+	TSAN_OPTIONS=suppressions=spec/support/tsan.supp $(LUA) spec/support/threads_check.lua \
+	  build/$(notdir $(LUA))-thread/support/threads
+
+## test-valgrind: run the specs of the core under valgrind
+.PHONY: test-valgrind
+test-valgrind: build
+	@eval "$$($(MAKE) -s env)"; valgrind -q --error-exitcode=1 $(LUA) /usr/bin/busted \
+	  $(addprefix spec/,$(addsuffix _spec.lua,core options json))
+
+## test-gc: run SPECS with a collector that never rests
+.PHONY: test-gc
+test-gc: build
+	@eval "$$($(MAKE) -s env)"; $(LUA) /usr/bin/busted --helper=spec/support/greedy.lua \
+	  --exclude-pattern=torture $(SPECS)
+
+# gcc's analyzer does not know that sora_misuse, like lua_error, never returns.
+## analyze: gcc's analyzer, clang-tidy and cppcheck, which have to be quiet
+.PHONY: analyze
+analyze:
+	@for file in $(sources); do \
+	  $(compile) -fanalyzer -Wno-analyzer-null-dereference -Werror -c -o /dev/null $$file && \
+	  clang-tidy --quiet $$file -- -std=c11 -D_GNU_SOURCE $(lua_cflags) $(CURL_CFLAGS) 2>/dev/null \
+	    || exit 1; \
+	done
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+	  --suppress=toomanyconfigs csrc
+
+QUERIES = 1000000
+WAITS = 100000
+## soak: QUERIES (1000000) and WAITS (100000) against the stand-in service with 2 % faults
+.PHONY: soak
+soak: build
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/support/soak.lua $(QUERIES) $(WAITS)
 
 ## install: install below DESTDIR and PREFIX (/usr/local) or into INST_LUADIR and INST_LIBDIR
 .PHONY: install
