@@ -1,8 +1,10 @@
 -- Runs what the README and the guides show: the Lua of each page, as one program, against the
 -- stand-in service; the shell lines as far as they change nothing on the machine.
 --
--- A block whose fence says more than its language (```lua former) is not run.
+-- A block whose fence says more than its language (```lua former) is not run. The page on Neovim
+-- runs inside it, which loads the module of LuaJIT.
 
+local neovim = require "spec.support.neovim"
 local program = require "spec.support.program"
 local standin = require "spec.support.standin"
 
@@ -33,6 +35,15 @@ local function pages()
   listing:close()
   return names
 end
+
+-- What follows the blocks of NEOVIM: they have come to their end when the video is there.
+local NEOVIM = "docs/neovim.md"
+local AT_THE_END = [[
+sora.spawn(function()
+  while not vim.loop.fs_stat "video.mp4" do sora.sleep(0.02) end
+  finish()
+end)
+]]
 
 -- The blocks of a language, joined. Lines stay where they are on the page.
 local function code(text, language)
@@ -82,7 +93,16 @@ describe("the documentation", function()
   for _, page in ipairs(pages()) do
     local text = read(page)
     local lua = code(text, "lua")
-    if lua then
+    if lua and page == NEOVIM and rawget(_G, "jit") and neovim.found() then
+      it("of " .. page .. " runs", function()
+        prepare(lua)
+        local result = neovim.run(("vim.cmd %q "):format("cd " .. folder) .. lua .. AT_THE_END, {
+          env = { SORA_API_KEY = "sk-docs", SORA_BASE_URL = service.http_url },
+        })
+        assert.are.equal("", result.err)
+        assert.are.equal(0, result.code, result.out)
+      end)
+    elseif lua and page ~= NEOVIM then
       it("of " .. page .. " runs", function()
         prepare(lua)
         local name = folder .. "/" .. page:match("[^/]+$")

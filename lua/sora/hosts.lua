@@ -21,9 +21,9 @@
 ---@field spawn nil  use controller:wrap
 ---@field sleep nil  use cqueues.sleep
 
----`require "sora.luv"`: sora in Neovim, and in programs on luv. Inside a coroutine a call yields it.
----With a function as the last argument, after the options or in their place, it returns a handle at
----once and the function is called later. The methods of its clients do the same.
+---`require "sora.luv"`: sora in Neovim, and in programs on luv. Inside a coroutine a call yields
+---it. With a function as the last argument, after the options or in their place, it returns a
+---handle at once, and the function is called later. The methods of its clients do the same.
 ---@class sora.luv: sora
 ---@field run nil  the loop is the host's
 local luv = {}
