@@ -100,17 +100,21 @@ void sora_client_check_plain(lua_State *L, int level, const struct base_url *bas
 
 /* ---- the userdata ---- */
 
-struct client *sora_client_check_any(lua_State *L, int index) {
-  struct client *client = lua_touserdata(L, index);
+static int is_client(lua_State *L, int index) {
   int found = 0;
-  if (client != NULL && lua_getmetatable(L, index)) {
+  if (lua_touserdata(L, index) != NULL && lua_getmetatable(L, index)) {
     luaL_getmetatable(L, CLASSES);
     lua_insert(L, -2);
     lua_rawget(L, -2);
     found = lua_toboolean(L, -1);
     lua_pop(L, 2);
   }
-  if (!found)
+  return found;
+}
+
+struct client *sora_client_check_any(lua_State *L, int index) {
+  struct client *client = lua_touserdata(L, index);
+  if (!is_client(L, index))
     luaL_argerror(L, index, "sora.client expected");
   sora_client_enter(client);
   return client;
@@ -294,6 +298,8 @@ static int close_client(lua_State *L) {
 static int check(lua_State *L) {
   int level = (int)luaL_checkinteger(L, 3);
   lua_settop(L, 2);
+  if (!is_client(L, 1))
+    sora_misuse(L, level, "a method of sora.client was called on a %s", luaL_typename(L, 1));
   sora_client_check(L, 1, level);
   sora_request_check_options(L, 1, 2, level);
   return 0;

@@ -105,6 +105,13 @@ describe("misuse", function()
       check("bad argument #1 to 'wait' (task id ", module.wait, id)
       check("bad argument #1 to 'download' (task id ", module.download, id, "path")
     end
+    for _, url in ipairs { "ftp://example/v.mp4?sig=x", "https://", "https:///v.mp4?sig=x" } do
+      check("bad argument #1 to 'download' (URL must begin ", module.download, url, "path")
+    end
+    for _, name in ipairs { "query_all", "wait_all" } do
+      check("list of task ids expected", module[name], { id = "id" })
+    end
+    check("sora.client was called on a table", client.wait, {}, "id")
     assert.equal(0, client:stats().requests)
     client:close()
     for _, name in ipairs(CALLS) do

@@ -394,6 +394,15 @@ describe("a progress bar's options", function()
     end
   end)
 
+  it("are a table", function()
+    local ok, err = pcall(function()
+      local bar = progress_bar.bind { now = os.time, terminal = function() end } (5)
+      return bar
+    end)
+    assert.is_false(ok)
+    assert.matches("progress_bar_spec.lua:%d+: options must be a table, not a number", err)
+  end)
+
   it("may be left out", function()
     local bar = progress_bar.bind { now = os.time, terminal = function() end } ()
     assert.is_function(bar.on_update)

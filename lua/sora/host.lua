@@ -37,6 +37,9 @@ local function check_ids(call, ids)
     local what = fault(ids[i])
     if what then bad(call, 1, ("at position %d: %s"):format(i, what)) end
   end
+  for key in pairs(ids) do
+    if type(key) ~= "number" then bad(call, 1, "list of task ids expected, got named fields") end
+  end
 end
 
 local function check_download(call, source, path)
@@ -45,6 +48,10 @@ local function check_download(call, source, path)
   end
   local what = type(source) == "string" and fault(source)
   if what then bad(call, 1, what) end
+  if type(source) == "string" and source:find("://", 1, true)
+      and not task.video_url { video_url = source } then
+    bad(call, 1, "URL must begin with http:// or https:// and a host")
+  end
   if type(path) ~= "string" then bad(call, 2, "path of a file expected, got " .. type(path)) end
   if path == "" or path:find "%z" then bad(call, 2, "path of a file expected") end
 end

@@ -23,6 +23,9 @@ local OPTIONS = {
 }
 
 local function check(opts, level)
+  if type(opts) ~= "table" then
+    error(("options must be a table, not a %s"):format(type(opts)), level)
+  end
   for name, value in pairs(opts) do
     local expected = OPTIONS[name]
     if not expected then error(("unknown option '%s'"):format(tostring(name)), level) end
