@@ -16,7 +16,7 @@ local limit, base_url, http_url, ca_file, video, path = tonumber(arg[1]), arg[2]
 local only = arg[7]
 local DEEP = ('{"a":["text \\u00e9\\n",1.5e3,{"b":[]}],"c":'):rep(20) .. "null" .. ("}"):rep(20)
 local KINDS = {} -- of errors that an answer may have when memory is short
-for kind in ("dns connect tls timeout network http api decode io memory cancelled")
+for kind in ("dns connect tls timeout network http api decode too_large io memory cancelled")
   :gmatch "%S+" do
   KINDS[kind] = true
 end
