@@ -49,6 +49,8 @@ static void let_hooks_run(lua_State *L, struct request *request, lua_Hook before
     lua_State *main = compat_mainthread(L);
     if (main == L || lua_gethook(main) == before)
       return;
+    if (before == NULL) /* as the hook itself would, or it would strike a second time */
+      lua_sethook(main, NULL, 0, 0);
     lua_pushliteral(L, "interrupted!");
   }
   if (request != NULL) {
