@@ -231,7 +231,8 @@ fuzz: build/fuzz/decode build/fuzz/headers build/fuzz/options
 	build/fuzz/options $(fuzz_limits) build/fuzz/corpus-options spec/fuzz/options
 
 pages = README.md $(wildcard docs/*.md) examples/repl.md CHANGELOG.md
-html = pandoc --from gfm --to html5 --standalone --toc --variable maxwidth=60em
+html = pandoc --from gfm --to html5 --standalone --toc --css style.css \
+  --include-before-body build/docs/navigation.html
 
 ## docs: render the reference, this README and the guides into build/docs, with pandoc
 .PHONY: docs
@@ -243,6 +244,7 @@ docs:
 	  $(html) --metadata pagetitle="sora: $$(basename "$$page" .md)" -o "$${page%md}html" "$$page" && \
 	  rm "$$page" || exit 1; \
 	done
+	@rm build/docs/navigation.html && cp docs/style.css build/docs
 	@echo build/docs/index.html
 
 # What runs beneath an interpreter that is not built for it: the specs that stay in one process.

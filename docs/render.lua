@@ -1,5 +1,6 @@
 -- Prepares the documentation for pandoc: the reference, from the annotations in lua/sora/, and
--- copies of the pages, whose links lead to what they become. For `make docs`.
+-- copies of the pages, whose links lead to what they become; and the links to all pages. For
+-- `make docs`.
 -- Usage: lua docs/render.lua FOLDER PAGE.md…
 
 package.path = "lua/?.lua;" .. package.path
@@ -109,9 +110,9 @@ table.insert(pages, 2, { path = "reference.md", text = reference() })
 
 local links = {}
 for _, page in ipairs(pages) do
-  links[#links + 1] = ("[%s](%s)"):format(title(page.text), rendered(page.path))
+  links[#links + 1] = ('<a href="%s">%s</a>'):format(rendered(page.path), title(page.text))
 end
-local navigation = table.concat(links, " · ") .. "\n\n"
+write("navigation.html", '<nav class="pages">\n' .. table.concat(links, " ·\n") .. "\n</nav>\n")
 
 --- Leads links to pages to what they become, and others to a copy of the file; a link to a folder
 -- becomes its text.
@@ -127,5 +128,5 @@ local function relink(page)
 end
 
 for _, page in ipairs(pages) do
-  write(rendered(page.path):gsub("html$", "md"), navigation .. relink(page))
+  write(rendered(page.path):gsub("html$", "md"), (relink(page)))
 end

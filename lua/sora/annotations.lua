@@ -71,11 +71,11 @@ local function finish(entry, list, section, code)
   if name then
     entry.kind, entry.name = "function", name
     entry.arguments = arguments
-    for i = #entry.params, 1, -1 do
-      local param = entry.params[i]
+    for _, param in ipairs(entry.params) do
       if param.optional then
-        entry.arguments = entry.arguments:gsub(",? ?" .. param.name .. "$", function(found)
-          return (" [%s]"):format(found):gsub("^ %[([^,])", "[%1")
+        local place = "(,? ?)%f[%w_]" .. param.name .. "%f[^%w_]"
+        entry.arguments = entry.arguments:gsub(place, function(comma)
+          return (comma == "" and "[%s]" or " [, %s]"):format(param.name)
         end)
       end
     end
