@@ -1,4 +1,4 @@
--- The annotations in api.lua, types.lua and hosts.lua against what there is: nothing public is
+-- The annotations in api.lua, types.lua and api_hosts.lua against what there is: nothing public is
 -- undocumented, and nothing documented is gone.
 
 local annotations = require "sora.annotations"

@@ -16,7 +16,8 @@ describe("what make docs gives to pandoc", function()
     os.remove(folder)
     os.execute("mkdir " .. folder)
     result = program.run(("sh -c %s"):format(program.quote(("exec %s docs/render.lua %s README.md "
-      .. "docs/*.md examples/repl.md CHANGELOG.md"):format(program.quote(program.LUA), folder))))
+      .. "docs/*.md examples/repl.md SECURITY.md CHANGELOG.md"):format(program.quote(program.LUA),
+      folder))))
   end)
 
   teardown(function()

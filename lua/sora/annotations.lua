@@ -1,11 +1,11 @@
---- The annotations in api.lua, types.lua and hosts.lua, read as text: what `sora.help` and
+--- The annotations in api.lua, types.lua and api_hosts.lua, read as text: what `sora.help` and
 -- `make docs` render.
 --
 -- Understands as much of LuaLS's annotations as these use, and knows nothing of what they say.
 
 local M = {}
 
-local SOURCES = { "sora.api", "sora.types", "sora.hosts" }
+local SOURCES = { "sora.api", "sora.types", "sora.api_hosts" }
 
 --- The file of a module, found as `require` would.
 local function find(name)

@@ -16,6 +16,16 @@ local running = coroutine.running
 ---@field tail integer
 ---@field cancelled boolean?  the driver was told to end the call that waits here
 
+--- What every host brings: how one waits there, in the flow of control that calls. docs/drivers.md
+-- has a whole one.
+---@class sora.driver
+---@field now fun(): number  monotonic seconds
+---@field park fun(inbox: sora.inbox, seconds: number?)  waits until the inbox is woken or the
+---   time is over
+---@field wake fun(inbox: sora.inbox)  also before its owner parks: that returns at once then
+---@field attach fun(client: sora.client)  sees to it that the client is stepped while it has
+---   requests
+
 ---@param inbox table?  a table that is to become one
 ---@return sora.inbox
 function M.new(inbox)

@@ -18,13 +18,7 @@ local inboxes = require "sora.inbox"
 local running = coroutine.running
 local close = rawget(coroutine, "close") -- Lua 5.4
 
----@class sora.driver
----@field now fun(): number  monotonic seconds
----@field park fun(inbox: sora.inbox, seconds: number?)  waits until the inbox is woken or the
----   time is over
----@field wake fun(inbox: sora.inbox)  also before its owner parks: that returns at once then
----@field attach fun(client: sora.client)  sees to it that the client is stepped while it has
----   requests
+---@type sora.driver
 local M = { now = core.now }
 
 ---@class sora.thread  a coroutine made by spawn
