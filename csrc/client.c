@@ -12,8 +12,9 @@
 #include "request.h"
 
 enum {
-  MOST_STREAMS =
-      10000, /* on one HTTP/2 connection; libcurl's own limit is 100, the server's counts as well */
+  /* on one HTTP/2 connection, which is what servers allow: whenever something comes in on a
+     connection, libcurl looks at each of its transfers */
+  MOST_STREAMS = 128,
   EVENTS_PER_STEP = 64,
   STARTS_PER_STEP = 32 /* what is started beyond that waits for the next step */
 };
