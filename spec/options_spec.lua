@@ -94,7 +94,7 @@ describe("misuse", function()
     everywhere({ base_url = "https://ho st" }, "option 'base_url' contains a blank")
     everywhere({ http_version = "0.9" }, "option 'http_version' must be")
     everywhere({ max_connections = 1 }, "option 'max_connections' belongs to sora.client")
-    everywhere({ base_url = "http://192.0.2.1", api_key = "sk-secret" }, "plain http: the key")
+    everywhere({ base_url = "http://relay.invalid", api_key = "sk-secret" }, "plain http: the key")
     refuses("one of a wait in a query",
       function() local t = client:query(id, { interval = 1 }) return t end,
       "option 'interval' has no meaning for this call")
@@ -106,19 +106,19 @@ describe("misuse", function()
     refuses("a bad one in sora.client",
       function() local t = sora.client { base_url = "host" } return t end, "must begin with http")
     refuses("plain http with a key in sora.client",
-      function() local t = sora.client { base_url = "http://192.0.2.1", api_key = "sk" }
+      function() local t = sora.client { base_url = "http://relay.invalid", api_key = "sk" }
         return t end,
       "plain http")
     refuses("plain http with a key in a header",
       function()
         local t = client:query(id,
-          { base_url = "http://192.0.2.1", headers = { authorization = "x" } })
+          { base_url = "http://relay.invalid", headers = { authorization = "x" } })
         return t
       end, "plain http")
     refuses("plain http to this machine through a proxy",
       function()
         local t = client:query(id,
-          { base_url = service.http_url, api_key = "sk", proxy = "http://192.0.2.1" })
+          { base_url = service.http_url, api_key = "sk", proxy = "http://relay.invalid" })
         return t
       end, "plain http")
     refuses("what sora.decode has no use for",
@@ -152,7 +152,8 @@ describe("options", function()
   end)
 
   it("let a key travel over plain http where that is allowed", function()
-    local client = sora.client { base_url = "http://192.0.2.1", api_key = "sk", allow_http = true }
+    local client =
+      sora.client { base_url = "http://relay.invalid", api_key = "sk", allow_http = true }
     client:close()
     sora.client({ base_url = "http://127.0.0.1:1", api_key = "sk" }):close()
     sora.client({ base_url = "http://a.localhost:1", api_key = "sk" }):close()

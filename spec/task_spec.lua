@@ -244,7 +244,6 @@ describe("task.video_url", function()
     assert.is_nil(task.video_url {
       images = { { url = URL } },
       input = { images = { URL } },
-      thumbnail_url = URL,
       detail = { images = { { url = URL } }, input = { images = { URL } },
         req = { images = { URL } }, gif_url = URL,
         draft_info = { encodings = { md = { path = URL } } } },
@@ -335,19 +334,6 @@ describe("task.failure", function()
 end)
 
 describe("task, the rest of an answer:", function()
-  it("finds the thumbnail in order of preference", function()
-    check_order({ "thumbnail_url", "detail.thumbnail_url",
-      "detail.draft_info.encodings.thumbnail.path", "cover_url" }, task.thumbnail_url,
-      function(place) return "https://cdn.example/" .. place end)
-    assert.is_nil(task.thumbnail_url { detail = { draft_info = { encodings = null } } })
-  end)
-
-  it("finds the enhanced prompt", function()
-    check_order({ "enhanced_prompt", "detail.enhanced_prompt" }, task.enhanced_prompt,
-      function(place) return "prompt of " .. place end)
-    assert.is_nil(task.enhanced_prompt { enhanced_prompt = "" })
-  end)
-
   it("tells the time of the status in seconds", function()
     assert.equal(1759763651.908, task.updated_at { status_update_time = 1759763651908 })
     assert.equal(1759763651, task.updated_at { status_update_time = 1759763651 })
@@ -408,8 +394,8 @@ end)
 
 describe("task functions", function()
   it("raise at the caller's level over anything but a table", function()
-    for _, name in ipairs { "status", "progress", "video_url", "failure", "thumbnail_url",
-      "enhanced_prompt", "updated_at", "queue", "id", "word", "describe" } do
+    for _, name in ipairs { "status", "progress", "video_url", "failure", "code",
+      "updated_at", "queue", "id", "word", "describe" } do
       for _, value in ipairs { "id", 42, true, null } do
         local ok, message = pcall(function()
           local result = task[name](value)

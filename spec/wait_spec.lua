@@ -91,6 +91,11 @@ describe("wait", function()
     assert.is_truthy(tostring(err):find(sora.failure(err.task), 1, true))
   end)
 
+  it("gives the service's own code for a failure", function()
+    assert.equal("moderation_blocked", select(2, wait({}, "failed_openai")).code)
+    assert.equal("sentinel_block", select(2, wait({}, "failed")).code)
+  end)
+
   it("returns a task that was cancelled at the service as cancelled", function()
     assert.equal("cancelled", select(2, wait({}, "cancelled")).kind)
   end)

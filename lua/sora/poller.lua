@@ -14,8 +14,8 @@
 --       end
 --     end
 --
--- A poller is small (one table of 16 fields, no closures), for ten thousand of them may wait at
--- once; what they have in common is in `rules` (one per call) and `pace` (one per client).
+-- A poller is small (one table of 16 fields, no closures), for ten thousand may wait at once; what
+-- they have in common is in `rules` (one per call) and `pace` (one per client).
 
 local task = require "sora.task"
 
@@ -38,8 +38,6 @@ local function random()
   seed = seed * 16807 % 2147483647
   return seed / 2147483647
 end
-
--- Rules
 
 ---@class sora.rules
 ---@field shortest number  seconds: no pause is shorter, however near the end
@@ -113,10 +111,11 @@ function M.new(id, rules, pace, now)
 end
 
 --- "error" and an error of our own making.
-local function give_up(self, now, kind, message)
+local function give_up(self, now, kind, message, code)
   return "error", self.rules.error {
     kind = kind,
     message = message,
+    code = code,
     retryable = kind == "timeout", -- one can wait again
     id = self.id,
     task = self.task,
@@ -211,7 +210,7 @@ local function good_answer(self, now, answer)
   elseif class == "failed" then
     local reason = task.failure(answer)
     reason = reason and ": " .. task.plain(reason) or ""
-    action, value = give_up(self, now, "failed", name .. " failed" .. reason)
+    action, value = give_up(self, now, "failed", name .. " failed" .. reason, task.code(answer))
   elseif class == "cancelled" then
     action, value = give_up(self, now, "cancelled", name .. " was cancelled at the service")
   else

@@ -44,12 +44,10 @@ local PLACES = {
     video_url url result_url output output.url output.video_url result.video_url result.url
     detail.upsample_video_url detail.url detail.video_url detail.draft_info.downloadable_url
     detail.draft_info.url data.video_url]]),
-  thumbnail_url = paths([[
-    thumbnail_url detail.thumbnail_url detail.draft_info.encodings.thumbnail.path cover_url]]),
   failure = paths([[
     error fail_reason failure_reason detail.failure_reason detail.pending_info.failure_reason
     detail.draft_info.reason_str error_message detail.error_message message]]),
-  enhanced_prompt = paths "enhanced_prompt detail.enhanced_prompt",
+  code = paths "error.code detail.pending_info.moderation_result.code",
   fraction = paths "detail.pending_info.progress_pct",
   percent = paths "progress",
   updated_at = paths "status_update_time",
@@ -224,18 +222,12 @@ function M.failure(task)
   return find(task, "failure", as_reason)
 end
 
----@param task table  a decoded answer
----@return string?  begins with http:// or https://
-function M.thumbnail_url(task)
-  check(task, "thumbnail_url")
-  return find(task, "thumbnail_url", as_url)
-end
-
----@param task table  a decoded answer
----@return string?
-function M.enhanced_prompt(task)
-  check(task, "enhanced_prompt")
-  return find(task, "enhanced_prompt", as_text)
+--- The service's own word for why the task failed.
+---@param task table
+---@return string|number|nil
+function M.code(task)
+  check(task, "code")
+  return find(task, "code", function(value) return as_text(value) or as_number(value) end)
 end
 
 --- When the service last touched the status.

@@ -19,6 +19,9 @@ local function tell(what, task, err)
   print(what .. ": " .. (task and sora.status(task) or err.kind))
 end
 
+-- an address of this namespace that no route leads to
+tell("unreachable", c:query("x", { base_url = "https://10.1.1.1", proxy = "" }))
+
 local taken = false
 local waiting = sora.run(function()
   local wait = sora.spawn(c.wait, c, service:id("queued*3", "completed"), {
