@@ -313,6 +313,17 @@ install: build
 	install -d "$(DESTDIR)$(INST_LIBDIR)/sora"
 	install -m 755 $(MODULE) "$(DESTDIR)$(INST_LIBDIR)/sora/core.so"
 
+## dist: pack what is committed, and a rockspec for it, into build/dist; URL= where the archive will be
+version = $(shell sed -n 's/^M.VERSION = "sora \(.*\)"/\1/p' lua/sora/host.lua)
+archive = build/dist/sora-$(version).tar.gz
+URL = file://$(CURDIR)/$(archive)
+.PHONY: dist
+dist:
+	@mkdir -p build/dist
+	git archive --format=tar.gz --prefix=sora-$(version)/ -o $(archive) HEAD
+	sed 's|"scm-1"|"$(version)-1"|; s|"git+file://."|"$(URL)"|' $(rockspec) \
+	  > build/dist/sora-$(version)-1.rockspec
+
 ## clean: remove all that was built
 .PHONY: clean
 clean:
