@@ -1,3 +1,4 @@
+local contract = require "spec.support.driver_contract"
 local program = require "spec.support.interrupt"
 local sora = require "sora"
 local standin = require "spec.support.standin"
@@ -23,6 +24,34 @@ end)
 local now = sora.driver.now
 
 local function slow(seconds) return service:id("completed;delay=" .. seconds) end
+
+--- A pcall that may be waited in, for Lua 5.1.
+local function pcall_of_5_1(fn, ...)
+  local arguments, results = { ... }, nil
+  local thread = sora.spawn(function()
+    results = { fn(unpack(arguments)) }
+  end)
+  while not thread.done do sora.sleep(0.001) end
+  thread.joined = true
+  if thread.failed then return false, thread.results[1] end
+  return true, unpack(results)
+end
+
+describe("the plain module as a driver:", function()
+  contract.specify(function()
+    local lines, path = {}, os.tmpname()
+    sora.run(function()
+      contract.run {
+        sora = sora, base_url = service.base_url, ca_file = service.ca_file, tag = "plain",
+        path = path, sleep = sora.sleep, spawn = sora.spawn,
+        emit = function(line) lines[#lines + 1] = line end,
+        pcall = not yields_in_pcall and pcall_of_5_1 or nil,
+      }
+    end)
+    os.remove(path)
+    return table.concat(lines, "\n")
+  end)
+end)
 
 describe("run", function()
   it("returns what its function returns", function()
