@@ -8,11 +8,8 @@ local service
 --- A module as a host makes it, above the driver of plain scripts with further manners.
 local function new_module(manners)
   local driver = setmetatable(manners or {}, { __index = standalone })
-  local module, methods = host.new(driver), {}
   local default
-  host.add_calls(module, methods, function() return default end)
-  host.add_query(module, methods, function() return default end)
-  module.client = core.class(methods)
+  local module = host.module(driver, function() return default end)
   default = module.client { base_url = service.base_url, ca_file = service.ca_file, api_key = "" }
   return module, default
 end

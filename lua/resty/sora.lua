@@ -229,17 +229,4 @@ function M.begin(_, opts)
   }
 end
 
-local sora = host.new(M)
-local methods = {}
-local default
-
-local function default_client()
-  default = default or sora.client()
-  return default
-end
-
-host.add_query(sora, methods, default_client)
-host.add_calls(sora, methods, default_client)
-sora.client = core.class(methods)
-
-return sora
+return (host.module(M))

@@ -89,19 +89,8 @@ end
 
 -- The module
 
-local methods = {}
-local sora = host.new(M)
-local default
-
-local function default_client()
-  default = default or sora.client()
-  return default
-end
-
-host.add_calls(sora, methods, default_client)
-host.add_query(sora, methods, default_client)
-sora.client = core.class(methods)
-
+---@type sora.cqueues
+local sora, methods = host.module(M)
 local close = methods.close
 
 function methods.close(client)

@@ -176,10 +176,21 @@ function M.add_calls(module, methods, default)
   for name, call in pairs(CALLS) do add(module, methods, default, name, call) end
 end
 
---- Adds `query` for a host in which the function in C would block.
----@param module table
----@param methods table
----@param default fun(): sora.client
-function M.add_query(module, methods, default) add(module, methods, default, "query", QUERY) end
+--- The whole module of a host with an event loop.
+---@param driver sora.driver
+---@param default (fun(): sora.client)?  its default client; without it, one made on first use
+---@return table module
+---@return table methods  of its clients: a driver that has to know of a client's end wraps `close`
+function M.module(driver, default)
+  local module, methods, client = M.new(driver), {}, nil
+  default = default or function()
+    client = client or module.client()
+    return client
+  end
+  M.add_calls(module, methods, default)
+  add(module, methods, default, "query", QUERY) -- the function in C would block
+  module.client = core.class(methods)
+  return module, methods
+end
 
 return M
