@@ -48,6 +48,7 @@ needs() {
   need module:cjson lua-cjson "the decoder is compared with it"
   need module:luv lua-luv "a host: sora.luv runs in its loop"
   need command:nvim neovim "a host: sora.luv runs in it"
+  need command:ps procps "tells the processes of nginx"
   case " $luas " in
   *" luajit "*) need host:nginx unpack:nginx "the host of resty.sora, unpacked into build/nginx" ;;
   esac
