@@ -13,6 +13,7 @@ local client
 local function run(fn, ...)
   if fn then sora.spawn(fn, ...) end
   local watchdog = uv.new_timer()
+  uv.update_time() -- the loop may not have run for longer than the limit
   watchdog:start(LIMIT, 0, uv.stop)
   watchdog:unref()
   uv.run()
@@ -24,6 +25,7 @@ end
 --- Calls fn after some milliseconds.
 local function after(milliseconds, fn)
   local timer = uv.new_timer()
+  uv.update_time()
   timer:start(milliseconds, 0, function()
     timer:close()
     fn()
