@@ -18,7 +18,7 @@ local function run(fn, ...)
   watchdog:unref()
   uv.run()
   watchdog:close()
-  for _ = 1, 3 do uv.run "nowait" end -- what the collector has ended meanwhile closes in these turns
+  for _ = 1, 3 do uv.run "nowait" end -- in these turns closes what the collector has ended
   assert.is_false(uv.loop_alive(), "the loop goes on")
 end
 
