@@ -5,7 +5,8 @@
 -- A call that asks for memory more than LIMIT times (0: no limit) is tried with so many n, evenly
 -- apart from a first one on that TORTURE_SEED (1) chooses. It prints a line for each call and kind
 -- of memory, and ends with status 1 after what went wrong. In all cases: a value, Lua's memory
--- error, or `nil, err`; the same client answers the next query; what was in use before is in use after, and no more.
+-- error, or `nil, err`; the same client answers the next query; what was in use before is in use
+-- after, and no more.
 
 local torture = require "torture"
 
