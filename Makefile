@@ -218,7 +218,7 @@ build/fuzz/headers build/fuzz/options: build/fuzz/%: spec/fuzz/%.c $(sources) $(
 	$(fuzz_compile) -D_GNU_SOURCE $(CURL_CFLAGS) -o $@ $< $(sources) \
 	  $(shell $(PKG_CONFIG) --libs $(lua_pc)) $(CURL_LIBS) -pthread
 
-fuzz_limits = -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
+fuzz_limits = -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 -verbosity=0 \
   -artifact_prefix=build/fuzz/
 
 ## fuzz: fuzz the decoder, an answer's headers and option tables, each for SECONDS (60)
