@@ -137,9 +137,10 @@ $(programs): $(BUILD)/support/%: spec/support/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
 	$(compile) $(LDFLAGS) -rdynamic -o $@ $< -pthread $(shell $(PKG_CONFIG) --libs $(lua_pc)) -lm -ldl
 
-## support: build what specs need in C; they ask for it themselves
+## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
 support: $(addprefix $(BUILD)/support/,failing_allocator.so unix.so) $(programs)
+	@: $(info $(BUILD)/support/)
 
 ## conformance: decode the files of the JSON test suite in the folder SUITE under each of LUAS
 .PHONY: conformance

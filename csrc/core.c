@@ -60,11 +60,18 @@ static void let_hooks_run(lua_State *L, struct request *request, lua_Hook before
   lua_error(L);
 }
 
+/* A signal ends no poll(2) when it comes just before it, while libcurl works, or when another
+   thread handles it. Within this many seconds the hook that it has left is seen all the same. */
+static const double NOTICED_WITHIN = 1;
+
 static void wait_for(lua_State *L, struct client *client, struct request *request) {
-  lua_Hook before = lua_gethook(compat_mainthread(L));
-  while (request->state != REQUEST_ENDED)
-    if (!sora_client_step(client, -1))
+  lua_State *main = compat_mainthread(L);
+  lua_Hook before = lua_gethook(main);
+  while (request->state != REQUEST_ENDED) {
+    int interrupted = !sora_client_step(client, NOTICED_WITHIN);
+    if (request->state != REQUEST_ENDED && (interrupted || lua_gethook(main) != before))
       let_hooks_run(L, request, before);
+  }
   sora_request_claim(request);
 }
 
@@ -165,10 +172,11 @@ static int descriptors(lua_State *L, int clients, struct pollfd *polled, double 
 }
 
 /* core.poll(clients, seconds): waits until one of the clients (a list) has something to do, the
-   time (nil: no limit) is over or a signal came. One client alone is stepped as well. */
+   time (nil: no limit) is over or a signal came; it may come back before. One client alone is
+   stepped as well. */
 static int poll_clients(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  double seconds = luaL_optnumber(L, 2, -1);
+  double seconds = least(luaL_optnumber(L, 2, -1), NOTICED_WITHIN);
   lua_Hook before = lua_gethook(compat_mainthread(L));
   lua_settop(L, 1);
   if (lua_rawlen(L, 1) == 1) {
@@ -183,9 +191,7 @@ static int poll_clients(lua_State *L) {
   int clients = (int)lua_rawlen(L, 1);
   struct pollfd *polled = lua_newuserdata(L, (size_t)(clients + 1) * sizeof *polled);
   int count = descriptors(L, clients, polled, &seconds);
-  double rounded = seconds < 0 ? -1 : ceil(seconds * 1000);
-  int milliseconds = rounded > 1e9 ? 1000000000 : (int)rounded;
-  if (poll(polled, (nfds_t)count, milliseconds) < 0 && errno == EINTR)
+  if (poll(polled, (nfds_t)count, (int)ceil(seconds * 1000)) < 0 && errno == EINTR)
     let_hooks_run(L, NULL, before);
   return 0;
 }

@@ -1,3 +1,4 @@
+local helpers = require "spec.support.helpers"
 local interrupt = require "spec.support.interrupt"
 local prompts = require "spec.support.prompt"
 local standin = require "spec.support.standin"
@@ -103,6 +104,21 @@ describe("Ctrl-C at the prompt", function()
 end)
 
 describe("SIGINT", function()
+  it("ends a call all the same when it interrupts no system call", function()
+    for _, call in ipairs { "query", "wait" } do
+      local started = core.now()
+      local said = interrupt.interrupted(service, ([[
+        local unix = package.loadlib("%sunix.so", "luaopen_unix")()
+        unix.elsewhere()
+        local ok, err = pcall(client.%s, client, '%s')
+        print(ok, err, client:stats().in_flight)
+        print(client:query '%s')
+      ]]):format(helpers.build(), call, service:id "never", service:id "completed"))
+      assert.matches("^false\t[^\n]*interrupted!\t0\n[^\n]+ completed, video at [^\n]+\n$", said)
+      assert.is_true(core.now() - started < 10)
+    end
+  end)
+
   it("ends a query in a coroutine of the user's own", function()
     local said = interrupt.interrupted(service, ([[
       local ok, err = pcall(coroutine.wrap(function() return client:query '%s' end))

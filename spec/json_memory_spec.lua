@@ -1,5 +1,4 @@
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
-local HELPER = ("build/%s/support/failing_allocator.so"):format(LUA)
+local helpers = require "spec.support.helpers"
 
 local attempt
 
@@ -20,10 +19,7 @@ local TEXTS = {
   ["a fault"] = '{"a":["' .. ("x"):rep(100) .. '",{"b":tru}]}',
 }
 
-setup(function()
-  assert(os.execute(("make -s LUA=%s support"):format(LUA)), "the helper cannot be built")
-  attempt = assert(package.loadlib(HELPER, "luaopen_failing_allocator"))()
-end)
+setup(function() attempt = helpers.load "failing_allocator" end)
 
 --- The numbers to fail at: all, or where they are very many all at both ends and some between.
 local function numbers(count)

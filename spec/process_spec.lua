@@ -1,10 +1,10 @@
 -- What the process around the module may do: fork, threads, signals, running out of descriptors.
 
+local helpers = require "spec.support.helpers"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
-local BUILD = ("build/%s/support/"):format(LUA)
 local now = sora.driver.now
 
 local service = standin.shared()
@@ -16,10 +16,7 @@ local function client(opts)
   return sora.client(given)
 end
 
-setup(function()
-  assert(os.execute(("make -s LUA=%s support"):format(LUA)), "the helper cannot be built")
-  unix = assert(package.loadlib(BUILD .. "unix.so", "luaopen_unix"))()
-end)
+setup(function() unix = helpers.load "unix" end)
 
 describe("after fork", function()
   --- Numbers of the connections that an id was asked on.
@@ -92,8 +89,8 @@ end)
 
 describe("on threads", function()
   it("eight Lua states live side by side", function()
-    local command = ("%sthreads 8 spec/support/threads.lua %s %s %s 2>&1; echo $?"):format(BUILD,
-      service.base_url, service.http_url, service.ca_file)
+    local command = ("%sthreads 8 spec/support/threads.lua %s %s %s 2>&1; echo $?"):format(
+      helpers.build(), service.base_url, service.http_url, service.ca_file)
     local pipe = assert(io.popen(command))
     local said = pipe:read "*a"
     pipe:close()

@@ -1,10 +1,9 @@
 -- Memory runs out at every place of every public call: see support/torture.lua.
 -- TORTURE is how many places of each call are tried, 0 for all; the places are printed.
 
+local helpers = require "spec.support.helpers"
 local standin = require "spec.support.standin"
 
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
-local PROGRAM = ("build/%s/support/torture"):format(LUA)
 local PLACES = os.getenv "TORTURE" or "12"
 
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
@@ -14,11 +13,11 @@ local function torture()
   local service, path = standin.start(), os.tmpname()
   local video = service:video "size=20000":gsub("^https://[^/]*", service.http_url)
   local words = {}
-  for _, word in ipairs { PROGRAM, "spec/support/torture.lua", PLACES, service.base_url,
-    service.http_url, service.ca_file, video, path } do
+  for _, word in ipairs { helpers.build() .. "torture", "spec/support/torture.lua", PLACES,
+    service.base_url, service.http_url, service.ca_file, video, path } do
     words[#words + 1] = quote(word)
   end
-  local pipe = assert(io.popen("exec env -u LD_PRELOAD " .. table.concat(words, " ") .. " 2>&1"))
+  local pipe = assert(io.popen("exec " .. table.concat(words, " ") .. " 2>&1"))
   local output = pipe:read "*a"
   pipe:close()
   os.remove(path)
@@ -30,7 +29,6 @@ describe("when memory runs out", function()
   local output
 
   setup(function()
-    assert(os.execute(("make -s LUA=%s support"):format(LUA)), "the helper cannot be built")
     output = torture()
     -- the places are the same each time: what fails again is a fault, what does not was the load
     if not output:find ", 0 failed\n" then

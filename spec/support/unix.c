@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -64,6 +65,25 @@ static int interrupt(lua_State *L) {
 static int count_signals(lua_State *L) {
   lua_pushinteger(L, signals);
   return 1;
+}
+
+static void *listen_for_ever(void *nothing) {
+  for (;;)
+    pause();
+  return nothing;
+}
+
+/* elsewhere(): SIGINT comes to another thread from now on, and interrupts no call of this one */
+static int elsewhere(lua_State *L) {
+  pthread_t thread;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  if (pthread_create(&thread, NULL, listen_for_ever, NULL) != 0)
+    return luaL_error(L, "no thread");
+  pthread_detach(thread);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  return 0;
 }
 
 /* pipe_signal(): SIGPIPE kills again, as it does in a process that has not asked for anything */
@@ -163,6 +183,7 @@ int luaopen_unix(lua_State *L) {
                                        {"wait", wait_for},
                                        {"interrupt", interrupt},
                                        {"signals", count_signals},
+                                       {"elsewhere", elsewhere},
                                        {"pipe_signal", pipe_signal},
                                        {"limit", limit},
                                        {"fill", fill},

@@ -1,0 +1,23 @@
+-- The helpers of the specs that are written in C.
+
+local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
+
+local M = {}
+
+--- Builds them as the module under test is built.
+---@return string folder  where they are, such as "build/lua5.4/support/"
+function M.build()
+  local pipe = assert(io.popen(("make -s LUA=%s support"):format(LUA)))
+  local said = pipe:read "*a"
+  pipe:close()
+  return said:match "([^\n]+/)\n$" or error("the helpers cannot be built: " .. said, 2)
+end
+
+--- Loads one of them that is a Lua module.
+---@param name string
+---@return any
+function M.load(name)
+  return assert(package.loadlib(M.build() .. name .. ".so", "luaopen_" .. name))()
+end
+
+return M
