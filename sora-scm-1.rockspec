@@ -49,6 +49,7 @@ build = {
       ["sora.annotations"] = "lua/sora/annotations.lua",
       ["sora.api"] = "lua/sora/api.lua",
       ["sora.api_hosts"] = "lua/sora/api_hosts.lua",
+      ["sora.arguments"] = "lua/sora/arguments.lua",
       ["sora.cqueues"] = "lua/sora/cqueues.lua",
       ["sora.display"] = "lua/sora/display.lua",
       ["sora.download"] = "lua/sora/download.lua",

@@ -484,7 +484,6 @@ static void push_empty_array_metatable(lua_State *L) {
 }
 
 void sora_json_new(lua_State *L) {
-  sora_number_init();
   luaL_checkstack(L, 8, "decoder");
   memset(lua_newuserdata(L, sizeof(struct names)), 0, sizeof(struct names));
   lua_createtable(L, EMPTY_ARRAY_INDEX, 0);

@@ -136,10 +136,6 @@ static void powers_compute(void) {
   }
 }
 
-void sora_number_init(void) {
-  pthread_once(&powers_once, powers_compute);
-}
-
 static struct power multiply(uint64_t a, uint64_t b) {
 #ifdef __SIZEOF_INT128__
   __extension__ unsigned __int128 product = (unsigned __int128)a * b;
@@ -161,6 +157,7 @@ static uint64_t nearest_double(uint64_t w, int64_t q, bool *sure) {
     return 0;
   if (q > POWER_MAX)
     return BITS_INFINITY;
+  pthread_once(&powers_once, powers_compute); /* 50 us that many a program never needs */
   struct power power = powers[q - POWER_MIN];
   int zeros = leading_zeros(w);
   w <<= zeros;

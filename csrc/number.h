@@ -23,9 +23,6 @@ struct number {
   double real;     /* NUMBER_FLOAT */
 };
 
-/* Computes the table of powers that sora_number_read needs; any thread, any number of times. */
-void sora_number_init(void);
-
 /* Reads the number that begins at `text` and ends before `end` at the latest. Returns where it
    ends; of a malformed one, the byte at which a digit is missing. */
 const char *sora_number_read(const char *text, const char *end, struct number *number);

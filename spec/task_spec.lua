@@ -394,17 +394,17 @@ end)
 
 describe("task functions", function()
   it("raise at the caller's level over anything but a table", function()
-    for _, name in ipairs { "status", "progress", "video_url", "failure", "code",
-      "updated_at", "queue", "id", "word", "describe" } do
+    local sora = require "sora"
+    for _, name in ipairs { "status", "progress", "video_url", "failure" } do
       for _, value in ipairs { "id", 42, true, null } do
         local ok, message = pcall(function()
-          local result = task[name](value)
+          local result = sora[name](value)
           return result
         end)
         assert.is_false(ok)
         assert.matches("task_spec.lua:%d+: bad argument #1 to '" .. name .. "' %(task", message)
       end
-      assert.has_error(function() task[name](nil) end)
+      assert.has_error(function() sora[name](nil) end)
     end
   end)
 end)

@@ -1,72 +1,42 @@
 --- The public functions, written once: `new` puts them above the driver of a host.
 
 local core = require "sora.core"
-local task = require "sora.task"
 
 local M = {}
 
 M.VERSION = "sora 0.1.0"
 
-core.task.__tostring = task.describe
+local function pass(...) return ... end
 
--- Arguments: misuse is raised where the public function was called.
-
-local CALLER = 4 -- the level of that: check, prepare, the public function, its caller
-
-local function bad(call, position, what)
-  error(("bad argument #%d to '%s' (%s)"):format(position, call, what), CALLER + 1)
-end
-
---- What is wrong with an id, or nil.
-local function fault(id)
-  if type(id) ~= "string" then return "task id (a string) expected, got " .. type(id) end
-  if id == "" then return "task id is empty" end
-  return id:find "%c" and "task id contains a control character" or nil
-end
-
-local function check_id(call, id)
-  local what = fault(id)
-  if what then bad(call, 1, what) end
-end
-
-local function check_ids(call, ids)
-  if type(ids) ~= "table" then
-    bad(call, 1, "table of task ids expected, got " .. type(ids))
-  end
-  for i = 1, #ids do
-    local what = fault(ids[i])
-    if what then bad(call, 1, ("at position %d: %s"):format(i, what)) end
-  end
-  for key in pairs(ids) do
-    if type(key) ~= "number" then bad(call, 1, "list of task ids expected, got named fields") end
+--- A function of another module, which is loaded when it is first called: to compile what a program
+-- that only asks once does not need would take longer than all the rest of `require`. A function
+-- behind it that raises misuse at its caller has this one in between.
+---@param name string
+---@param work string
+---@return function
+function M.in_module(name, work)
+  local fn
+  return function(...)
+    fn = fn or require(name)[work]
+    return pass(fn(...))
   end
 end
 
-local function check_download(call, source, path)
-  if type(source) ~= "string" and type(source) ~= "table" then
-    bad(call, 1, "task, URL or task id expected, got " .. type(source))
-  end
-  local what = type(source) == "string" and fault(source)
-  if what then bad(call, 1, what) end
-  if type(source) == "string" and source:find("://", 1, true)
-      and not task.video_url { video_url = source } then
-    bad(call, 1, "URL must begin with http:// or https:// and a host")
-  end
-  if type(path) ~= "string" then bad(call, 2, "path of a file expected, got " .. type(path)) end
-  if path == "" or path:find "%z" then bad(call, 2, "path of a file expected") end
-end
+local in_module = M.in_module
+
+core.task.__tostring = in_module("sora.task", "describe")
 
 -- The calls
+
+local CALLER = 3 -- for a function in C: prepare, the public function, its caller
 
 --- How a callback is told what a call returned: the error comes first.
 local function tell_one(callback, value, err) callback(err, value) end
 local function tell_all(callback, tasks, errs) callback(nil, tasks, errs) end
 
---- A function of another module, which is loaded when it is first called: half of what is here is
--- for nothing in a program that only asks once.
-local function in_module(name, work)
-  return function(...) return require(name)[work](...) end
-end
+local check_id = in_module("sora.arguments", "id")
+local check_ids = in_module("sora.arguments", "ids")
+local check_download = in_module("sora.arguments", "download")
 
 --- How the arguments before the options are checked (one, or two with `path`), who does the work,
 -- and how a callback is told of it. Each work gets (driver, client, argument, policy options,
@@ -88,13 +58,12 @@ local bars -- of sora.progress_bar, once it was called
 
 local function progress_bar(opts)
   bars = bars or require("sora.progress_bar").bind {
-    now = core.now, terminal = core.terminal, level = CALLER,
+    now = core.now, terminal = core.terminal,
+    level = 4, -- its check, the constructor, the function here, its caller
   }
   local bar = bars(opts)
   return bar
 end
-
-local function help(topic) require("sora.help").help(topic) end
 
 --- The module of a host without blocking functions: all but `query`, `client` and what is the
 -- host's own.
@@ -105,12 +74,12 @@ function M.new(driver)
     _VERSION = M.VERSION,
     null = core.null,
     decode = core.decode,
-    status = task.status,
-    progress = task.progress,
-    video_url = task.video_url,
-    failure = task.failure,
+    status = in_module("sora.task", "status"),
+    progress = in_module("sora.task", "progress"),
+    video_url = in_module("sora.task", "video_url"),
+    failure = in_module("sora.task", "failure"),
     progress_bar = progress_bar,
-    help = help,
+    help = in_module("sora.help", "help"),
     driver = driver,
   }
 end
@@ -134,8 +103,8 @@ local function add(module, methods, default, name, call)
     opts, callback, refusal = begin(name, opts, callback)
     if refusal then return refusal end
     call.check(name, argument, path)
-    local policy, given = core.options(call.options or name, opts, CALLER - 1)
-    core.methods.check(client, given, CALLER - 1)
+    local policy, given = core.options(call.options or name, opts, CALLER)
+    core.methods.check(client, given, CALLER)
     return nil, callback, policy, given
   end
 

@@ -2,7 +2,6 @@
 
 local core = require "sora.core"
 local host = require "sora.host"
-local standalone = require "sora.standalone"
 
 local nginx = rawget(_G, "ngx")
 local phase = nginx and nginx.get_phase and nginx.get_phase()
@@ -11,14 +10,19 @@ if phase and not phase:find "^init" then
     'require "resty.sora" has the same functions and does not')
 end
 
+--- A function of the standalone driver.
+local function standalone(name) return host.in_module("sora.standalone", name) end
+
 ---@type sora
-local sora = host.new(standalone)
+local sora = host.new {
+  now = core.now, park = standalone "park", wake = standalone "wake", attach = standalone "attach",
+}
 host.add_calls(sora, core.methods, core.default)
 
 sora.query = core.query
 sora.client = core.client
-sora.run = standalone.run
-sora.spawn = standalone.spawn
-sora.sleep = standalone.sleep
+sora.run = standalone "run"
+sora.spawn = standalone "spawn"
+sora.sleep = standalone "sleep"
 
 return sora

@@ -204,7 +204,7 @@ end
 local function check(call, argument, wanted)
   if type(argument) == wanted and argument == argument then return end
   error(("bad argument #1 to '%s' (%s expected, got %s)"):format(call, wanted,
-    type(argument) == wanted and tostring(argument) or type(argument)), 3)
+    type(argument) == wanted and tostring(argument) or type(argument)), 4)
 end
 
 --- Waits; in a coroutine of `run` the others go on.

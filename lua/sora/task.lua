@@ -145,10 +145,11 @@ local function find(task, name, accept)
   return value
 end
 
---- Raises at the level of the caller of the function `name` of this module.
+--- Raises where the public function `name` was called, which stands before the one of this module;
+-- see in_module in host.lua.
 local function check(task, name)
   if type(task) ~= "table" then
-    error(("bad argument #1 to '%s' (task expected, got %s)"):format(name, type(task)), 3)
+    error(("bad argument #1 to '%s' (task expected, got %s)"):format(name, type(task)), 4)
   end
 end
 
