@@ -160,11 +160,16 @@ build/bench/%: spec/bench/peers/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(warnings) $(CURL_CFLAGS) -o $@ $< $(CURL_LIBS)
 
+build/bench/floor: spec/bench/peers/floor.c spec/bench/peers/libcurl.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(warnings) $(lua_cflags) $(CURL_CFLAGS) -Icsrc -rdynamic -o $@ $< \
+	  $(shell $(PKG_CONFIG) --libs $(lua_pc)) $(CURL_LIBS)
+
 BENCH = --picture docs/performance.svg
 
 ## bench: compare with a bare C program and with what else there is, in turns; BENCH=its options
 .PHONY: bench
-bench: build build/bench/libcurl build/bench/measure
+bench: build build/bench/libcurl build/bench/floor build/bench/measure
 	@sh spec/support/setup.sh test $(LUA) luajit
 	@if command -v nvim >/dev/null; then $(MAKE) -s LUA=luajit build; fi
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/run.lua $(BENCH)

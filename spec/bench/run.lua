@@ -31,6 +31,8 @@ local LUA_HTTP = [[for _, v in ipairs { "5.3", "5.2", "5.1" } do
 
 local peers = {
   c = { name = "C program", command = "build/bench/libcurl", there = true },
+  floor = { name = "C program that makes the tables", command = "build/bench/floor",
+    there = true },
   sora = { name = "sora", command = lua_peer "sora", there = true },
   lua_curl = { name = "Lua-cURL", command = lua_peer "lua_curl",
     there = loads "assert(require 'cURL'.easy) require 'cjson'" },
@@ -66,14 +68,14 @@ local function compare(title, names, arguments, how)
 end
 
 local SEQUENCE = { short = 10, long = 2000, count = { 100, 300 }, cpu = 1.15, wall = 1.05 }
-local KEEPING = { "c", "sora", "lua_curl", "lua_http" }
+local KEEPING = { "c", "floor", "sora", "lua_curl", "lua_http" }
 compare("one after the other, HTTP/1.1", KEEPING, "sequence COUNT " .. plain .. " " .. ca, SEQUENCE)
 compare("one after the other, HTTP/1.1, TLS", KEEPING, "sequence COUNT " .. tls .. " " .. ca,
   SEQUENCE)
 compare("one after the other, HTTP/2, TLS", KEEPING, "sequence COUNT " .. h2 .. " " .. ca,
   SEQUENCE)
 
-local MULTI = { "c", "sora", "lua_curl" }
+local MULTI = { "c", "floor", "sora", "lua_curl" }
 compare("100 in flight, one connection", MULTI, "many COUNT 100 " .. h2 .. " " .. ca,
   { short = 100, long = 5000, count = { 500, 1500 }, cpu = 1.15 })
 compare("10,000 with 1,000 in flight, answers after 50 ms", MULTI,
