@@ -21,6 +21,8 @@ enum {
 
 static const double SLICE = 0.002; /* seconds after which further sockets wait for the next step */
 
+static const char LOST[] = "lost: somebody else has closed the descriptor of the client";
+
 /* ---- lists ---- */
 
 void sora_list_append(struct request_list *list, struct request *request) {
@@ -147,13 +149,17 @@ static void start_over(struct client *client, const char *why) {
 /* After an error of its own, for want of memory most of all, libcurl may forget requests, which
    would wait for ever: all of them end, and the next one opens another multi handle. */
 static void replace_multi(struct client *client) {
+  if (sora_pollset_lost(&client->set)) { /* which is why on_socket has failed */
+    start_over(client, LOST);
+    return;
+  }
   while (client->live.first != NULL)
     sora_request_out_of_memory(client->live.first);
   close_multi(client);
 }
 
 void sora_client_enter(struct client *client) {
-  if (client->multi == NULL || client->process == getpid())
+  if (client->process == 0 || client->process == getpid()) /* 0: nothing was ever opened */
     return;
   client->process = getpid();
   sora_pollset_orphan(&client->set); /* before libcurl says farewell on the parent's sockets */
@@ -248,8 +254,9 @@ int sora_client_step(struct client *client, double seconds) {
   int count = sora_pollset_wait(&client->set, seconds, events, EVENTS_PER_STEP);
   if (count < 0 && errno == EINTR)
     return 0;
-  if (count < 0) { /* somebody has closed our descriptor */
-    start_over(client, strerror(errno));
+  if (count < 0) {
+    int failure = errno;
+    start_over(client, sora_pollset_lost(&client->set) ? LOST : strerror(failure));
     return 1;
   }
   double over = sora_now() + SLICE;

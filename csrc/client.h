@@ -43,7 +43,7 @@ struct client {
   struct client_counts counts;
   unsigned long long answers; /* attempts that a server answered: while it grows, a queue moves */
   unsigned long long random;  /* state of the generator behind the jitter */
-  pid_t process;              /* that the connections belong to */
+  pid_t process;              /* that the connections belong to, 0: there never were any */
   int exported;               /* the descriptor was handed out: its timer has to be armed */
   int serial;                 /* of the last request that is in the table of requests */
   int broken;                 /* libcurl's multi handle is not to be relied on any more */

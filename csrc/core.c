@@ -71,6 +71,7 @@ static void wait_for(lua_State *L, struct client *client, struct request *reques
     int interrupted = !sora_client_step(client, NOTICED_WITHIN);
     if (request->state != REQUEST_ENDED && (interrupted || lua_gethook(main) != before))
       let_hooks_run(L, request, before);
+    sora_client_enter(client); /* the signal's handler may have forked */
   }
   sora_request_claim(request);
 }

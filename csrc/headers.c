@@ -7,16 +7,14 @@
 #include "url.h"
 
 int sora_header_name_valid(const char *name, size_t length) {
+  if (length > LONGEST_TEXT)
+    return 0;
   for (size_t i = 0; i < length; i++) {
     unsigned char byte = (unsigned char)name[i];
     if (byte <= 0x20 || byte >= 0x7F || strchr("\"(),/:;<=>?@[\\]{}", byte) != NULL)
       return 0;
   }
   return length > 0;
-}
-
-int sora_header_value_valid(const char *value, size_t length) {
-  return !sora_has_control(value, length);
 }
 
 static const char *find(const struct curl_slist *list, const char *name) {

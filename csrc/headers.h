@@ -18,9 +18,8 @@ struct answer_headers {
   char etag[128], last_modified[48], content_range[64];
 };
 
-/* Whether `name` is a token and `value` one line (RFC 9110, 5.1 and 5.5). */
+/* Whether `name` is a token (RFC 9110, 5.1) of bearable length. */
 int sora_header_name_valid(const char *name, size_t length);
-int sora_header_value_valid(const char *value, size_t length);
 
 /* Appends "name: value" unless the list has the name already: who comes first wins.
    Returns 0 without memory. */

@@ -20,7 +20,7 @@ enum {
 enum { NOWHERE = -1 }; /* no field of struct settings: the option is policy, for Lua alone */
 
 enum option_type {
-  TYPE_STRING,  /* no control characters */
+  TYPE_STRING,  /* no control characters, of bearable length */
   TYPE_SECONDS, /* above 0 */
   TYPE_COUNT,   /* a whole number, at least `least` */
   TYPE_BOOLEAN,
@@ -166,8 +166,9 @@ static const char *check_string(lua_State *L, int level, const struct option *op
   if (lua_type(L, -1) != LUA_TSTRING)
     refuse(L, level, option, "a string");
   const char *text = lua_tolstring(L, -1, &length);
-  if (sora_has_control(text, length))
-    sora_misuse(L, level, "option '%s' contains a control character", option->name);
+  const char *fault = sora_text_fault(text, length);
+  if (fault != NULL)
+    sora_misuse(L, level, "option '%s' %s", option->name, fault);
   return text;
 }
 
@@ -300,8 +301,9 @@ static void add_table(lua_State *L, int index, int level, struct curl_slist **li
     const char *value = lua_tolstring(L, -1, &value_length);
     if (!sora_header_name_valid(name, name_length))
       sora_misuse(L, level, "option 'headers' has an invalid name");
-    if (!sora_header_value_valid(value, value_length))
-      sora_misuse(L, level, "option 'headers': '%s' contains a control character", name);
+    const char *fault = sora_text_fault(value, value_length);
+    if (fault != NULL)
+      sora_misuse(L, level, "option 'headers': '%s' %s", name, fault);
     add_header(L, list, name, value);
     lua_pop(L, 1);
   }

@@ -135,6 +135,8 @@ static int sift(struct pollset *set, const struct epoll_event *ready, int count,
         set->armed = 0;
       continue;
     }
+    if (fd < 0 || (size_t)fd >= set->socket_count)
+      continue; /* the number of our descriptor has become somebody else's set */
     struct pollset_socket *socket = &set->sockets[fd];
     if (!socket->wanted) {
       change(set, fd, socket, 0);
@@ -153,6 +155,14 @@ int sora_pollset_wait(struct pollset *set, double seconds, struct pollset_event 
   struct epoll_event ready[64];
   int count = epoll_wait(set->epoll, ready, most < 64 ? most : 64, milliseconds(seconds));
   return count < 0 ? -1 : sift(set, ready, count, events);
+}
+
+int sora_pollset_lost(struct pollset *set) {
+  struct epoll_event ready;
+  if (set->epoll < 0 || epoll_wait(set->epoll, &ready, 1, 0) >= 0 || errno == EINTR)
+    return 0;
+  set->epoll = -1;
+  return 1;
 }
 
 #else
@@ -204,6 +214,11 @@ int sora_pollset_fd(const struct pollset *set) {
 
 void sora_pollset_arm(struct pollset *set, double due) {
   set->armed = due;
+}
+
+int sora_pollset_lost(struct pollset *set) {
+  (void)set;
+  return 0;
 }
 
 int sora_pollset_wait(struct pollset *set, double seconds, struct pollset_event *events, int most) {

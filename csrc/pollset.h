@@ -60,6 +60,10 @@ void sora_pollset_arm(struct pollset *set, double due);
    written to `events`, 0 when time ran out, or -1 with errno (EINTR for a signal). */
 int sora_pollset_wait(struct pollset *set, double seconds, struct pollset_event *events, int most);
 
+/* Whether the one descriptor was closed by somebody else, and may be another file now: it is not
+   touched any more then, and the set has to be closed. */
+int sora_pollset_lost(struct pollset *set);
+
 /* Shuts down the owned descriptor that is bound to that port: whoever uses it is told that the
    connection has ended. */
 void sora_pollset_shut(struct pollset *set, int local_port);

@@ -315,9 +315,11 @@ void sora_request_on_timer(struct timer *timer, double now) {
   }
 }
 
+/* Of a request that has ended the client may be gone already. */
 static void stop(struct request *request, enum error_kind kind, const char *why) {
-  if (request->client != NULL)
-    sora_client_enter(request->client);
+  if (request->state == REQUEST_NEW || request->state == REQUEST_ENDED)
+    return;
+  sora_client_enter(request->client);
   if (request->state == REQUEST_RUNNING)
     curl_multi_remove_handle(request->client->multi, request->handle->easy);
   else if (request->state != REQUEST_PAUSED)
@@ -348,7 +350,9 @@ void sora_request_launch(struct request *request, struct client *client) {
   sora_list_append(&client->live, request);
   client->counts.requests++;
   client->counts.in_flight++;
-  if (request->handle == NULL)
+  if (request->kind != ERROR_NONE)
+    end(request);
+  else if (request->handle == NULL)
     end_without_memory(request);
   else if (sora_client_may_start(client) ||
            !sora_timers_add(&client->timers, &request->timer, sora_now()))

@@ -64,7 +64,7 @@ struct request {
 int sora_request_brings_video(const struct request *request, long status);
 
 /* Puts a request, whose handle is ready or NULL for want of memory, among the live ones and sends
- * it. */
+   it. One that was refused already only ends. */
 void sora_request_launch(struct request *request, struct client *client);
 
 /* Notes what is wrong. Returns 0. */

@@ -40,7 +40,9 @@ static const char *check_id(lua_State *L, int index, size_t *length) {
         lua_pushfstring(L, "task id (a string) expected, got %s", luaL_typename(L, index)));
   const char *id = lua_tolstring(L, index, length);
   luaL_argcheck(L, *length > 0, index, "task id is empty");
-  luaL_argcheck(L, !sora_has_control(id, *length), index, "task id contains a control character");
+  const char *fault = sora_text_fault(id, *length);
+  if (fault != NULL)
+    luaL_argerror(L, index, lua_pushfstring(L, "task id %s", fault));
   return id;
 }
 
@@ -201,13 +203,13 @@ struct request *sora_request_fetch(lua_State *L, int client_index, int id,
       sora_handle_release(NULL, request->handle);
       request->handle = NULL;
     }
-  }
-  sora_request_launch(request, client);
-  if (!opened)
+  } else {
     sora_request_refuse(request, ERROR_io,
                         request->sink.failure == EWOULDBLOCK
                             ? "another download is writing this file"
                             : strerror(request->sink.failure));
+  }
+  sora_request_launch(request, client);
   lua_settop(L, self);
   return request;
 }
@@ -236,6 +238,7 @@ static int collect(lua_State *L) {
 static int cancel(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
   if (request->client != NULL) {
+    sora_client_enter(request->client);
     sora_request_cancel(request, "cancelled by the caller");
     sora_client_announce(request->client);
   }

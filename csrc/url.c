@@ -15,6 +15,12 @@ int sora_has_control(const char *bytes, size_t length) {
   return 0;
 }
 
+const char *sora_text_fault(const char *bytes, size_t length) {
+  return length > LONGEST_TEXT             ? "is longer than 65536 bytes"
+         : sora_has_control(bytes, length) ? "contains a control character"
+                                           : NULL;
+}
+
 static int ends_with(const char *text, size_t length, const char *end) {
   size_t size = strlen(end);
   return length >= size && strncasecmp(text + length - size, end, size) == 0;

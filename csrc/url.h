@@ -31,4 +31,10 @@ char *sora_url_query(const struct base_url *base, const char *id, size_t length)
 /* Whether the bytes hold a control character (C0 or DEL). */
 int sora_has_control(const char *bytes, size_t length);
 
+/* Beyond this no server takes it, and libcurl would take it for want of memory. */
+enum { LONGEST_TEXT = 65536 };
+
+/* What is wrong with a text that is to be sent or handed to libcurl, or NULL. */
+const char *sora_text_fault(const char *bytes, size_t length);
+
 #endif

@@ -472,6 +472,10 @@ describe("the file", function()
     fails("io", url, nil, folder)
     fails("io", url, nil, folder .. "/")
     assert.equal(0, #seen(url))
+    assert.is_truthy(client:query(service:id "completed"))
+    fails("io", url, nil, folder .. "/missing/video.mp4")
+    assert.is_truthy(client:query(service:id "completed"))
+    assert.equal(1, client:stats().connections) -- that has nothing to do with the file
   end)
 
   it("cannot be written where the part cannot", function()

@@ -32,7 +32,8 @@ describe("misuse", function()
 
   describe("of an id", function()
     local bad = { { "nothing", nil }, { "a number", 7 }, { "an empty one", "" },
-      { "a table", {} }, { "a line end", "task\n" }, { "a NUL", "task\0x" }, { "DEL", "a\127" } }
+      { "a table", {} }, { "a line end", "task\n" }, { "a NUL", "task\0x" }, { "DEL", "a\127" },
+      { "a very long one", ("x"):rep(65537) } }
     for _, case in ipairs(bad) do
       local name, value = case[1], case[2]
       refuses(name .. " for sora.query", function() local t = sora.query(value) return t end,
@@ -82,6 +83,9 @@ describe("misuse", function()
     everywhere({ api_key = 7 }, "option 'api_key' must be a string, not a number")
     everywhere({ api_key = "a\nb" }, "option 'api_key' contains a control character")
     everywhere({ forwarded_host = "a\r\nb: c" }, "option 'forwarded_host' contains a control")
+    everywhere({ user_agent = ("x"):rep(65537) }, "option 'user_agent' is longer than 65536 bytes")
+    everywhere({ headers = { x = ("y"):rep(65537) } }, "option 'headers': 'x' is longer than")
+    everywhere({ headers = { [("x"):rep(65537)] = "y" } }, "option 'headers' has an invalid name")
     everywhere({ headers = "x" }, "option 'headers' must be a table")
     everywhere({ headers = { "x" } }, "option 'headers' must map names to strings")
     everywhere({ headers = { x = true } }, "option 'headers' must map names to strings")

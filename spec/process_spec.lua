@@ -1,4 +1,5 @@
--- What the process around the module may do: fork, threads, signals, running out of descriptors.
+-- What the process around the module may do: threads, signals, running out of descriptors.
+-- Its forks are fork_spec.lua's.
 
 local helpers = require "spec.support.helpers"
 local sora = require "sora"
@@ -17,75 +18,6 @@ local function client(opts)
 end
 
 setup(function() unix = helpers.load "unix" end)
-
-describe("after fork", function()
-  --- Numbers of the connections that an id was asked on.
-  local function connections(id)
-    local list = {}
-    for _, entry in ipairs(service:log(id)) do list[#list + 1] = entry.connection end
-    return list
-  end
-
-  for name, url in pairs { ["HTTP/2"] = "base_url", ["HTTP/1.1"] = "h1_url" } do
-    it("child and parent go on over " .. name .. ", each on connections of its own", function()
-      local c = client { base_url = service[url] }
-      local before, parent, child = service:id "completed", service:id "completed",
-        service:id "completed"
-      assert.is_truthy(c:query(before))
-      local pid = unix.child(function()
-        assert(c:query(child))
-        assert(c:query(child))
-        c:close()
-      end)
-      assert.are.equal(0, unix.wait(pid))
-      assert.is_truthy(c:query(parent))
-      local mine = connections(before)[1]
-      assert.are.same({ mine }, connections(parent)) -- nothing that the child did ended it
-      for _, connection in ipairs(connections(child)) do assert.are_not.equal(mine, connection) end
-      assert.are.equal(2, #connections(child))
-      c:close()
-    end)
-  end
-
-  it("what was in flight is the parent's: the child is told that it is lost", function()
-    local c = client()
-    assert.is_truthy(c:query(service:id "completed"))
-    local slow = service:id "completed;delay=0.5"
-    local inbox = {}
-    local request = c:request(slow, nil, inbox)
-    c:step()
-    local pid = unix.child(function()
-      local task, err = c:query(service:id "completed")
-      assert(task, tostring(err))
-      assert(request:done())
-      assert(select(2, request:result()).kind == "cancelled")
-    end)
-    assert.are.equal(0, unix.wait(pid))
-    local deadline = now() + 5
-    while not request:done() and now() < deadline do
-      sora.sleep(0.01)
-      c:step()
-    end
-    assert.are.equal(slow, request:result().id)
-    assert.are.equal(1, #service:log(slow))
-    c:close()
-  end)
-
-  it("a child that only ends, its clients collected, harms nothing", function()
-    local c = client()
-    assert.is_truthy(c:query(service:id "completed"))
-    for _ = 1, 3 do
-      assert.are.equal(0, unix.wait(unix.child(function()
-        c = nil -- luacheck: ignore
-        collectgarbage()
-        collectgarbage()
-      end)))
-      assert.is_truthy(c:query(service:id "completed"))
-    end
-    assert.are.equal(1, c:stats().connections)
-    c:close()
-  end)
-end)
 
 describe("on threads", function()
   it("eight Lua states live side by side", function()

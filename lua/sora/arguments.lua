@@ -15,6 +15,7 @@ end
 local function fault(id)
   if type(id) ~= "string" then return "task id (a string) expected, got " .. type(id) end
   if id == "" then return "task id is empty" end
+  if #id > 65536 then return "task id is longer than 65536 bytes" end
   return id:find "%c" and "task id contains a control character" or nil
 end
 

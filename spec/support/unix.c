@@ -34,6 +34,43 @@ static int child(lua_State *L) {
   return 1;
 }
 
+/* fork() → number of the child, 0 in the child itself, which goes on here and leaves by exit */
+static int fork_here(lua_State *L) {
+  fflush(NULL);
+  lua_pushinteger(L, fork());
+  return 1;
+}
+
+/* exit(status): at once, without finalisers */
+static int exit_now(lua_State *L) {
+  fflush(NULL);
+  _exit((int)luaL_checkinteger(L, 1));
+}
+
+static volatile pid_t forked = -1;
+
+static void on_fork_signal(int number) {
+  (void)number;
+  forked = fork();
+}
+
+/* fork_in(seconds): a handler of a signal forks then, whatever the process is doing */
+static int fork_in(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  struct sigaction action = {.sa_handler = on_fork_signal};
+  struct itimerval timer = {{0, 0}, {0, (suseconds_t)(seconds * 1e6)}};
+  forked = -1;
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &timer, NULL);
+  return 0;
+}
+
+/* forked() → what that fork returned, -1 before it */
+static int get_forked(lua_State *L) {
+  lua_pushinteger(L, forked);
+  return 1;
+}
+
 /* wait(pid) → its status, or minus the signal that killed it */
 static int wait_for(lua_State *L) {
   int status = 0;
@@ -122,6 +159,26 @@ static int fill(lua_State *L) {
   return 1;
 }
 
+/* close(fd): of a descriptor that may be somebody else's */
+static int close_fd(lua_State *L) {
+  lua_pushboolean(L, close((int)luaL_checkinteger(L, 1)) == 0);
+  return 1;
+}
+
+/* null(fd): the number becomes /dev/null, whatever it was */
+static int null_fd(lua_State *L) {
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  lua_pushboolean(L, null >= 0 && dup2(null, (int)luaL_checkinteger(L, 1)) >= 0);
+  close(null);
+  return 1;
+}
+
+/* is_open(fd) */
+static int is_open(lua_State *L) {
+  lua_pushboolean(L, fcntl((int)luaL_checkinteger(L, 1), F_GETFD) >= 0);
+  return 1;
+}
+
 /* Counts `needle` in the bytes from `start` to `end` of this process, read through `memory`, so
    that a page that cannot be read is no crash. */
 static long count_in(int memory, uintptr_t start, uintptr_t end, const unsigned char *needle,
@@ -180,6 +237,10 @@ __attribute__((visibility("default"))) int luaopen_unix(lua_State *L);
 
 int luaopen_unix(lua_State *L) {
   static const luaL_Reg functions[] = {{"child", child},
+                                       {"fork", fork_here},
+                                       {"exit", exit_now},
+                                       {"fork_in", fork_in},
+                                       {"forked", get_forked},
                                        {"wait", wait_for},
                                        {"interrupt", interrupt},
                                        {"signals", count_signals},
@@ -187,6 +248,9 @@ int luaopen_unix(lua_State *L) {
                                        {"pipe_signal", pipe_signal},
                                        {"limit", limit},
                                        {"fill", fill},
+                                       {"close", close_fd},
+                                       {"null", null_fd},
+                                       {"is_open", is_open},
                                        {"copies", copies},
                                        {"key", key},
                                        {NULL, NULL}};
