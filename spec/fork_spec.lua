@@ -1,10 +1,10 @@
 -- Processes that fork with connections open and requests in flight: parent and child go on, and no
 -- byte of one is in the other's stream.
 
+local helpers = require "spec.support.helpers"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 local now = sora.driver.now
 
 local service = standin.shared()
@@ -14,10 +14,7 @@ local function client(url)
   return sora.client { base_url = url or service.base_url, ca_file = service.ca_file }
 end
 
-setup(function()
-  assert(os.execute(("make -s LUA=%s support"):format(LUA)), "the helper cannot be built")
-  unix = assert(package.loadlib(("build/%s/support/unix.so"):format(LUA), "luaopen_unix"))()
-end)
+setup(function() unix = helpers.load "unix" end)
 
 describe("after fork", function()
   --- Numbers of the connections that an id was asked on.

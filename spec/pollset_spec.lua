@@ -1,9 +1,9 @@
 -- The one descriptor of a client, which a host watches.
 
+local helpers = require "spec.support.helpers"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 local now = sora.driver.now
 
 local service = standin.shared()
@@ -13,10 +13,7 @@ local function client(url)
   return sora.client { base_url = url or service.base_url, ca_file = service.ca_file }
 end
 
-setup(function()
-  assert(os.execute(("make -s LUA=%s support"):format(LUA)), "the helper cannot be built")
-  unix = assert(package.loadlib(("build/%s/support/unix.so"):format(LUA), "luaopen_unix"))()
-end)
+setup(function() unix = helpers.load "unix" end)
 
 describe("a client's descriptor that somebody else", function()
   --- The query that finds it out, and those after it.
