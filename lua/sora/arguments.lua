@@ -12,7 +12,8 @@ local function bad(call, position, what)
 end
 
 --- What is wrong with an id, or nil.
-local function fault(id)
+---@return string?
+function M.fault(id)
   if type(id) ~= "string" then return "task id (a string) expected, got " .. type(id) end
   if id == "" then return "task id is empty" end
   if #id > 65536 then return "task id is longer than 65536 bytes" end
@@ -20,7 +21,7 @@ local function fault(id)
 end
 
 function M.id(call, id)
-  local what = fault(id)
+  local what = M.fault(id)
   if what then bad(call, 1, what) end
 end
 
@@ -29,7 +30,7 @@ function M.ids(call, ids)
     bad(call, 1, "table of task ids expected, got " .. type(ids))
   end
   for i = 1, #ids do
-    local what = fault(ids[i])
+    local what = M.fault(ids[i])
     if what then bad(call, 1, ("at position %d: %s"):format(i, what)) end
   end
   for key in pairs(ids) do
@@ -41,7 +42,7 @@ function M.download(call, source, path)
   if type(source) ~= "string" and type(source) ~= "table" then
     bad(call, 1, "task, URL or task id expected, got " .. type(source))
   end
-  local what = type(source) == "string" and fault(source)
+  local what = type(source) == "string" and M.fault(source)
   if what then bad(call, 1, what) end
   if type(source) == "string" and source:find("://", 1, true)
       and not task.video_url { video_url = source } then

@@ -5,6 +5,7 @@
 -- validator with which a later call goes on (If-Range, RFC 9110, 13.1.5). A part that was changed,
 -- or was left by a process that died, has another time, and the server then sends the whole.
 
+local arguments = require "sora.arguments"
 local core = require "sora.core"
 local inboxes = require "sora.inbox"
 local task = require "sora.task"
@@ -180,7 +181,8 @@ function Transfer:download(source)
   if core.stat(self.path .. "/.") then
     return nil, self:error("io", self.path .. ": is a folder")
   elseif type(source) == "table" then
-    self.id = task.id(source)
+    local id = task.id(source) -- as the service has given it: it need not be one
+    self.id = not arguments.fault(id) and id or nil
     url, err = self:url_of(source)
   else
     url = task.video_url { video_url = source } -- trimmed, when it is one

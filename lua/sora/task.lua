@@ -75,9 +75,10 @@ local function as_text(value)
 end
 
 --- A URL can be padded with spaces or backticks. What is left is used byte for byte: it is signed.
+-- One with a control character is none.
 local function as_url(value)
   local url = type(value) == "string" and trim(value, "%s`")
-  return url and url:find("^[Hh][Tt][Tt][Pp][Ss]?://[^/]") and url or nil
+  return url and url:find("^[Hh][Tt][Tt][Pp][Ss]?://[^/]") and not url:find "%c" and url or nil
 end
 
 --- A number, or a short string that spells a decimal one. By hand: `tonumber` reads hexadecimal,
