@@ -58,6 +58,10 @@ local function run(what, total, call, steps, opts)
       collectgarbage()
       early, early_fds = resident(), descriptors()
     end
+    if math.floor(done * 20 / total) > math.floor((done - #ids) * 20 / total) then
+      io.stderr:write(("%s: %d of %d, %.0f s, %d KiB\n"):format(what, done, total,
+        sora.driver.now() - started, resident()))
+    end
   end
   collectgarbage()
   collectgarbage()
