@@ -2,7 +2,9 @@
 -- time, that a wait survives it where it should, that the next query works, that no descriptor is
 -- left.
 
+local core = require "sora.core"
 local sora = require "sora"
+local renegotiation = require "spec.support.renegotiation"
 local standin = require "spec.support.standin"
 
 local service = standin.shared()
@@ -68,6 +70,7 @@ local ADDRESSES = {
   { "tls_cut_url", "tls" },
   { "tls_silent_url", "timeout" },
   { "tls_plain_url", "tls" },
+  { "tls_legacy_url", "tls" }, -- the renegotiation that it might ask for could be an attacker's
 }
 
 local PROXIES = { -- the user name tells the proxy how to behave
@@ -175,6 +178,46 @@ describe("at the address", function()
       assert.are.equal("dns", (outcome(c, "x")))
     end)
   end)
+end)
+
+describe("a server that asks for renegotiation", function()
+  local BODY = '{"id":"x","status":"completed"}'
+  local ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: " .. #BODY .. "\r\n\r\n" .. BODY
+
+  --- Asks it, and has it ask for renegotiation; answers, or leaves it at that. Returns the outcome.
+  local function ask(server, c, answers)
+    local request = c:request("x", nil, {})
+    local function step()
+      core.poll({ c }, 0.01)
+      c:step()
+    end
+    server:await("GET /v1/video/query", step)
+    server:tell "R\n"
+    if answers then
+      server:await("SSL_do_handshake %-> 1", step) -- both sides have done theirs
+      server:tell(ANSWER)
+    else
+      sora.sleep(0.2) -- it has asked, and waits for the client's part
+      server:signal "STOP"
+    end
+    local deadline = now() + SOON
+    while not request:done() and now() < deadline do step() end
+    return request:result()
+  end
+
+  for kind, answers in pairs { task = true, timeout = false } do
+    it((answers and "and answers: " or "and falls silent: ") .. kind, function()
+      local server = renegotiation.start()
+      finally(function() server:stop() end)
+      with_client(server.base_url, { ca_file = server.ca_file, request_timeout = 1 }, function(c)
+        local task, err = ask(server, c, answers)
+        assert.are.equal(answers and "completed" or "timeout",
+          task and task.status or err and err.kind)
+        assert.is_truthy(c:query(service:id "completed",
+          { base_url = service.base_url, ca_file = service.ca_file }))
+      end)
+    end)
+  end
 end)
 
 describe("a proxy that behaves as", function()

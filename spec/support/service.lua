@@ -14,6 +14,7 @@
 --   ca_file      PEM of the authority that signed them
 --   expired_url wrong_host_url self_signed_url unknown_ca_url   the relay with a bad certificate
 --   tls_cut_url tls_silent_url tls_plain_url   the handshake is cut, never answered, plain HTTP
+--   tls_legacy_url   TLS 1.2 without secure renegotiation
 --   refused_url  nobody listens there
 --
 -- IDS. What answers an id is a script: steps, each served once, the last one for ever. An id
@@ -173,7 +174,7 @@ local function open_ports()
   urls.proxy_url = url("http", "127.0.0.1", proxy.open(service))
   bad_tls.open(service, authority)
   for _, name in ipairs { "expired", "wrong_host", "self_signed", "unknown_ca", "tls_cut",
-    "tls_silent", "tls_plain" } do
+    "tls_silent", "tls_legacy", "tls_plain" } do
     urls[name .. "_url"] = url("https", "127.0.0.1", service.listeners[name])
   end
   local socket, port = server.bind()

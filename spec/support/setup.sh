@@ -44,6 +44,7 @@ needs() {
   [ "$purpose" != run ] || return 0
 
   need command:curl curl "the specs ask it what the stand-in service sends"
+  need command:openssl openssl "a server that asks for renegotiation"
   need module:busted lua-busted "runs the specs"
   need module:cjson lua-cjson "the decoder is compared with it"
   need module:luv lua-luv "a host: sora.luv runs in its loop"

@@ -14,6 +14,11 @@ local function loopback(options)
   return certificates.context(options)
 end
 
+-- A ServerHello of TLS 1.2 without extensions, that of secure renegotiation (RFC 5746) included.
+local LEGACY_HELLO = "\22\3\3\0\42" .. "\2\0\0\38" .. "\3\3" .. ("r"):rep(32) .. "\0" -- no session
+  .. "\192\47" -- TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+  .. "\0"
+
 -- What such a port does with a new connection.
 local HANDLERS = {
   tls_cut = function(socket) -- ends once the client has spoken
@@ -22,6 +27,12 @@ local HANDLERS = {
   end,
   tls_silent = function(socket) -- accepts, and never says a word
     sock.wait_closed(socket, FOREVER)
+    socket:close()
+  end,
+  tls_legacy = function(socket) -- knows no secure renegotiation
+    socket:fill(1, FOREVER)
+    sock.write(socket, LEGACY_HELLO)
+    sock.wait_closed(socket, 5)
     socket:close()
   end,
   tls_plain = function(socket) -- speaks plain HTTP
