@@ -40,9 +40,7 @@ static const char *check_parts(CURLU *url, struct base_url *base) {
     CURLUPart part;
     const char *wrong;
   } unwanted[] = {{CURLUPART_USER, "must not hold a user or a password"},
-                  {CURLUPART_PASSWORD, "must not hold a user or a password"},
-                  {CURLUPART_QUERY, "must not hold a query or a fragment"},
-                  {CURLUPART_FRAGMENT, "must not hold a query or a fragment"}};
+                  {CURLUPART_PASSWORD, "must not hold a user or a password"}};
   CURLUcode code;
   for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++) {
     char *text = NULL;
@@ -74,6 +72,10 @@ const char *sora_url_parse_base(const char *text, struct base_url *base) {
     return "must begin with http:// or https://";
   if (sora_has_control(text, length) || strchr(text, ' ') != NULL)
     return "contains a blank or a control character";
+  if (strpbrk(text, "?#") != NULL) /* an empty one, too, would hide the path that is appended */
+    return "must not hold a query or a fragment";
+  if (strstr(text, "///") == strstr(text, "//")) /* libcurl would take the path for the host */
+    return "has no host";
   CURLU *url = curl_url();
   if (url == NULL)
     return sora_url_no_memory;

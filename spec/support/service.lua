@@ -44,6 +44,7 @@
 --     bad_header  nul_header  bad_length  negative_length  two_lengths  bad_gzip
 --     never  drip;interval=1  drip_headers;interval=1  header_flood  big_header;size=1048576
 --     huge;size=2147483648;chunked  bomb;size=1073741824  rst_stream;code=7  goaway;last=0
+--     raw;text=ANSWER
 --   All of tasks.lua and faults.lua: status=N  type=T  retry_after=SECONDS|date:SECONDS|text
 --     request_id=oneapi+x+cf  header=Name: value  gzip  chunked
 --   Every step: delay=SECONDS  key=KEY (401 unless it comes with that key)

@@ -101,6 +101,17 @@ raw("two_lengths", head(length(#BODY), length(#BODY - 7)) .. BODY)
 raw("bad_gzip", head("Content-Encoding: gzip", length(#BODY)) .. BODY)
 raw("no_length", head("Connection: close") .. BODY)
 
+--- text: the answer, byte for byte; then the connection ends. On HTTP/2: a reset.
+function steps.raw(x, parameters)
+  if x.version == "2" then
+    return steps.reset(x)
+  end
+  local socket = sock.take(x)
+  sock.write(socket, parameters.text)
+  cqueues.sleep(FLIGHT)
+  sock.close(socket)
+end
+
 --- More bytes than Content-Length says, on a connection that stays open.
 function steps.long_body(x)
   local socket = sock.take(x)
