@@ -3,6 +3,7 @@
 
 local annotations = require "sora.annotations"
 local core = require "sora.core"
+local files = require "spec.support.files"
 local poller = require "sora.poller"
 local sora = require "sora"
 
@@ -11,13 +12,6 @@ local FOR_DRIVERS = { "request", "fetch", "finished", "check", "retries", "on_cl
 
 -- What CALLS stands for in options.c.
 local ALL_CALLS = "SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD"
-
-local function read(name)
-  local file = assert(io.open(name))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
 
 local function set(list)
   local names = {}
@@ -59,7 +53,7 @@ end
 local function option_rows()
   local rows = {}
   local row = '{"([%w_]+)", TYPE_([%w_]+), ([^,]+), [^,]+, [^,]+, ([^,]+), %d+}'
-  for name, kind, scopes, initial in read("csrc/options.c"):gsub("\n *", " "):gmatch(row) do
+  for name, kind, scopes, initial in files.read("csrc/options.c"):gsub("\n *", " "):gmatch(row) do
     rows[name] = { kind = kind, scopes = scopes, initial = initial }
   end
   return rows
@@ -87,7 +81,7 @@ describe("the annotations of the public interface", function()
 
   it("document every method of a client, and no other", function()
     local documented = functions("client:")
-    local guide = read("docs/drivers.md")
+    local guide = files.read("docs/drivers.md")
     for _, name in ipairs(FOR_DRIVERS) do
       documented[name] = true
       assert.is_truthy(guide:find("client:" .. name, 1, true), name)
@@ -147,7 +141,7 @@ describe("the annotations of the public interface", function()
 
   it("document every kind of error, and no other", function()
     local kinds = {}
-    for kind in read("csrc/error.h"):gmatch("X%(([%l_]+)%) +\\?") do
+    for kind in files.read("csrc/error.h"):gmatch("X%(([%l_]+)%) +\\?") do
       kinds[kind] = true
     end
     kinds.memory, kinds.name = true, nil
@@ -157,16 +151,16 @@ describe("the annotations of the public interface", function()
   it("document every field that an error may have", function()
     local fields = names_of(annotations.entry("sora.error").fields)
     for _, file in ipairs { "csrc/error.c", "csrc/answer.c" } do
-      local text = read(file):gsub("static int push_download.-\n}", "")
+      local text = files.read(file):gsub("static int push_download.-\n}", "")
       for name in text:gmatch('lua_setfield%(L, %-2, "([%l_]+)"%)') do
         assert.is_truthy(fields[name] or name:find("^__"), name)
       end
     end
-    for name in read("csrc/error.c"):gmatch('set_text%(L, "([%l_]+)"') do
+    for name in files.read("csrc/error.c"):gmatch('set_text%(L, "([%l_]+)"') do
       assert.is_truthy(fields[name], name)
     end
     for _, file in ipairs { "poller", "wait", "many", "download" } do
-      for made in read("lua/sora/" .. file .. ".lua"):gmatch("[%w_.]+%.error ?(%b{})") do
+      for made in files.read("lua/sora/" .. file .. ".lua"):gmatch("[%w_.]+%.error ?(%b{})") do
         for name in made:gmatch("([%l_]+) = ") do
           assert.is_truthy(fields[name], name)
         end

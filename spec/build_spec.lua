@@ -1,22 +1,16 @@
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
+
+local output_of = shell.output_of
+
 local MAKE = os.getenv("MAKE") or "make"
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
-
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read("*a")
-  pipe:close()
-  return output
-end
 
 --- The file that require "sora.core" loads.
 local function core_path()
   for template in package.cpath:gmatch("[^;]+") do
     local path = template:gsub("?", "sora/core")
-    local file = io.open(path)
-    if file then
-      file:close()
-      return path
-    end
+    if files.exists(path) then return path end
   end
   error("sora.core is not on package.cpath")
 end
@@ -30,7 +24,7 @@ end
 describe("the built module", function()
   it("exports luaopen_sora_core and nothing else", function()
     local symbols = output_of("nm -D --defined-only '" .. core_path() .. "'")
-    assert.are.same({ "luaopen_sora_core" }, { symbols:match("^%x+ %a ([^\n]+)\n$") })
+    assert.are.same({ "luaopen_sora_core" }, { symbols:match("^%x+ %a ([^\n]+)$") })
   end)
 
   it("says so when another Lua loads it", function()
@@ -57,18 +51,18 @@ end)
 describe("make env", function()
   it("lets the module be required from anywhere", function()
     local print_version = LUA .. [[ -e 'print(require("sora")._VERSION)']]
-    assert.are.equal("sora 0.1.0\n", output_in_env("unset LUA_PATH LUA_CPATH", print_version))
+    assert.are.equal("sora 0.1.0", output_in_env("unset LUA_PATH LUA_CPATH", print_version))
   end)
 
   it("keeps what was on the paths, behind its own", function()
     local print_paths = [[printf '%s\n' "$LUA_PATH" "$LUA_CPATH"]]
     local paths = output_in_env("export LUA_PATH='/a/?.lua;;' LUA_CPATH='/b/?.so'", print_paths)
-    assert.is_truthy(paths:match("^/[^\n]+/lua/%?%.lua;[^\n]+;/a/%?%.lua;;\n/[^\n]+;/b/%?%.so\n$"))
+    assert.is_truthy(paths:match("^/[^\n]+/lua/%?%.lua;[^\n]+;/a/%?%.lua;;\n/[^\n]+;/b/%?%.so$"))
   end)
 
   it("keeps the default paths where none were set", function()
     local print_paths = [[printf '%s\n' "$LUA_PATH" "$LUA_CPATH"]]
     local paths = output_in_env("unset LUA_PATH LUA_CPATH", print_paths)
-    assert.is_truthy(paths:match("^[^\n]+;;\n[^\n]+;;\n$"))
+    assert.is_truthy(paths:match("^[^\n]+;;\n[^\n]+;;$"))
   end)
 end)

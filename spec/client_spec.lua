@@ -1,5 +1,7 @@
-local standin = require "spec.support.standin"
+local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 local sora = require "sora"
+local standin = require "spec.support.standin"
 
 local service = standin.shared()
 
@@ -79,33 +81,30 @@ describe("a client", function()
   end)
 
   it("gives no proxy of the environment what is for this machine", function()
-    local pipe = io.popen(([[http_proxy=%s https_proxy=%s all_proxy=%s %s -e '
+    local said = shell.output_of(([[http_proxy=%s https_proxy=%s all_proxy=%s %s -e '
       local client = require "sora".client { base_url = "%s", api_key = "sk-secret" }
       print((assert(client:query "%s")).status)' 2>&1]]):format(service.refused_url,
-      service.refused_url, service.refused_url, standin.LUA, service.http_url,
+      service.refused_url, service.refused_url, shell.LUA, service.http_url,
       service:id "completed"))
-    assert.are.equal("completed\n", pipe:read "*a")
-    pipe:close()
+    assert.are.equal("completed", said)
   end)
 
   it("takes key and base URL from the environment", function()
     local id = service:id "completed"
-    local pipe = io.popen(([[SORA_API_KEY=sk-env SORA_BASE_URL=%s %s -e '
+    local said = shell.output_of(([[SORA_API_KEY=sk-env SORA_BASE_URL=%s %s -e '
       print((assert(require "sora".query "%s")).status)' 2>&1]]):format(service.http_url,
-      standin.LUA, id))
-    assert.are.equal("completed\n", pipe:read "*a")
-    pipe:close()
+      shell.LUA, id))
+    assert.are.equal("completed", said)
     assert.are.equal("Bearer sk-env", service:log(id)[1].headers.authorization)
   end)
 
   it("says at the caller's line what is wrong with the environment", function()
     for _, call in ipairs { "query", "wait" } do
-      local pipe = io.popen(([[SORA_BASE_URL=ftp://x %s -e '
+      local said = shell.output_of(([[SORA_BASE_URL=ftp://x %s -e '
         local sora = require "sora"
         local ok, err = pcall(function() local t = sora.%s "x" return t end)
-        print(err)' 2>&1]]):format(standin.LUA, call))
-      assert.matches(":3: %$SORA_BASE_URL must begin with http", pipe:read "*a")
-      pipe:close()
+        print(err)' 2>&1]]):format(shell.LUA, call))
+      assert.matches(":3: %$SORA_BASE_URL must begin with http", said)
     end
   end)
 
@@ -143,14 +142,13 @@ describe("a client", function()
     end
     collectgarbage()
     collectgarbage()
-    local pipe = io.popen(([[%s -e '
+    local ended = program.run(([[%s -e '
       local client = require "sora".client { base_url = "%s" }
       request, other = client:request "%s", client:request "%s"
       client:step()
-      print "end"' 2>&1]]):format(standin.LUA, service.http_url, service:id "never",
+      print "end"']]):format(shell.LUA, service.http_url, service:id "never",
       service:id "never"))
-    assert.are.equal("end\n", pipe:read "*a")
-    assert.is_truthy(pipe:close())
+    assert.are.same({ code = 0, out = "end\n", err = "" }, ended)
   end)
 
   it("cancels a request that nobody holds any more", function()

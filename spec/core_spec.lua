@@ -1,6 +1,7 @@
 local helpers = require "spec.support.helpers"
 local interrupt = require "spec.support.interrupt"
 local prompts = require "spec.support.prompt"
+local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 local system = require "system"
 
@@ -16,10 +17,7 @@ describe("the module in C", function()
 
   it("exports one symbol", function()
     local path = package.cpath:match "([^;]*build/[^;]*)%?%.so" .. "sora/core.so"
-    local pipe = io.popen("nm -D --defined-only " .. path)
-    local symbols = pipe:read "*a"
-    pipe:close()
-    assert.matches("^%x+ T luaopen_sora_core\n$", symbols)
+    assert.matches("^%x+ T luaopen_sora_core$", shell.output_of("nm -D --defined-only " .. path))
   end)
 
   it("can be loaded twice", function()
@@ -114,7 +112,7 @@ describe("SIGINT", function()
         print(ok, err, client:stats().in_flight)
         print(client:query '%s')
       ]]):format(helpers.build(), call, service:id "never", service:id "completed"))
-      assert.matches("^false\t[^\n]*interrupted!\t0\n[^\n]+ completed, video at [^\n]+\n$", said)
+      assert.matches("^false\t[^\n]*interrupted!\t0\n[^\n]+ completed, video at [^\n]+$", said)
       assert.is_true(core.now() - started < 10)
     end
   end)
@@ -125,6 +123,6 @@ describe("SIGINT", function()
       print(ok, err)
       print(client:query '%s')
     ]]):format(service:id "never", service:id "completed"))
-    assert.matches("^false\tinterrupted!\n[^\n]+ completed, video at [^\n]+\n$", said)
+    assert.matches("^false\tinterrupted!\n[^\n]+ completed, video at [^\n]+$", said)
   end)
 end)

@@ -1,32 +1,25 @@
 local annotations = require "sora.annotations"
+local files = require "spec.support.files"
 local program = require "spec.support.program"
-
-local function read(name)
-  local file = assert(io.open(name, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local shell = require "spec.support.shell"
 
 describe("what make docs gives to pandoc", function()
   local folder, result
 
   setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir " .. folder)
-    result = program.run(("sh -c %s"):format(program.quote(("exec %s docs/render.lua %s README.md "
-      .. "docs/*.md examples/repl.md SECURITY.md CHANGELOG.md"):format(program.quote(program.LUA),
+    folder = files.folder()
+    result = program.run(("sh -c %s"):format(shell.quote(("exec %s docs/render.lua %s README.md "
+      .. "docs/*.md examples/repl.md SECURITY.md CHANGELOG.md"):format(shell.quote(shell.LUA),
       folder))))
   end)
 
   teardown(function()
-    os.execute("rm -rf " .. folder)
+    files.remove(folder)
   end)
 
   it("has a place in the reference for every function, class and value", function()
     assert.are.same({ code = 0, out = "", err = "" }, result)
-    local text = read(folder .. "/reference.md")
+    local text = files.read(folder .. "/reference.md")
     for _, entry in ipairs(annotations.entries()) do
       local anchor = entry.kind == "function" and entry.name .. "()" or entry.name
       assert.is_truthy(text:find('<a id="' .. anchor .. '"></a>', 1, true), anchor)
@@ -44,7 +37,7 @@ describe("what make docs gives to pandoc", function()
   it("has no link into nothing", function()
     local listing = assert(io.popen("cd " .. folder .. " && ls *.md"))
     for page in listing:lines() do
-      local text = read(folder .. "/" .. page)
+      local text = files.read(folder .. "/" .. page)
       for target in text:gmatch("%]%(([^)]+)%)") do
         local file, anchor = target:match("^([^#]*)#?(.*)$")
         if anchor ~= "" then
@@ -61,7 +54,7 @@ describe("what make docs gives to pandoc", function()
   end)
 
   it("keeps columns of tables apart", function()
-    for row in read(folder .. "/reference.md"):gmatch("\n(|[^\n]*|)%f[\n]") do
+    for row in files.read(folder .. "/reference.md"):gmatch("\n(|[^\n]*|)%f[\n]") do
       local columns = select(2, row:gsub("\\|", ""):gsub("|", ""))
       assert.is_truthy(columns == 4 or columns == 3, row)
     end
@@ -77,7 +70,7 @@ describe("the map of the sources", function()
       expected[file] = true
     end
     listing:close()
-    for row in read("docs/architecture.md"):gmatch("\n(| `[^|]*)|") do
+    for row in files.read("docs/architecture.md"):gmatch("\n(| `[^|]*)|") do
       for file in row:gmatch("`([^`]+%.%l+)`") do
         named[file] = true
       end

@@ -1,43 +1,24 @@
+local clients = require "spec.support.clients"
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
+local KEY = "sk-secret-42"
+
 local service, client, folder, path
-
-local function read(name)
-  local file = io.open(name, "rb")
-  local bytes = file and file:read "*a"
-  if file then file:close() end
-  return bytes
-end
-
-local function write(name, bytes)
-  local file = assert(io.open(name, "wb"))
-  file:write(bytes)
-  file:close()
-end
-
-local function new_client(opts)
-  local all = { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-secret-42" }
-  for name, value in pairs(opts or {}) do all[name] = value end
-  return sora.client(all)
-end
 
 setup(function() service = standin.shared() end)
 
 before_each(function()
-  client = new_client()
-  folder = os.tmpname()
-  os.remove(folder)
-  os.execute("mkdir " .. folder)
+  client = clients.new { api_key = KEY }
+  folder = files.folder()
   path = folder .. "/video.mp4"
 end)
 
 after_each(function()
-  local left = client:stats().in_flight
-  client:close()
-  os.execute("rm -rf " .. folder)
-  assert.equal(0, left, "requests left in flight")
-  assert.equal("", service:complaints())
+  files.remove(folder)
+  clients.finish(client)
 end)
 
 --- The requests that the CDN has seen for a URL, oldest first.
@@ -50,19 +31,19 @@ local function seen(url)
 end
 
 local function assert_whole(size)
-  local bytes = read(path)
+  local bytes = files.read(path)
   assert.equal(size, bytes and #bytes)
   assert.is_true(bytes == standin.synthetic(size), "the bytes of the video")
-  assert.is_nil(read(path .. ".part"))
+  assert.is_nil(files.read(path .. ".part"))
 end
 
 --- Downloads in vain; returns the error. An existing file at `path` is left alone.
 local function fails(kind, source, opts, target)
-  if not target then write(path, "old") end
+  if not target then files.write(path, "old") end
   local bytes, err = client:download(source, target or path, opts)
   assert.is_nil(bytes)
   assert.equal(kind, type(err) == "table" and err.kind or err)
-  if not target then assert.equal("old", read(path)) end
+  if not target then assert.equal("old", files.read(path)) end
   return err
 end
 
@@ -70,15 +51,15 @@ end
 local function leave_part(url, cut)
   fails("network", url .. "&cut=" .. cut, { retries = 0 })
   os.remove(path)
-  assert.equal(cut, #read(path .. ".part"))
+  assert.equal(cut, #files.read(path .. ".part"))
 end
 
 describe("download", function()
   it("writes the video of a task and returns its size", function()
     local task = assert(client:query(service:id "completed"))
     assert.equal(1, select("#", client:download(task, path)))
-    assert.equal(client:download(task, path), #read(path))
-    assert.equal("ftyp", read(path):sub(5, 8))
+    assert.equal(client:download(task, path), #files.read(path))
+    assert.equal("ftyp", files.read(path):sub(5, 8))
   end)
 
   it("takes a task's id, and a URL", function()
@@ -89,10 +70,10 @@ describe("download", function()
   end)
 
   it("replaces an existing file, and makes its bytes visible only when they are whole", function()
-    write(path, "old")
+    files.write(path, "old")
     local during
     client:download(service:video "size=60000&rate=300000", path, {
-      on_progress = function() during = during or read(path) end,
+      on_progress = function() during = during or files.read(path) end,
     })
     assert.equal("old", during)
     assert_whole(60000)
@@ -110,7 +91,9 @@ describe("download", function()
 
   it("never sends the key, or any header of the caller's, to the video's host", function()
     client:close()
-    client = new_client { headers = { ["X-Own"] = "own" }, forwarded_host = "localhost:5173" }
+    client = clients.new {
+      api_key = KEY, headers = { ["X-Own"] = "own" }, forwarded_host = "localhost:5173",
+    }
     local url = service:video "size=9&redirect=1"
     assert.equal(9, client:download(url, path, { api_key = "sk-other-42" }))
     local log = service:log(nil, "cdn")
@@ -129,7 +112,7 @@ describe("download", function()
     assert.equal(70000, client:download(service:video "size=70000&chunked=1", path))
     assert_whole(70000)
     client:close()
-    client = new_client { http_version = "1.1" }
+    client = clients.new { api_key = KEY, http_version = "1.1" }
     assert.equal(70001, client:download(service:video "size=70001&chunked=1", path))
     assert_whole(70001)
   end)
@@ -148,10 +131,11 @@ describe("download", function()
     assert.same({ 10 }, told)
   end)
 
-  if read "/proc/self/status" and not os.getenv "ASAN_OPTIONS" then -- which keeps what is freed
+  local keeps_freed = os.getenv "ASAN_OPTIONS"
+  if files.exists "/proc/self/status" and not keeps_freed then
     it("never holds the video in memory", function()
       local function resident()
-        return tonumber(read("/proc/self/status"):match "VmRSS:%s+(%d+)")
+        return tonumber(files.read("/proc/self/status"):match "VmRSS:%s+(%d+)")
       end
       client:download(service:video "size=1000", path)
       collectgarbage()
@@ -209,7 +193,7 @@ describe("a former part", function()
 
   it("that was changed since is fetched anew", function()
     local url = service:video "size=90000"
-    write(path .. ".part", "something else")
+    files.write(path .. ".part", "something else")
     assert.equal(90000, client:download(url, path))
     assert.equal(200, seen(url)[1].status)
     assert_whole(90000)
@@ -270,7 +254,7 @@ describe("a transfer that breaks", function()
   for _, version in ipairs { "1.1", "2" } do
     it("goes on where it stopped, over HTTP/" .. version, function()
       client:close()
-      client = new_client { http_version = version }
+      client = clients.new { api_key = KEY, http_version = version }
       local url = service:video "size=90000&cut=30000&times=2"
       assert.equal(90000, client:download(url, path))
       assert_whole(90000)
@@ -309,7 +293,7 @@ describe("a transfer that breaks", function()
     local err = fails("network", url, { retries = 1 })
     assert.equal(2, err.attempts)
     assert.equal(2, #seen(url))
-    assert.equal(40000, #read(path .. ".part"))
+    assert.equal(40000, #files.read(path .. ".part"))
     assert.is_true(err.retryable)
   end)
 
@@ -320,14 +304,14 @@ describe("a transfer that breaks", function()
       timeout = 0.3, retries = 100,
     })))
     assert.is_true(sora.driver.now() - started < 2.5)
-    assert.is_true(#read(path .. ".part") > 0)
+    assert.is_true(#files.read(path .. ".part") > 0)
   end)
 
   it("that stands still is given up after request_timeout", function()
     local started = sora.driver.now()
     fails("timeout", service:video "size=9&delay=30", { request_timeout = 0.5, retries = 0 })
     assert.is_true(sora.driver.now() - started < 5)
-    assert.is_nil(read(path .. ".part"))
+    assert.is_nil(files.read(path .. ".part"))
   end)
 
   it("ends when its client is closed, in flight or between two attempts", function()
@@ -340,8 +324,8 @@ describe("a transfer that breaks", function()
         err = select(2, thread:join())
       end)
       assert.equal("cancelled", err.kind)
-      assert.is_nil(read(path))
-      client = new_client()
+      assert.is_nil(files.read(path))
+      client = clients.new { api_key = KEY }
     end
   end)
 
@@ -355,7 +339,7 @@ describe("a transfer that breaks", function()
       assert.is_false(ok)
       assert.equal(raised, err)
       assert.equal(0, client:stats().in_flight)
-      assert.is_nil(read(path))
+      assert.is_nil(files.read(path))
     end
   end)
 end)
@@ -392,7 +376,7 @@ describe("an answer that is no video", function()
     local err = fails("http", service:video "html=1")
     assert.is_truthy(tostring(err):find "HTML")
     assert.equal(1, err.attempts)
-    assert.is_nil(read(path .. ".part"))
+    assert.is_nil(files.read(path .. ".part"))
   end)
 
   for _, kind in ipairs { "application/json", "application/xml", "text/plain; charset=utf-8" } do
@@ -400,13 +384,13 @@ describe("an answer that is no video", function()
       local err = fails("http", service:video("size=50&type=" .. kind:gsub(" ", "%%20")))
       assert.equal(200, err.status)
       assert.equal(1, err.attempts)
-      assert.is_nil(read(path .. ".part"))
+      assert.is_nil(files.read(path .. ".part"))
     end)
   end
 
   it("may be empty", function()
     fails("network", service:video "size=0", { retries = 0 })
-    assert.is_nil(read(path .. ".part"))
+    assert.is_nil(files.read(path .. ".part"))
   end)
 
   it("carries the status of the refusal", function()
@@ -484,24 +468,23 @@ describe("the file", function()
     os.remove(path .. ".part")
     os.execute(("ln -s %s/elsewhere %s.part"):format(folder, path))
     fails("io", service:video "size=9")
-    assert.is_nil(read(folder .. "/elsewhere"))
+    assert.is_nil(files.read(folder .. "/elsewhere"))
   end)
 
   it("is an io error when the disk is full, and the old one stays", function()
-    write(path, "old")
+    files.write(path, "old")
     local script = folder .. "/script.lua"
-    write(script, ([[
+    files.write(script, ([[
       local sora = require "sora"
       local client = sora.client { ca_file = %q }
       local bytes, err = client:download(%q, %q)
       print(bytes, err.kind, err.attempts)
     ]]):format(service.ca_file, service:video "size=2000000", path))
-    local pipe = io.popen(("sh -c 'trap \"\" XFSZ; ulimit -f 100; exec timeout 20 %s %s' 2>&1")
-      :format(standin.LUA, script))
-    assert.equal("nil\tio\t1\n", pipe:read "*a")
-    pipe:close()
-    assert.equal("old", read(path))
-    local part = #read(path .. ".part")
+    local said = shell.output_of(("trap '' XFSZ; ulimit -f 100; exec timeout 20 %s %s 2>&1"):format(
+      shell.LUA, script))
+    assert.equal("nil\tio\t1", said)
+    assert.equal("old", files.read(path))
+    local part = #files.read(path .. ".part")
     assert.is_true(part > 0 and part <= 102400)
   end)
 
@@ -522,6 +505,6 @@ describe("the file", function()
   it("may have any name", function()
     local odd = folder .. "/ä b'c\".mp4"
     assert.equal(9, client:download(service:video "size=9", odd))
-    assert.equal(9, #read(odd))
+    assert.equal(9, #files.read(odd))
   end)
 end)

@@ -1,40 +1,31 @@
+local files = require "spec.support.files"
 local program = require "spec.support.program"
-local standin = require "spec.support.standin"
+local shell = require "spec.support.shell"
 local sora = require "sora"
+local standin = require "spec.support.standin"
 
 local KEY = "sk-examples-0123456789"
 local VIDEO_BYTES = 18326
 
-local function read(name)
-  local file = io.open(name, "rb")
-  local bytes = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return bytes
-end
-
-local VIDEO = read("spec/support/fixtures/video.mp4")
+local VIDEO = files.read("spec/support/fixtures/video.mp4")
 
 describe("the examples", function()
   local service, folder
 
   setup(function()
     service = standin.shared()
-    folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir " .. folder)
+    folder = files.folder()
   end)
 
   teardown(function()
-    os.execute("rm -rf " .. folder)
+    files.remove(folder)
   end)
 
   local function start(example, arguments, input)
-    local words = { program.quote(program.LUA), "examples/" .. example, "--ca-file",
-      program.quote(service.ca_file) }
+    local words = { shell.quote(shell.LUA), "examples/" .. example, "--ca-file",
+      shell.quote(service.ca_file) }
     for _, argument in ipairs(arguments) do
-      words[#words + 1] = program.quote(argument)
+      words[#words + 1] = shell.quote(argument)
     end
     return program.start(table.concat(words, " "), {
       input = input, env = { SORA_API_KEY = KEY, SORA_BASE_URL = service.base_url, TZ = "UTC" },
@@ -66,8 +57,8 @@ describe("the examples", function()
       local id, path = service:id("queued", "pending", "completed"), folder .. "/one.mp4"
       local result = wait("--out", path, id)
       assert.are.equal(0, result.code)
-      assert.are.equal(VIDEO, read(path))
-      assert.is_nil(read(path .. ".part"))
+      assert.are.equal(VIDEO, files.read(path))
+      assert.is_nil(files.read(path .. ".part"))
       assert.are.equal(("Task      %s\nStatus    completed\nModel     sy_ore\n"):format(id)
         .. "Size      352 x 640\nPrompt    make animate\nUpdated   2025-10-06 15:14:11\n"
         .. ("Video     %s (3.0 s, 17.9 KiB)\n"):format(path), result.out)
@@ -85,14 +76,14 @@ describe("the examples", function()
     it("names the video after the id, in the current folder", function()
       local id = service:id("completed")
       local here = program.run("pwd").out:match("[^\n]+")
-      local result = program.start(("sh -c %s"):format(program.quote(
+      local result = program.start(("sh -c %s"):format(shell.quote(
         ("cd %s && exec %s %s/examples/wait.lua --ca-file %s '%s'"):format(folder,
-          program.quote(program.LUA), program.quote(here), program.quote(service.ca_file), id))), {
+          shell.quote(shell.LUA), shell.quote(here), shell.quote(service.ca_file), id))), {
         env = { SORA_BASE_URL = service.base_url },
       }):wait()
       local name = id:gsub(":", "+"):gsub("~", "%%7E") .. ".mp4"
       assert.are.equal("", result.err:match("wait.lua:.*") or "")
-      assert.are.equal(VIDEO, read(folder .. "/" .. name))
+      assert.are.equal(VIDEO, files.read(folder .. "/" .. name))
     end)
 
     it("prints nothing under --quiet", function()
@@ -149,8 +140,8 @@ describe("the examples", function()
       local result = wait("--out", path, service:id("completed;video=size=20"))
       assert.are.equal(3, result.code)
       assert.is_truthy(result.err:find(path .. ".bad is cut off in its part 'ftyp'", 1, true))
-      assert.is_nil(read(path))
-      assert.are.equal(20, #read(path .. ".bad"))
+      assert.is_nil(files.read(path))
+      assert.are.equal(20, #files.read(path .. ".bad"))
     end)
 
     it("ends with 64 on a mistake in the command line, and says which", function()
@@ -208,7 +199,7 @@ describe("the examples", function()
       assert.are.equal(0, result.code)
       for _, id in ipairs(ids) do
         local path = line_of(result, id):match("^saved +%S+  (%S+) %(17.9 KiB%)$")
-        assert.are.equal(VIDEO, read(path))
+        assert.are.equal(VIDEO, files.read(path))
       end
       assert.is_truthy(result.err:find("20/20 done, 0 failed", 1, true))
     end)
@@ -237,9 +228,7 @@ describe("the examples", function()
 
     it("reads the ids of a file", function()
       local name, id = folder .. "/ids", service:id("completed")
-      local file = assert(io.open(name, "w"))
-      file:write(id, "\n")
-      file:close()
+      files.write(name, id .. "\n")
       assert.are.equal(0, run("wait_all.lua", { "--dir", folder, name }).code)
       assert.are.equal(64, run("wait_all.lua", { folder .. "/missing" }).code)
     end)
@@ -253,7 +242,7 @@ describe("the examples", function()
         return #log > 0 and #service:log(open) > 0
       end))
       assert.is_true(process:await(function()
-        return read(folder .. "/" .. done:gsub(":", "+"):gsub("~", "%%7E") .. ".mp4")
+        return files.read(folder .. "/" .. done:gsub(":", "+"):gsub("~", "%%7E") .. ".mp4")
       end))
       process:kill("INT")
       local result = process:wait()
@@ -272,9 +261,7 @@ describe("the examples", function()
 
     local function check(bytes)
       local name = folder .. "/check"
-      local file = assert(io.open(name, "wb"))
-      file:write(bytes)
-      file:close()
+      files.write(name, bytes)
       return tool.check_video(name)
     end
 
@@ -299,12 +286,12 @@ describe("the examples", function()
   end)
 
   it("are what `make run` shows", function()
-    local result = program.run(program.quote(program.LUA) .. " spec/support/demo.lua")
+    local result = program.run(shell.quote(shell.LUA) .. " spec/support/demo.lua")
     assert.are.equal(0, result.code)
     assert.is_truthy(result.err:find(" queued 0 %", 1, true))
     assert.is_truthy(result.err:find(" pending 93 %", 1, true))
     assert.is_truthy(result.err:find(" completed 100 %", 1, true))
     assert.is_truthy(result.out:find("Video     build/demo.mp4", 1, true))
-    assert.are.equal(VIDEO_BYTES, #read("build/demo.mp4"))
+    assert.are.equal(VIDEO_BYTES, #files.read("build/demo.mp4"))
   end)
 end)

@@ -1,6 +1,7 @@
 -- Processes that fork with connections open and requests in flight: parent and child go on, and no
 -- byte of one is in the other's stream.
 
+local clients = require "spec.support.clients"
 local helpers = require "spec.support.helpers"
 local sora = require "sora"
 local standin = require "spec.support.standin"
@@ -9,10 +10,6 @@ local now = sora.driver.now
 
 local service = standin.shared()
 local unix
-
-local function client(url)
-  return sora.client { base_url = url or service.base_url, ca_file = service.ca_file }
-end
 
 setup(function() unix = helpers.load "unix" end)
 
@@ -26,7 +23,7 @@ describe("after fork", function()
 
   for name, url in pairs { ["HTTP/2"] = "base_url", ["HTTP/1.1"] = "h1_url" } do
     it("child and parent go on over " .. name .. ", each on connections of its own", function()
-      local c = client(service[url])
+      local c = clients.new { base_url = service[url] }
       local before, parent, child = service:id "completed", service:id "completed",
         service:id "completed"
       assert.is_truthy(c:query(before))
@@ -46,7 +43,7 @@ describe("after fork", function()
   end
 
   it("what was in flight is the parent's: the child is told that it is lost", function()
-    local c = client()
+    local c = clients.new()
     assert.is_truthy(c:query(service:id "completed"))
     local slow = service:id "completed;delay=0.5"
     local inbox = {}
@@ -70,7 +67,7 @@ describe("after fork", function()
   end)
 
   it("a child that only ends, its clients collected, harms nothing", function()
-    local c = client()
+    local c = clients.new()
     assert.is_truthy(c:query(service:id "completed"))
     for _ = 1, 3 do
       assert.are.equal(0, unix.wait(unix.child(function()
@@ -89,7 +86,7 @@ describe("a fork in the middle", function()
   local c, child
 
   before_each(function()
-    c, child = client(), nil
+    c, child = clients.new(), nil
     assert.is_truthy(c:query(service:id "completed"))
   end)
   after_each(function() c:close() end)

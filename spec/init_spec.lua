@@ -1,4 +1,6 @@
 local core = require "sora.core"
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
@@ -23,20 +25,16 @@ describe("the plain module", function()
   it("has one default client, made of the environment on first use", function()
     local service = standin.shared()
     local name = os.tmpname()
-    local file = assert(io.open(name, "w"))
-    file:write(([[
+    files.write(name, ([[
       local sora = require "sora"
       local opts = { ca_file = %q, interval = 0.02 }
       print(sora.query(%q, { ca_file = opts.ca_file }).status, sora.wait(%q, opts).status)
       print(require("sora.core").default():stats().requests)
     ]]):format(service.ca_file, service:id "queued", service:id "completed"))
-    file:close()
-    local pipe = io.popen(("SORA_BASE_URL=%s SORA_API_KEY=sk-environment timeout 20 %s %s 2>&1")
-      :format(service.base_url, standin.LUA, name))
-    local said = pipe:read "*a"
-    pipe:close()
+    local said = shell.output_of(([[SORA_BASE_URL=%s SORA_API_KEY=sk-environment \
+      timeout 20 %s %s 2>&1]]):format(service.base_url, shell.LUA, name))
     os.remove(name)
-    assert.equal("queued\tcompleted\n2\n", said)
+    assert.equal("queued\tcompleted\n2", said)
     local log = service:log()
     assert.equal("Bearer sk-environment", log[#log].headers.authorization)
   end)

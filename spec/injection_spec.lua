@@ -2,6 +2,7 @@
 -- a request: it is refused with an error that says so, or it arrives as a part of what it was meant
 -- for. What is checked is what the service has received.
 
+local shell = require "spec.support.shell"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
@@ -179,11 +180,9 @@ describe("an option", function()
   it("of the environment is refused as well", function()
     for variable, value in pairs { SORA_API_KEY = "a\r\nX-Evil: 1",
       SORA_BASE_URL = service.h1_url .. "/\r\nX-Evil: 1" } do
-      local pipe = io.popen(([[%s='%s' %s -e 'print(pcall(require "sora".query, "x"))' 2>&1]])
-        :format(variable, value, standin.LUA))
-      assert.matches("^false\t.*%$" .. variable .. " contains a .*control character",
-        pipe:read "*a")
-      pipe:close()
+      local said = shell.output_of(([[%s=%s %s -e 'print(pcall(require "sora".query, "x"))' 2>&1]])
+        :format(variable, shell.quote(value), shell.LUA))
+      assert.matches("^false\t.*%$" .. variable .. " contains a .*control character", said)
     end
   end)
 end)

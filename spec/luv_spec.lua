@@ -1,5 +1,6 @@
 local contract = require "spec.support.driver_contract"
 local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 local sora = require "sora.luv"
 local standin = require "spec.support.standin"
 local uv = require "luv"
@@ -351,7 +352,7 @@ describe("luv", function()
         uv.run()
         ]]):format(service.base_url, service.ca_file)
       for _, ending in ipairs { "", "os.exit(0, true)", "os.exit(0)", "client:close()" } do
-        local ended = program.run(program.LUA .. " -e " .. program.quote(code .. ending))
+        local ended = program.run(shell.LUA .. " -e " .. shell.quote(code .. ending))
         assert.are.equal(0, ended.code)
         assert.are.equal("", ended.out .. ended.err)
       end

@@ -1,31 +1,15 @@
+local clients = require "spec.support.clients"
 local program = require "spec.support.interrupt"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
 local service, client
 
-local function new_client(opts)
-  local all = { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-spec" }
-  for name, value in pairs(opts or {}) do all[name] = value end
-  return sora.client(all)
-end
-
 setup(function() service = standin.shared() end)
 
-before_each(function() client = new_client() end)
+before_each(function() client = clients.new() end)
 
-after_each(function()
-  local left = client:stats().in_flight
-  client:close()
-  assert.equal(0, left, "requests left in flight")
-  assert.equal("", service:complaints())
-end)
-
-local function quick(opts)
-  local all = { interval = 0.02, max_interval = 0.05, timeout = 20 }
-  for name, value in pairs(opts or {}) do all[name] = value end
-  return all
-end
+after_each(function() clients.finish(client) end)
 
 local function ids_of(count, ...)
   local ids = {}
@@ -81,7 +65,7 @@ describe("wait_all", function()
     local order = {}
     local slow, fast = service:id("queued*8", "completed"), service:id("queued", "completed")
     local failing = service:id("pending", "failed")
-    local tasks, errs = client:wait_all({ slow, failing, fast }, quick {
+    local tasks, errs = client:wait_all({ slow, failing, fast }, clients.quick {
       on_result = function(id, task, err)
         order[#order + 1] = id
         assert.equal(id == failing, task == nil)
@@ -100,7 +84,7 @@ describe("wait_all", function()
 
   it("asks a duplicate once, and tells of it once", function()
     local id, told = service:id("queued", "completed"), 0
-    local tasks = client:wait_all({ id, id, id }, quick {
+    local tasks = client:wait_all({ id, id, id }, clients.quick {
       on_result = function() told = told + 1 end,
     })
     assert.equal(1, count(tasks))
@@ -114,7 +98,8 @@ describe("wait_all", function()
       bad[i] = service:id(step)
       table.insert(ids, 2 * i, bad[i])
     end
-    local tasks, errs = client:wait_all(ids, quick { max_errors = 2, request_timeout = 0.3 })
+    local tasks, errs = client:wait_all(ids,
+      clients.quick { max_errors = 2, request_timeout = 0.3 })
     assert.equal(10, count(tasks))
     assert.equal(5, count(errs))
     assert.equal(400, errs[bad[1]].status)
@@ -127,7 +112,7 @@ describe("wait_all", function()
   it("survives a connection that breaks under all of them", function()
     local ids = ids_of(20, "queued;delay=0.1*2", "completed")
     ids[21] = service:id("reset;delay=0.05", "completed")
-    local tasks, errs = client:wait_all(ids, quick())
+    local tasks, errs = client:wait_all(ids, clients.quick())
     assert.same({}, errs)
     assert.equal(21, count(tasks))
     assert.is_true(client:stats().connections > 1)
@@ -135,10 +120,10 @@ describe("wait_all", function()
 
   it("has at most `concurrency` queries in flight", function()
     local own = standin.start()
-    local mine = new_client { base_url = own.base_url, ca_file = own.ca_file }
+    local mine = clients.new { base_url = own.base_url, ca_file = own.ca_file }
     local ids = {}
     for i = 1, 40 do ids[i] = own:id("queued;delay=0.02", "completed;delay=0.02") end
-    assert.equal(40, count(mine:wait_all(ids, quick { concurrency = 7 })))
+    assert.equal(40, count(mine:wait_all(ids, clients.quick { concurrency = 7 })))
     assert.equal(7, own:stats().requests_in_flight_peak)
     mine:close()
     assert.equal("", own:stop())
@@ -148,13 +133,13 @@ describe("wait_all", function()
     local own = standin.start()
     local ids = {}
     for i = 1, 60 do ids[i] = own:id("queued;delay=0.02", "completed") end
-    local h2 = new_client { base_url = own.base_url, ca_file = own.ca_file }
-    assert.equal(60, count(h2:wait_all(ids, quick())))
+    local h2 = clients.new { base_url = own.base_url, ca_file = own.ca_file }
+    assert.equal(60, count(h2:wait_all(ids, clients.quick())))
     assert.equal(1, own:stats().connections_accepted)
     assert.equal(1, h2:stats().connections)
     own:reset()
-    local h1 = new_client { base_url = own.h1_url, ca_file = own.ca_file, max_connections = 3 }
-    assert.equal(60, count(h1:wait_all(ids, quick())))
+    local h1 = clients.new { base_url = own.h1_url, ca_file = own.ca_file, max_connections = 3 }
+    assert.equal(60, count(h1:wait_all(ids, clients.quick())))
     assert.equal(3, own:stats().connections_open_peak - 1)
     h2:close()
     h1:close()
@@ -181,7 +166,7 @@ describe("wait_all", function()
   it("tells on_update of each task; false ends that task's wait alone", function()
     local stopped, other = service:id("queued", "completed"), service:id("queued", "completed")
     local told = {}
-    local tasks, errs = client:wait_all({ stopped, other }, quick {
+    local tasks, errs = client:wait_all({ stopped, other }, clients.quick {
       on_update = function(task, info)
         told[#told + 1] = info.id .. " " .. task.status
         if info.id == stopped then return false end
@@ -202,7 +187,7 @@ describe("wait_all", function()
       local ids = ids_of(20, "never")
       ids[21] = service:id "completed"
       local ok, err = pcall(client.wait_all, client, ids,
-        quick { [callback] = function() error(raised) end })
+        clients.quick { [callback] = function() error(raised) end })
       assert.is_false(ok)
       assert.equal(raised, err)
       assert.equal(0, client:stats().in_flight)
@@ -212,7 +197,7 @@ describe("wait_all", function()
 
   it("lets on_result use the client", function()
     local ids, again = ids_of(5, "queued", "completed"), 0
-    client:wait_all(ids, quick {
+    client:wait_all(ids, clients.quick {
       on_result = function(id)
         if client:query(id) and client:wait(service:id "completed") then again = again + 1 end
       end,
@@ -258,7 +243,7 @@ describe("wait_all", function()
   it("does not ask on while a 429 silences its client", function()
     local ids = ids_of(20, "queued", "completed")
     table.insert(ids, 1, service:id("429;retry_after=1", "completed"))
-    assert.equal(21, count(client:wait_all(ids, quick { concurrency = 1, timeout = 20 })))
+    assert.equal(21, count(client:wait_all(ids, clients.quick { concurrency = 1, timeout = 20 })))
     local silent = service:log(ids[1])[1].time
     for _, id in ipairs(ids) do
       for i, entry in ipairs(service:log(id)) do
@@ -325,6 +310,6 @@ describe("Ctrl-C", function()
       print(ok, err, client:stats().in_flight)
       print(client:query(%q).status)
     ]]):format(service:id "completed"))
-    assert.is_truthy(said:find("^false\t[^\n]*interrupted!\t0\ncompleted\n$"), said)
+    assert.is_truthy(said:find("^false\t[^\n]*interrupted!\t0\ncompleted$"), said)
   end)
 end)

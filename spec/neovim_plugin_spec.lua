@@ -1,7 +1,7 @@
 -- examples/neovim inside Neovim. It loads the module of LuaJIT, so this runs with that one alone.
 
 local neovim = require "spec.support.neovim"
-local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 
 if not jit then return end
@@ -188,7 +188,7 @@ describe("the plugin for Neovim", function()
   it("has a page of help", function()
     local folder = os.tmpname()
     os.remove(folder)
-    os.execute("cp -R examples/neovim " .. program.quote(folder))
+    os.execute("cp -R examples/neovim " .. shell.quote(folder))
     local out = said([[
       vim.opt.runtimepath:prepend(os.getenv "FOLDER")
       vim.cmd("helptags " .. os.getenv "FOLDER" .. "/doc")
@@ -198,7 +198,7 @@ describe("the plugin for Neovim", function()
       end
       finish()
     ]], { FOLDER = folder })
-    os.execute("rm -rf " .. program.quote(folder))
+    os.execute("rm -rf " .. shell.quote(folder))
     assert.are.equal(("sora.txt\ttrue\n"):rep(3), out)
   end)
 end)

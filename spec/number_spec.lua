@@ -1,5 +1,7 @@
 -- luacheck: read globals math.type
 local decode = require("sora.core").decode
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 local has_integers = math.type ~= nil
@@ -169,20 +171,12 @@ describe("the locale", function()
     io.write "fine"
   ]]
 
-  local function run(command)
-    local pipe = assert(io.popen(command))
-    local output = pipe:read "*a"
-    pipe:close()
-    return output
-  end
-
   it("does not change what a number means", function()
-    local folder = os.tmpname()
-    os.remove(folder)
-    local made = run(("mkdir %s && localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>&1 && echo made")
-      :format(folder, folder))
-    local output = run(("LOCPATH=%s %s -e '%s' 2>&1"):format(folder, LUA, CHILD))
-    run("rm -r " .. folder)
+    local folder = files.folder()
+    local made = shell.output_of(("localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>&1 && echo made")
+      :format(folder))
+    local output = shell.output_of(("LOCPATH=%s %s -e '%s' 2>&1"):format(folder, LUA, CHILD))
+    files.remove(folder)
     if not made:find "made" then
       return pending("no locale with a comma can be made: " .. made)
     end

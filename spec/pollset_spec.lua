@@ -1,5 +1,6 @@
 -- The one descriptor of a client, which a host watches.
 
+local clients = require "spec.support.clients"
 local helpers = require "spec.support.helpers"
 local sora = require "sora"
 local standin = require "spec.support.standin"
@@ -8,10 +9,6 @@ local now = sora.driver.now
 
 local service = standin.shared()
 local unix
-
-local function client(url)
-  return sora.client { base_url = url or service.base_url, ca_file = service.ca_file }
-end
 
 setup(function() unix = helpers.load "unix" end)
 
@@ -39,11 +36,11 @@ describe("a client's descriptor that somebody else", function()
 
   for what, how in pairs { closes = "close", ["makes another file"] = "null" } do
     it(what .. ": the query that needs it fails, the next works", function()
-      check(how, client())
+      check(how, clients.new())
     end)
 
     it(what .. " while a request is in flight: that is lost, the next works", function()
-      local c = client()
+      local c = clients.new()
       local request = c:request(service:id "completed;delay=0.3", nil, {})
       c:step()
       check(how, c, request)

@@ -4,27 +4,16 @@
 -- A block whose fence says more than its language (```lua former) is not run. The page on Neovim
 -- runs inside it, which loads the module of LuaJIT.
 
+local files = require "spec.support.files"
 local neovim = require "spec.support.neovim"
 local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 
 -- Shell lines that are not run: they install, or run all the specs. Of those that build, make only
 -- says what it would do.
 local NOT_RUN = { "^make run", "^make test", "^make .*install", "^luarocks ", "^%.ci/run" }
 local BUILD = "^make LUA="
-
-local function read(name)
-  local file = assert(io.open(name, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local function write(name, text)
-  local file = assert(io.open(name, "wb"))
-  file:write(text)
-  file:close()
-end
 
 local function pages()
   local names = { "README.md" }
@@ -65,10 +54,8 @@ describe("the documentation", function()
 
   setup(function()
     service = standin.start()
-    folder = os.tmpname()
-    os.remove(folder)
-    top = program.run("pwd").out:match("[^\n]+")
-    os.execute("mkdir " .. folder .. " && ln -s " .. program.quote(top .. "/spec") .. " " .. folder)
+    folder, top = files.folder(), shell.output_of "pwd"
+    os.execute("ln -s " .. shell.quote(top .. "/spec") .. " " .. folder)
   end)
 
   teardown(function()
@@ -91,7 +78,7 @@ describe("the documentation", function()
   end
 
   for _, page in ipairs(pages()) do
-    local text = read(page)
+    local text = files.read(page)
     local lua = code(text, "lua")
     if lua and page == NEOVIM and rawget(_G, "jit") and neovim.found() then
       it("of " .. page .. " runs", function()
@@ -106,9 +93,9 @@ describe("the documentation", function()
       it("of " .. page .. " runs", function()
         prepare(lua)
         local name = folder .. "/" .. page:match("[^/]+$")
-        write(name, lua)
-        local command = ("sh -c %s"):format(program.quote(("cd %s && exec %s %s"):format(folder,
-          program.quote(program.LUA), name)))
+        files.write(name, lua)
+        local command = ("sh -c %s"):format(shell.quote(("cd %s && exec %s %s"):format(folder,
+          shell.quote(shell.LUA), name)))
         local result = program.run(command, {
           env = { SORA_API_KEY = "sk-docs", SORA_BASE_URL = service.http_url },
         })
@@ -123,12 +110,12 @@ describe("the documentation", function()
 
   it("names commands that there are", function()
     for _, page in ipairs(pages()) do
-      local shell = code(read(page), "sh") or ""
+      local lines = code(files.read(page), "sh") or ""
       local run = {}
-      for line in shell:gmatch("[^\n]+") do
+      for line in lines:gmatch("[^\n]+") do
         local target = line:match("^make ([%l-]+) ")
         if target then
-          assert.is_truthy(read("Makefile"):find("\n## " .. target .. ":", 1, true), line)
+          assert.is_truthy(files.read("Makefile"):find("\n## " .. target .. ":", 1, true), line)
         end
         local skipped = false
         for _, pattern in ipairs(NOT_RUN) do
@@ -138,7 +125,7 @@ describe("the documentation", function()
           run[#run + 1] = line:find(BUILD) and line:gsub("^make", "make -n") or line
         end
       end
-      local result = program.run(("sh -ec %s"):format(program.quote(table.concat(run, "\n"))))
+      local result = program.run(("sh -ec %s"):format(shell.quote(table.concat(run, "\n"))))
       assert.are.equal(0, result.code, page .. ": " .. result.err)
     end
   end)
@@ -146,12 +133,10 @@ describe("the documentation", function()
   it("has no link into nothing", function()
     for _, page in ipairs(pages()) do
       local here = page:match("^.*/") or ""
-      for target in read(page):gmatch("%]%(([^)#]+)") do
+      for target in files.read(page):gmatch("%]%(([^)#]+)") do
         if not target:find("^https?:") then
           local path = (here .. target):gsub("[^/]+/%.%./", "")
-          local file = io.open(path)
-          assert.is_truthy(file, page .. ": " .. target)
-          file:close()
+          assert.is_true(files.exists(path), page .. ": " .. target)
         end
       end
     end
@@ -159,7 +144,7 @@ describe("the documentation", function()
 
   it("names every kind of error and every option in the README", function()
     local annotations = require "sora.annotations"
-    local text = read("README.md")
+    local text = files.read("README.md")
     for _, value in ipairs(annotations.entry("sora.error_kind").values) do
       assert.is_truthy(text:find("[` ]" .. value.name .. "[` ]"), value.name)
     end

@@ -1,20 +1,15 @@
+local files = require "spec.support.files"
 local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 
 local ID = "sora-2:task_01k6x15vhrff09dkkqjrzwhm60"
 local FILE = "examples/repl.md"
 
-local function read(name)
-  local file = assert(io.open(name, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 -- What the transcript types, and what it shows as the answer to each line.
 local function transcript()
   local typed, answers = {}, {}
-  for block in read(FILE):gmatch("```text\n(.-)```") do
+  for block in files.read(FILE):gmatch("```text\n(.-)```") do
     for line in block:gmatch("[^\n]+") do
       local input = line:match("^> (.*)$")
       if input then
@@ -33,9 +28,7 @@ describe("the transcript of a session", function()
 
   setup(function()
     service = standin.start()
-    folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir " .. folder)
+    folder = files.folder()
     -- over plain http: the session trusts no certificate of the stand-in service
     local completed = {
       step = "body",
@@ -52,13 +45,13 @@ describe("the transcript of a session", function()
 
   teardown(function()
     service:stop()
-    os.execute("rm -rf " .. folder)
+    files.remove(folder)
   end)
 
   it("is what happens", function()
     local typed, answers = transcript()
     local input = table.concat(typed, "\n"):gsub('"video.mp4"', ("%q"):format(folder .. "/v.mp4"))
-    local result = program.run(program.quote(program.LUA) .. " spec/support/repl.lua", {
+    local result = program.run(shell.quote(shell.LUA) .. " spec/support/repl.lua", {
       input = input .. "\n", env = { SORA_API_KEY = "sk-repl", SORA_BASE_URL = service.http_url },
     })
     local output = result.out:gsub("video at 127%.0%.0%.1:%d+", "video at cdn.example")

@@ -1,9 +1,9 @@
+local files = require "spec.support.files"
+
 local ROCKSPEC = "sora-scm-1.rockspec"
 
 local function load_rockspec()
-  local file = assert(io.open(ROCKSPEC))
-  local text = file:read("*a")
-  file:close()
+  local text = assert(files.read(ROCKSPEC))
   local rockspec = {}
   if setfenv then
     setfenv(assert(loadstring(text, ROCKSPEC)), rockspec)()

@@ -1,14 +1,8 @@
 local curl = require "spec.support.curl"
+local files = require "spec.support.files"
 local json = require "dkjson"
 local standin = require "spec.support.standin"
 local tasks = require "spec.support.service.tasks"
-
-local function read(name)
-  local file = assert(io.open("spec/support/fixtures/" .. name, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
 
 -- The same query over another port than the main one.
 local function ask(service, base, id, ...)
@@ -20,15 +14,9 @@ local function fetch(service, url, ...)
 end
 
 describe("the stand-in service", function()
-  local service
+  local service = standin.shared()
 
-  setup(function()
-    service = standin.shared()
-  end)
-
-  after_each(function()
-    assert.are.equal("", service:complaints())
-  end)
+  after_each(function() assert.are.equal("", service:complaints()) end)
 
   describe("on the wire", function()
     it("speaks HTTP/2 and HTTP/1.1 over trusted TLS, and plain HTTP", function()
@@ -165,7 +153,7 @@ describe("the stand-in service", function()
 
     it("lead the task of the sample over the sample itself to a video", function()
       local own = standin.start { demo_seconds = 0.6 }
-      local sample, stages = read("pending.json"), {}
+      local sample, stages = files.read("spec/support/fixtures/pending.json"), {}
       local task
       repeat
         local answer = curl.query(own, own.sample_id)
@@ -178,7 +166,7 @@ describe("the stand-in service", function()
       local video = fetch(own, task.video_url)
       own:stop()
       assert.are.same({ "queued", "pending", "sample", "completed" }, stages)
-      assert.are.equal(read("video.mp4"), video.body)
+      assert.are.equal(files.read("spec/support/fixtures/video.mp4"), video.body)
       assert.are.equal("video/mp4", video.headers["content-type"])
     end)
   end)

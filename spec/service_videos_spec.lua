@@ -3,15 +3,9 @@ local json = require "dkjson"
 local standin = require "spec.support.standin"
 
 describe("the CDN of the stand-in service", function()
-  local service
+  local service = standin.shared()
 
-  setup(function()
-    service = standin.shared()
-  end)
-
-  after_each(function()
-    assert.are.equal("", service:complaints())
-  end)
+  after_each(function() assert.are.equal("", service:complaints()) end)
 
   local function fetch(url, ...)
     return curl.get("--cacert", service.ca_file, url, ...)

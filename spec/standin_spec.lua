@@ -1,4 +1,6 @@
 local curl = require "spec.support.curl"
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 local system = require "system"
 
@@ -13,22 +15,14 @@ local function gone(pid)
   return false
 end
 
-local function exists(name)
-  local file = io.open(name)
-  if file then
-    file:close()
-  end
-  return file ~= nil
-end
-
 describe("the helper of the stand-in service", function()
   it("starts it and stops it, and nothing of it is left", function()
     local service = standin.start()
     assert.are.equal(200, curl.query(service, "queued").status)
-    assert.is_true(exists(service.ca_file))
+    assert.is_true(files.exists(service.ca_file))
     assert.are.equal("", service:stop())
     assert.is_true(gone(service.pid))
-    assert.is_false(exists(service.ca_file))
+    assert.is_false(files.exists(service.ca_file))
   end)
 
   it("shares one among all specs", function()
@@ -48,15 +42,13 @@ describe("the helper of the stand-in service", function()
   end)
 
   it("does not let it outlive a parent that is killed", function()
-    local pipe = io.popen(string.format("%s -e %s", standin.LUA, "'" .. [[
+    local pid = shell.output_of(string.format("%s -e %s", shell.LUA, "'" .. [[
       package.path = "./?.lua;" .. package.path
       local service = require("spec.support.standin").start()
       print(service.pid)
       io.stdout:flush()
       os.execute("kill -9 $PPID")
     ]] .. "' 2>/dev/null"))
-    local pid = pipe:read("*l")
-    pipe:close()
     assert.is_truthy(pid:find("^%d+$"))
     assert.is_true(gone(pid))
   end)

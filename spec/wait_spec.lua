@@ -1,3 +1,4 @@
+local clients = require "spec.support.clients"
 local program = require "spec.support.interrupt"
 local sora = require "sora"
 local standin = require "spec.support.standin"
@@ -6,29 +7,13 @@ local service, client
 
 setup(function() service = standin.shared() end)
 
-before_each(function()
-  client = sora.client {
-    base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-spec",
-  }
-end)
+before_each(function() client = clients.new() end)
 
-after_each(function()
-  local left = client:stats().in_flight
-  client:close()
-  assert.equal(0, left, "requests left in flight")
-  assert.equal("", service:complaints())
-end)
-
---- Options of a wait that is over soon.
-local function quick(opts)
-  local all = { interval = 0.02, max_interval = 0.05, timeout = 10 }
-  for name, value in pairs(opts or {}) do all[name] = value end
-  return all
-end
+after_each(function() clients.finish(client) end)
 
 local function wait(opts, ...)
   local id = service:id(...)
-  local task, err = client:wait(id, quick(opts))
+  local task, err = client:wait(id, clients.quick(opts))
   return task, err, id
 end
 
@@ -43,7 +28,7 @@ end
 
 describe("wait", function()
   it("returns the task alone when it has succeeded", function()
-    assert.equal(1, select("#", client:wait(service:id "completed", quick())))
+    assert.equal(1, select("#", client:wait(service:id "completed", clients.quick())))
     local task, err, id = wait({}, "queued", "pending;progress=0.5", "completed")
     assert.is_nil(err)
     assert.equal("succeeded", sora.status(task))
@@ -163,10 +148,10 @@ describe("a wait among bad answers", function()
     local limited = service:id("429;retry_after=1", "completed")
     local same, other = service:id("queued*3", "completed"), service:id("queued*12", "completed")
     sora.run(function()
-      sora.spawn(function() assert(stranger:wait(other, quick())) end)
-      sora.spawn(function() assert(client:wait(same, quick { interval = 0.15 })) end)
+      sora.spawn(function() assert(stranger:wait(other, clients.quick())) end)
+      sora.spawn(function() assert(client:wait(same, clients.quick { interval = 0.15 })) end)
       sora.sleep(0.05)
-      assert(client:wait(limited, quick()))
+      assert(client:wait(limited, clients.quick()))
     end)
     stranger:close()
     local silent = service:log(limited)[1].time
@@ -207,7 +192,7 @@ describe("the timeout of a wait", function()
 
   it("cuts a poll that gets no answer", function()
     local seconds, _, err = timed(function()
-      return client:wait(service:id("queued", "never"), quick { timeout = 0.4 })
+      return client:wait(service:id("queued", "never"), clients.quick { timeout = 0.4 })
     end)
     assert.equal("timeout", err.kind)
     assert.equal("queued", err.task.status)
@@ -269,7 +254,7 @@ describe("on_update", function()
     local inner
     local task = wait({
       on_update = function()
-        inner = inner or client:wait(service:id("queued", "completed"), quick())
+        inner = inner or client:wait(service:id("queued", "completed"), clients.quick())
       end,
     }, "queued", "completed")
     assert.equal("completed", task.status)
@@ -319,7 +304,7 @@ describe("Ctrl-C", function()
         print(ok, err, client:stats().in_flight)
         print(client:query(%q).status)
       ]]):format(service:id(steps), service:id "completed"))
-      assert.is_truthy(said:find("^false\t.*interrupted!\t0\ncompleted\n$"), said)
+      assert.is_truthy(said:find("^false\t.*interrupted!\t0\ncompleted$"), said)
     end)
   end
 end)
@@ -327,7 +312,7 @@ end)
 describe("watch", function()
   local function words(id, opts)
     local seen = {}
-    for task in client:watch(id, quick(opts)) do seen[#seen + 1] = task.status end
+    for task in client:watch(id, clients.quick(opts)) do seen[#seen + 1] = task.status end
     return seen
   end
 
@@ -349,7 +334,7 @@ describe("watch", function()
 
   it("asks nothing more once the loop was left", function()
     local id = service:id("queued", "completed")
-    for task in client:watch(id, quick()) do
+    for task in client:watch(id, clients.quick()) do
       assert.equal(0, client:stats().in_flight)
       if task.status == "queued" then break end
     end
@@ -358,7 +343,7 @@ describe("watch", function()
   end)
 
   it("yields nothing more after the end", function()
-    local next_change = client:watch(service:id "completed", quick())
+    local next_change = client:watch(service:id "completed", clients.quick())
     assert.equal("completed", next_change().status)
     assert.is_nil(next_change())
   end)
@@ -377,7 +362,7 @@ describe("watch", function()
       sora.run(function()
         sora.spawn(function()
           co = coroutine.running()
-          for _ in client:watch(id, quick()) do end -- luacheck: ignore 542
+          for _ in client:watch(id, clients.quick()) do end -- luacheck: ignore 542
         end)
         sora.sleep(0.15)
         assert.equal(1, client:stats().in_flight)
@@ -387,7 +372,8 @@ describe("watch", function()
     end)
 
     it("yields nothing more once its loop was closed", function()
-      local next_change, _, _, closer = client:watch(service:id("queued", "completed"), quick())
+      local id = service:id("queued", "completed")
+      local next_change, _, _, closer = client:watch(id, clients.quick())
       next_change()
       getmetatable(closer).__close(closer)
       assert.is_nil(next_change())

@@ -1,17 +1,14 @@
 -- Runs the curl program: the second opinion on what goes over the wire.
 
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
+
 local M = {}
 
-local function quote(text)
-  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
-end
+local quote = shell.quote
 
 local function take_file(name)
-  local file = io.open(name, "rb")
-  local text = file and file:read("*a") or ""
-  if file then
-    file:close()
-  end
+  local text = files.read(name) or ""
   os.remove(name)
   return text
 end
@@ -40,11 +37,9 @@ function M.get(...)
   local command = { "curl -s --noproxy '*' -o", quote(body), "-D", quote(head),
     "-w '%{exitcode} %{http_code} %{http_version} %{time_total}'" }
   for index = 1, select("#", ...) do
-    command[#command + 1] = quote((select(index, ...)))
+    command[#command + 1] = quote(tostring((select(index, ...))))
   end
-  local pipe = assert(io.popen(table.concat(command, " ") .. " 2>/dev/null"))
-  local report = pipe:read("*a")
-  pipe:close()
+  local report = shell.output_of(table.concat(command, " ") .. " 2>/dev/null")
   local exit, status, http, seconds = report:match("^(%d+) (%d+) (%S+) (%S+)$")
   return {
     exit = tonumber(exit),

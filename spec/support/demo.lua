@@ -4,18 +4,17 @@
 
 package.path = "./?.lua;" .. package.path
 
+local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 
 local VIDEO = "build/demo.mp4"
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
+local quote = shell.quote
 
 local service = standin.start()
 local status, how, code = os.execute(table.concat({
   "SORA_API_KEY=stand-in SORA_BASE_URL=" .. quote(service.base_url),
-  quote(standin.LUA), "examples/wait.lua", quote(service.sample_id),
+  quote(shell.LUA), "examples/wait.lua", quote(service.sample_id),
   "--ca-file", quote(service.ca_file), "--out", VIDEO, "--interval 0.5",
 }, " "))
 service:stop()

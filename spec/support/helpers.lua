@@ -1,5 +1,7 @@
 -- The helpers of the specs that are written in C.
 
+local shell = require "spec.support.shell"
+
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 
 local M = {}
@@ -7,10 +9,8 @@ local M = {}
 --- Builds them as the module under test is built.
 ---@return string folder  where they are, such as "build/lua5.4/support/"
 function M.build()
-  local pipe = assert(io.popen(("make -s LUA=%s support"):format(LUA)))
-  local said = pipe:read "*a"
-  pipe:close()
-  return said:match "([^\n]+/)\n$" or error("the helpers cannot be built: " .. said, 2)
+  local said = shell.output_of(("make -s LUA=%s support"):format(LUA))
+  return said:match "([^\n]+/)$" or error("the helpers cannot be built: " .. said, 2)
 end
 
 --- Loads one of them that is a Lua module.

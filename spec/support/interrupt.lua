@@ -1,6 +1,7 @@
 -- Runs a script under the interpreter's own program, and interrupts it as Ctrl-C does.
 
-local standin = require "spec.support.standin"
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 
 local M = {}
 
@@ -17,12 +18,8 @@ os.execute "(sleep %g; kill -INT $PPID) >/dev/null 2>&1 &"
 ---@return string
 function M.interrupted(service, script, seconds)
   local name = os.tmpname()
-  local file = assert(io.open(name, "w"))
-  file:write(HEAD:format(service.base_url, service.ca_file, seconds or 0.4), script)
-  file:close()
-  local pipe = assert(io.popen(("timeout 20 %s %s 2>&1"):format(standin.LUA, name)))
-  local said = pipe:read "*a"
-  pipe:close()
+  files.write(name, HEAD:format(service.base_url, service.ca_file, seconds or 0.4) .. script)
+  local said = shell.output_of(("timeout 20 %s %s 2>&1"):format(shell.LUA, name))
   os.remove(name)
   return said
 end

@@ -8,7 +8,9 @@
 -- folder. The code has `say(…)`, which writes a line to standard output, and `finish(code)`, which
 -- quits.
 
+local files = require "spec.support.files"
 local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 
 local M = {}
 
@@ -32,31 +34,24 @@ function M.found()
   return program.run("nvim --version").code == 0
 end
 
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-end
-
 --- Runs code to its end.
 ---@param code string
 ---@param options table|nil  env: table of variables
 ---@return table result  code, out, err
 function M.run(code, options)
   options = options or {}
-  local folder = os.tmpname()
-  os.remove(folder)
-  os.execute("mkdir -p " .. program.quote(folder .. "/RUNTIME_DIR"))
-  write(folder .. "/code.lua", PRELUDE .. code)
+  local folder = files.folder()
+  os.execute("mkdir " .. folder .. "/RUNTIME_DIR")
+  files.write(folder .. "/code.lua", PRELUDE .. code)
   local env = { HOME = folder, NVIM_LOG_FILE = folder .. "/log" }
   for name in ("CONFIG_HOME DATA_HOME STATE_HOME CACHE_HOME RUNTIME_DIR"):gmatch "%S+" do
     env["XDG_" .. name] = folder .. "/" .. name
   end
   for name, value in pairs(options.env or {}) do env[name] = value end
   local command = "nvim --headless -u NONE -i NONE -n -c "
-    .. program.quote("luafile " .. folder .. "/code.lua")
+    .. shell.quote("luafile " .. folder .. "/code.lua")
   local result = program.run(command, { env = env })
-  os.execute("rm -rf " .. program.quote(folder))
+  files.remove(folder)
   return result
 end
 

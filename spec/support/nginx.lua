@@ -12,6 +12,8 @@
 -- The module under test is the one on this process's path. nginx ends with this process, however
 -- that ends, and leaves no file.
 
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 local socket = require "socket"
 local system = require "system"
 
@@ -19,25 +21,12 @@ local M = {}
 
 local LUA_MODULE = "ngx_http_lua_module.so"
 
-local function exists(path)
-  local file = io.open(path)
-  if file then file:close() end
-  return file ~= nil
-end
-
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read("*a")
-  pipe:close()
-  return output
-end
-
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local exists, output_of, quote = files.exists, shell.output_of, shell.quote
 
 --- The nginx that there is: its command, the Lua files that belong to it and its dynamic modules;
 -- nil when there is none.
 local function find()
-  local here = output_of("pwd"):gsub("\n", "") .. "/build/nginx"
+  local here = output_of "pwd" .. "/build/nginx"
   if exists(here .. "/usr/sbin/nginx") then
     local libraries = output_of("ls -d " .. quote(here) .. "/lib/*-linux-* 2>/dev/null; ls -d "
       .. quote(here) .. "/usr/lib/*-linux-* 2>/dev/null"):gsub("\n", ":")
@@ -84,7 +73,7 @@ end
 local function configuration(options, place, port)
   local lines = {}
   local function add(format, ...) lines[#lines + 1] = format:format(...) end
-  if output_of("id -u") == "0\n" then add("user root;") end
+  if output_of "id -u" == "0" then add("user root;") end
   if place.modules then
     add("load_module %sndk_http_module.so;", place.modules)
     add("load_module %s%s;", place.modules, LUA_MODULE)
@@ -108,9 +97,7 @@ end
 local function adapted(options, folder, place, port)
   local from = options.file:match "^(.*)/"
   output_of(("cp -R %s/. %s"):format(quote(from), quote(folder)))
-  local file = assert(io.open(options.file))
-  local text = file:read("*a")
-  file:close()
+  local text = assert(files.read(options.file))
   local modules = place.modules or ""
   text = text:gsub("load_module %S+/", modules ~= "" and "load_module " .. modules or "# ")
   text = text:gsub("127%.0%.0%.1:" .. options.port, "127.0.0.1:" .. port)
@@ -118,18 +105,13 @@ local function adapted(options, folder, place, port)
   local paths = ("  lua_package_path '%s%s';\n  lua_package_cpath '%s';\n"):format(place.lua,
     package.path, package.cpath) .. (text:find "_temp_path" and "" or TEMPORARY)
   text = text:gsub("http {\n", function(line) return line .. paths end)
-  return (output_of("id -u") == "0\n" and "user root;\n" or "") .. text
+  return (output_of "id -u" == "0" and "user root;\n" or "") .. text
 end
 
 local Server = {}
 Server.__index = Server
 
-local function read_file(path)
-  local file = io.open(path)
-  local text = file and file:read("*a") or ""
-  if file then file:close() end
-  return text
-end
+local function read_file(path) return files.read(path) or "" end
 
 local function await(condition, what, seconds)
   local deadline = system.monotime() + (seconds or 10)
@@ -145,15 +127,11 @@ end
 ---@return table server  url, port, pid, folder and these methods
 function M.start(options)
   local place = assert(find(), "there is no nginx with its Lua module")
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(output_of("mkdir " .. quote(folder) .. " && echo made") == "made\n")
+  local folder = files.folder()
   local port = free_port()
   local text = options.file and adapted(options, folder, place, port)
     or configuration(options, place, port)
-  local file = assert(io.open(folder .. "/nginx.conf", "w"))
-  file:write(text)
-  file:close()
+  files.write(folder .. "/nginx.conf", text)
   -- the shell lives as long as its input; then nginx is told to end
   local command = ("(%s -p %s -e error.log -c nginx.conf %s </dev/null & "
     .. "echo $! >%s/master; cat >/dev/null; kill -QUIT $! 2>/dev/null; "

@@ -1,43 +1,14 @@
 -- Runs programs for specs, as a shell would, and keeps what they print.
 
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 local system = require "system"
 
 local M = {}
 
 local LIMIT = 30 -- seconds; a program that takes longer is killed, and ends with 137
 
--- The interpreter that runs this process.
-local function interpreter()
-  local place = 0
-  while arg and arg[place - 1] do
-    place = place - 1
-  end
-  return place < 0 and arg[place] or "lua"
-end
-
-M.LUA = interpreter()
-
---- A shell word.
----@param text string
----@return string
-function M.quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
-local function read(name)
-  local file = io.open(name, "rb")
-  local text = file and file:read("*a") or ""
-  if file then
-    file:close()
-  end
-  return text
-end
-
-local function write(name, text)
-  local file = assert(io.open(name, "wb"))
-  file:write(text)
-  file:close()
-end
+local function read(name) return files.read(name) or "" end
 
 local Program = {}
 Program.__index = Program
@@ -50,14 +21,14 @@ function M.start(command, options)
   options = options or {}
   local base = os.tmpname()
   local program = setmetatable({ base = base }, Program)
-  write(base .. ".in", options.input or "")
+  files.write(base .. ".in", options.input or "")
   local assignments = {}
   for name, value in pairs(options.env or {}) do
-    assignments[#assignments + 1] = "export " .. name .. "=" .. M.quote(value) .. ";"
+    assignments[#assignments + 1] = "export " .. name .. "=" .. shell.quote(value) .. ";"
   end
   local script = table.concat(assignments, " ") .. " echo $$ >" .. base .. ".pid; exec " .. command
   os.execute(("{ sh -c %s <%s.in >%s.out 2>%s.err; echo $? >%s.new; mv %s.new %s.code; } &"):format(
-    M.quote(script), base, base, base, base, base, base))
+    shell.quote(script), base, base, base, base, base, base))
   program:await(function()
     return read(base .. ".pid"):find("\n")
   end)

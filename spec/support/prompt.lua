@@ -1,6 +1,6 @@
 -- Drives the interpreter's own prompt through a pseudo-terminal, as a person at a keyboard does.
 
-local standin = require "spec.support.standin"
+local shell = require "spec.support.shell"
 local system = require "system"
 
 local M = {}
@@ -16,7 +16,7 @@ function M.start()
   local name = os.tmpname()
   -- script(1) makes the pseudo-terminal and passes on what is written to it.
   local command = ("TERM=dumb timeout 60 script -qfec '%s -i' %s >/dev/null 2>&1"):format(
-    standin.LUA, name)
+    shell.LUA, name)
   local self = setmetatable({ keys = assert(io.popen(command, "w")), name = name, seen = 0 },
     Prompt)
   self.keys:setvbuf "no"

@@ -9,27 +9,16 @@
 -- holds: it ends with this process, however that ends.
 
 local json = require "dkjson"
+local files = require "spec.support.files"
 local pattern = require "spec.support.service.pattern"
+local shell = require "spec.support.shell"
 local system = require "system"
 
--- The interpreter that runs this process.
-local function interpreter()
-  local place = 0
-  while arg and arg[place - 1] do
-    place = place - 1
-  end
-  return place < 0 and arg[place] or "lua"
-end
-
-local M = {
-  LUA = os.getenv("STANDIN_LUA") or interpreter(), -- runs the service
-}
+local M = {}
 
 local START_SECONDS = 20
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
+local quote = shell.quote
 
 local function percent_encode(text)
   return (text:gsub("[^%w%-._~]", function(character)
@@ -70,7 +59,7 @@ end
 ---@return table service  its addresses (base_url, cdn_url, …), ca_file, pid and these methods
 function M.start(options)
   -- What is loaded into this process to test the module (a sanitizer) is not for the service.
-  local command = { "exec env -u LD_PRELOAD", quote(M.LUA), "spec/support/service.lua" }
+  local command = { "exec env -u LD_PRELOAD", quote(shell.LUA), "spec/support/service.lua" }
   for name, value in pairs(options or {}) do
     command[#command + 1] = string.format("--%s %s", (name:gsub("_", "-")), value)
   end
@@ -133,16 +122,12 @@ local function control(self, method, name, body, ...)
   local upload
   if body then
     upload = os.tmpname()
-    local file = assert(io.open(upload, "wb"))
-    file:write(json.encode(body))
-    file:close()
+    files.write(upload, json.encode(body))
     command[#command + 1] = "--data-binary @" .. quote(upload)
   end
   command[#command + 1] = quote(self.control_url .. "/control/" .. name .. "?"
     .. table.concat(query, "&"))
-  local pipe = assert(io.popen(table.concat(command, " ")))
-  local text = pipe:read("*a")
-  pipe:close()
+  local text = shell.output_of(table.concat(command, " "))
   if upload then
     os.remove(upload)
   end
