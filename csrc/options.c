@@ -75,14 +75,14 @@ static const struct option options[] = {
 
 enum { OPTION_COUNT = sizeof options / sizeof *options };
 
-int sora_misuse(lua_State *L, int level, const char *format, ...) {
+_Noreturn void sora_misuse(lua_State *L, int level, const char *format, ...) {
   va_list arguments;
   luaL_where(L, level);
   va_start(arguments, format);
   lua_pushvfstring(L, format, arguments);
   va_end(arguments);
   lua_concat(L, 2);
-  return lua_error(L);
+  lua_error(L);
 }
 
 /* The number of single-character edits between two short names (Levenshtein); `limit` or more is
@@ -109,7 +109,7 @@ static int distance(const char *a, const char *b, int limit) {
   return row[size] < limit ? row[size] : limit;
 }
 
-static int unknown(lua_State *L, int level, const char *name) {
+static _Noreturn void unknown(lua_State *L, int level, const char *name) {
   const struct option *nearest = NULL;
   int least = 3;
   for (int i = 0; i < OPTION_COUNT; i++) {
@@ -120,8 +120,8 @@ static int unknown(lua_State *L, int level, const char *name) {
     }
   }
   if (nearest != NULL)
-    return sora_misuse(L, level, "unknown option '%s' (did you mean '%s'?)", name, nearest->name);
-  return sora_misuse(L, level, "unknown option '%s'", name);
+    sora_misuse(L, level, "unknown option '%s' (did you mean '%s'?)", name, nearest->name);
+  sora_misuse(L, level, "unknown option '%s'", name);
 }
 
 static const struct option *find(const char *name) {
@@ -156,7 +156,8 @@ static const struct option *option_of(lua_State *L, int index, unsigned scopes, 
   return option;
 }
 
-static void refuse(lua_State *L, int level, const struct option *option, const char *expected) {
+static _Noreturn void refuse(lua_State *L, int level, const struct option *option,
+                             const char *expected) {
   sora_misuse(L, level, "option '%s' must be %s, not a %s", option->name, expected,
               luaL_typename(L, -1));
 }
@@ -197,7 +198,7 @@ static long check_version(lua_State *L, int level, const struct option *option) 
       return versions[i].version;
     else if (strcmp(name, versions[i].name) == 0)
       sora_misuse(L, level, "option '%s': this libcurl cannot do HTTP/%s", option->name, name);
-  return sora_misuse(L, level, "option '%s' must be \"1.1\", \"2\" or \"3\"", option->name);
+  sora_misuse(L, level, "option '%s' must be \"1.1\", \"2\" or \"3\"", option->name);
 }
 
 /* Checks the value on the top of the stack and, where the option has a field, stores it. A table or

@@ -78,6 +78,6 @@ void sora_settings_headers(lua_State *L, const struct settings *settings, int in
 int sora_options(lua_State *L);
 
 /* Raises a string with the position `level` up in front, like luaL_error with a level. */
-int sora_misuse(lua_State *L, int level, const char *format, ...);
+_Noreturn void sora_misuse(lua_State *L, int level, const char *format, ...);
 
 #endif

@@ -249,7 +249,7 @@ int sora_pollset_own(struct pollset *set, int fd, int owned) {
   socket->owned = 0;
   if (socket->registered)
     sora_pollset_want(set, fd, 0);
-  socket->owned = (unsigned char)owned;
+  set->sockets[fd].owned = (unsigned char)owned;
   return 1;
 }
 

@@ -40,6 +40,7 @@ static void sift_down(struct timers *timers, struct timer *timer, size_t index) 
 int sora_timers_add(struct timers *timers, struct timer *timer, double due) {
   if (timers->count + 1 >= timers->capacity) {
     size_t capacity = timers->capacity ? timers->capacity * 2 : 16;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is pointers that the heap holds */
     struct timer **heap = realloc(timers->heap, capacity * sizeof *heap);
     if (heap == NULL)
       return 0;

@@ -88,7 +88,7 @@ const char *sora_url_parse_base(const char *text, struct base_url *base) {
     return failure;
   size_t authority = (size_t)(strstr(text, "//") + 2 - text); /* a host may be called "v1" */
   length = without_slashes(text, length);
-  if (length > authority && ends_with(text + authority, length - authority, "/v1"))
+  if (length >= authority + 3 && ends_with(text + authority, length - authority, "/v1"))
     length = without_slashes(text, length - 3);
   base->prefix = malloc(length + 1);
   if (base->prefix == NULL)

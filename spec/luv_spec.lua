@@ -359,7 +359,8 @@ describe("luv", function()
     end)
   end)
 
-  it("answers are taken in slices: a timer of 10 ms keeps its time", function()
+  -- unchecked: it measures how long sora works
+  it("answers are taken in slices: a timer of 10 ms keeps its time #unchecked", function()
     for _ = 1, 100 do client:query(service:id "completed;delay=0.5", function() end) end
     local timer, last, latest = uv.new_timer(), nil, 0
     timer:start(10, 10, function()

@@ -123,7 +123,8 @@ describe("without /etc/resolv.conf", function()
   end)
 end)
 
-describe("the key", function()
+-- unchecked: a checker keeps what was freed
+describe("the key #unchecked", function()
   local INVERTED = "\140\148\210" .. ("\134\206\200"):rep(5)
 
   --- How often a key is in memory after its client was closed and collected. Lua does not

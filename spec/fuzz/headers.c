@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const uint8_t *end = memchr(data, '\n', size);
     size_t length = end == NULL ? size : (size_t)(end - data) + 1;
     char *line = malloc(length); /* of just that size: reading on is seen */
+    check(line != NULL);
     memcpy(line, data, length);
     sora_answer_header(&answer, line, length);
     free(line);

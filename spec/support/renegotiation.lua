@@ -22,7 +22,7 @@ function M.start()
     -pkeyopt ec_paramgen_curve:prime256v1 -addext subjectAltName=IP:127.0.0.1 \
     -keyout %s/key -out %s/certificate 2>%s/errors]]):format(folder, folder, folder, folder))
   assert(made == 0 or made == true, read(folder .. "/errors"))
-  local input = io.popen(([[echo $$ >%s/pid; exec env -u LD_PRELOAD openssl s_server -tls1_2 \
+  local input = io.popen(([[echo $$ >%s/pid; exec openssl s_server -tls1_2 \
     -accept 127.0.0.1:0 -cert %s/certificate -key %s/key >%s/output 2>&1]]):format(folder, folder,
     folder, folder), "w")
   local server = setmetatable({ folder = folder, input = input }, M)

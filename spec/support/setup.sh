@@ -1,6 +1,7 @@
 #!/bin/sh
-# Sees to it that what is needed is here: to build, to run the stand-in service as well, to test as
-# well, or for all that CI does. Usage: setup.sh build|run|test|ci LUA…, or
+# Sees to it that what is needed is here: to build, to analyze the C files, to run the stand-in
+# service, to test, to test under valgrind, or for all that CI does.
+# Usage: setup.sh build|analyze|run|test|valgrind|ci LUA…, or
 # setup.sh docs LUA for what renders the documentation.
 #
 # A need is recognised by what is really used (a command, a pkg-config module, a Lua module), so
@@ -37,6 +38,15 @@ needs() {
   need path:/etc/ssl/cert.pem:/etc/ssl/certs ca-certificates "the authorities that HTTPS trusts"
   [ "$purpose" != build ] || return 0
 
+  case $purpose in
+  analyze | ci)
+    need command:gcc gcc "has an analyzer"
+    need command:clang-tidy clang-tidy "analyzes the C files"
+    need command:cppcheck cppcheck "analyzes the C files"
+    [ "$purpose" = ci ] || return 0
+    ;;
+  esac
+
   need module:http.server lua-http "the stand-in service is built on it"
   need module:socket lua-socket "the ports of the stand-in service that are no good server's"
   need module:dkjson lua-dkjson "control of the stand-in service"
@@ -55,12 +65,14 @@ needs() {
   esac
   [ "$purpose" != test ] || return 0
 
+  need command:valgrind valgrind "looks for faults of memory, counts the core paths' instructions"
+  [ "$purpose" != valgrind ] || return 0
+
   need command:clang clang "the second compiler that warnings are asked of"
   need clang-runtime:fuzzer libclang-rt-dev "fuzzes the decoder"
   need command:clang-format clang-format "checks the format of the C files"
   need command:luacheck lua-check "checks the Lua files"
   need command:luarocks luarocks "builds the rock"
-  need command:valgrind valgrind "counts the instructions of the core paths"
 }
 
 # Debian and Ubuntu have two LuaJITs that exclude each other. OpenResty's is the one that nginx's

@@ -36,6 +36,10 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#ifndef __clang__ /* gcc's analyzer takes what malloc itself returns for lost */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 #define EXPORT __attribute__((visibility("default")))
 
 enum {
@@ -85,9 +89,11 @@ static int is_session_of_libcurl(void) {
 
 /* ---- malloc and its family ---- */
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): glibc's own names */
 EXPORT void *__libc_malloc(size_t size);
 EXPORT void *__libc_memalign(size_t alignment, size_t size);
 EXPORT void __libc_free(void *block);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static void *acquire(size_t alignment, size_t size) {
   if (refused(&c_memory) && !is_session_of_libcurl()) {
@@ -351,6 +357,8 @@ static int set_label(lua_State *L) {
   return 0;
 }
 
+/* NOLINTBEGIN(bugprone-signal-handler): the process is lost anyway, and seldom in these functions */
+
 /* Where a request for memory of OpenSSL 3.0's set-up was refused, RAND_status, which libcurl calls
    before its first connection, takes a lock that is NULL. A program of OPENSSL_init_ssl and
    RAND_status alone crashes so at 49 of its 6,845 requests (3.0.19). */
@@ -377,6 +385,8 @@ static void on_fatal(int number) {
   signal(number, SIG_DFL);
   raise(number);
 }
+
+/* NOLINTEND(bugprone-signal-handler) */
 
 static int open_module(lua_State *L) {
   static const luaL_Reg functions[] = {{"attempt", attempt}, {"load", load}, {"child", child},
