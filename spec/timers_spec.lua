@@ -7,8 +7,8 @@ local standin = require "spec.support.standin"
 local service = standin.shared()
 local now = sora.driver.now
 
-local COUNT, SPREAD = 100, 0.6 -- requests; seconds over which their deadlines are spread
-local LATE = 3                 -- seconds, on a busy machine
+local COUNT = 127 -- requests: a heap of seven full levels
+local LATE = 3    -- seconds, on a busy machine
 
 describe("deadlines of many requests", function()
   local c
@@ -19,74 +19,83 @@ describe("deadlines of many requests", function()
   end)
   after_each(function() c:close() end)
 
-  --- Requests that are never answered, with deadlines in no order; the owner of each knows its own.
-  local function start()
+  --- Requests that are never answered; the i-th has seconds_of(i).
+  local function start(seconds_of)
     local list = {}
     for i = 1, COUNT do
-      local seconds = 0.3 + (i * 37 % COUNT) / COUNT * SPREAD
-      local owner = { started = now(), seconds = seconds }
-      owner.request = c:request(service:id "never", { timeout = seconds }, owner)
+      local owner = { seconds = seconds_of(i), after = now() + seconds_of(i) }
+      owner.request = c:request(service:id "never", { timeout = owner.seconds }, owner)
+      owner.before = now() + owner.seconds -- due somewhere between the two
       list[i] = owner
     end
     return list
   end
 
+  local function in_no_order(i) return 0.3 + i * 37 % COUNT / COUNT * 0.8 end
+
+  --- As they lie in the heap: on its left side all that is late, the earliest on its right.
+  local function lopsided(i)
+    local first = i
+    while first > 3 do first = math.floor(first / 2) end
+    return (first == 2 and 0.8 or 0.3) + i / COUNT * 0.4
+  end
+
   --- Until all have ended; returns them in the order in which they did.
-  local function finish(left)
+  local function finish()
     local order, limit = {}, now() + 10
-    while left > 0 and now() < limit do
+    while #order < COUNT and now() < limit do
       core.poll({ c }, 0.1)
       c:step()
       for _, owner in c.finished, c do
         owner.ended = now()
         order[#order + 1] = owner
-        left = left - 1
       end
     end
-    assert.are.equal(0, left)
+    assert.are.equal(COUNT, #order)
     return order
   end
 
-  local function check(owner)
-    local took = owner.ended - owner.started
-    assert.is_true(took >= owner.seconds - 0.002 and took < owner.seconds + LATE,
-      ("%g instead of %g seconds"):format(took, owner.seconds))
-    assert.are.equal("timeout", select(2, owner.request:result()).kind)
+  --- Each in its time, and none before one that was due earlier.
+  local function check(order)
+    local last = 0
+    for _, owner in ipairs(order) do
+      assert.are.equal("timeout", select(2, owner.request:result()).kind)
+      assert.is_true(owner.ended >= owner.after and owner.ended < owner.before + LATE)
+      assert.is_true(owner.before >= last, ("%g seconds too late"):format(last - owner.before))
+      last = math.max(last, owner.after)
+    end
   end
 
   it("come one after the other, the earliest first", function()
-    start()
-    local last = 0
-    for _, owner in ipairs(finish(COUNT)) do
-      check(owner)
-      local due = owner.started + owner.seconds
-      assert.is_true(due >= last - 0.05, "out of order")
-      last = due
-    end
+    start(in_no_order)
+    check(finish())
   end)
 
-  it("are gone with the requests that are cancelled, whichever these are", function()
-    local list = start()
-    c:step()
-    for i = 1, COUNT do
-      local owner = list[i]
-      if i * 7 % 3 == 0 and not owner.request:done() then
-        owner.request:cancel()
-        owner.cancelled = true
+  for name, seconds_of in pairs { ["in no order"] = in_no_order, lopsided = lopsided } do
+    it("are gone with the requests that are cancelled: " .. name, function()
+      local list, others = start(seconds_of), {}
+      c:step()
+      for i = 2, COUNT do
+        local owner = list[i]
+        if i % 3 == 2 and not owner.request:done() then
+          owner.request:cancel()
+          owner.cancelled = true
+        end
       end
-    end
-    for _, owner in ipairs(finish(COUNT)) do
-      if owner.cancelled then
-        assert.are.equal("cancelled", select(2, owner.request:result()).kind)
-      else
-        check(owner)
+      for _, owner in ipairs(finish()) do
+        if owner.cancelled then
+          assert.are.equal("cancelled", select(2, owner.request:result()).kind)
+        else
+          others[#others + 1] = owner
+        end
       end
-    end
-    assert.are.equal(0, c:in_flight())
-  end)
+      check(others)
+      assert.are.equal(0, c:in_flight())
+    end)
+  end
 
   it("are gone with the requests that are collected", function()
-    local list = start()
+    local list = start(in_no_order)
     c:step()
     for i = 1, COUNT, 2 do list[i] = nil end -- luacheck: ignore
     list = nil -- luacheck: ignore
