@@ -9,114 +9,19 @@
 -- value, Lua's memory error, or `nil, err`; the same client answers the next query; what was in use
 -- before is in use after, and no more.
 
+local calls = require "spec.support.torture_calls"
 local torture = require "torture"
 
 if jit then jit.off() end -- that the compiler survives without memory is not what is looked at
 
-local limit, base_url, http_url, ca_file, video, path = tonumber(arg[1]), arg[2], arg[3], arg[4],
-  arg[5], arg[6]
-local only = arg[7]
-local DEEP = ('{"a":["text \\u00e9\\n",1.5e3,{"b":[]}],"c":'):rep(20) .. "null" .. ("}"):rep(20)
+local limit, base_url, path, only = tonumber(arg[1]), arg[2], arg[6], arg[7]
 local KINDS = {} -- of errors that an answer may have when memory is short
 for kind in ("dns connect tls timeout network http api decode too_large io memory cancelled")
   :gmatch "%S+" do
   KINDS[kind] = true
 end
-local QUICK = { interval = 0.001, max_interval = 0.002, timeout = 5, max_errors = 3 }
-
 local sora
-local serial = os.time() % 100000 * 1000
-
-local function id(steps)
-  serial = serial + 1
-  return ("sora-2:task_%s~torture%d"):format(steps, serial)
-end
-
-local function client(url)
-  return sora.client {
-    base_url = url or http_url, ca_file = ca_file, api_key = "sk-torture-key", retries = 1,
-    request_timeout = 4, headers = { ["X-One"] = "1" }, forwarded_host = "localhost:5173",
-    user_agent = "torture", null = sora.null,
-  }
-end
-
-local function warm() -- connected
-  local made = client()
-  assert(made:query(id "completed"))
-  return made
-end
-
-local function query(c, steps, opts) return c:query(steps, opts) end
-
---- Each: what is made before the call (a client first), the call, and whether its own result is an
--- error in any case.
-local CALLS = {
-  { "client", function() return client() end, function() return client() end },
-  { "query, connecting", function() return client(), id "completed" end, query },
-  { "query", function() return warm(), id "sample" end, query },
-  { "query with options of its own", function()
-    return warm(), id "sample",
-      { base_url = base_url, ca_file = ca_file, headers = { a = "b" }, api_key = "sk-2", null = 0 }
-  end, query },
-  { "query of an unknown task", function() return warm(), "nobody" end, query, fails = true },
-  { "query that gets HTML", function() return warm(), id "web_ui" end, query, fails = true },
-  { "query that gets no JSON", function()
-    return warm(), id "not_json", { retries = 0 }
-  end, query, fails = true },
-  { "query that gets an error", function()
-    return warm(), id "error_object", { retries = 0 }
-  end, query, fails = true },
-  { "query that is repeated", function()
-    return warm(), id "500;retry_after=0,completed"
-  end, query },
-  { "decode", warm, function() return assert(sora.decode(DEEP, { null = sora.null })) end },
-  { "decode of bad text", warm, function() return sora.decode '{"a":[1,2,' end, fails = true },
-  { "wait", function() return warm(), id "queued,pending,completed" end, function(c, one)
-    return c:wait(one, { interval = 0.001, timeout = 5, max_errors = 3,
-      on_update = function(task) return tostring(task) ~= "" end })
-  end },
-  { "wait for a task that fails", function() return warm(), id "queued,failed" end,
-    function(c, one) return c:wait(one, QUICK) end, fails = true },
-  { "watch", function() return warm(), id "queued,completed" end, function(c, one)
-    local last
-    for task in c:watch(one, QUICK) do last = task end
-    return last
-  end },
-  { "query_all", function() return warm(), { id "completed", id "failed", "nobody" } end,
-    function(c, ids) return (c:query_all(ids)) end },
-  { "wait_all", function() return warm(), { id "queued,completed", id "failed", id "500,done" } end,
-    function(c, ids)
-      return (c:wait_all(ids, { interval = 0.001, timeout = 5, max_errors = 3, concurrency = 2 }))
-    end },
-  { "two waits in coroutines", function()
-    return warm(), id "queued,completed", id "completed"
-  end, function(c, one, other)
-    return sora.run(function()
-      local thread = sora.spawn(c.wait, c, one, QUICK)
-      local task, err = c:query(other)
-      if not task then return nil, err end
-      return thread:join()
-    end)
-  end },
-  { "download", function() return warm(), video end, function(c, url)
-    return c:download(url, path, { retries = 1, on_progress = function() end })
-  end },
-  { "what a task says", function() return warm(), assert(warm():query(id "failed")) end,
-    function(_, task)
-      return { sora.status(task), sora.progress(task), sora.failure(task), tostring(task) }
-    end },
-  { "what an error says", function() return warm(), (select(2, warm():query "nobody")) end,
-    function(_, err) return "x" .. err .. tostring(err) end },
-  { "close with requests in flight", function()
-    local c = warm()
-    return c, { c:request(id "never"), c:request(id "500"), c:request(id "completed") }
-  end, function(c, requests)
-    c:step()
-    c:close()
-    for _, request in ipairs(requests) do request:done() end
-    return true
-  end, closes = true },
-}
+local CALLS, client, id, query = calls.list, calls.client, calls.id, calls.query
 
 local kinds -- what became of the calls: outcome -> how often
 
@@ -267,7 +172,7 @@ local ENDS = {
 local function torment_tls(name, cold, mode)
   local function use_tls(n)
     return function()
-      sora = require "sora"
+      sora = calls.load()
       local c = client(base_url)
       local one = id "completed"
       if mode == "on" then c:pollfd() end -- curl_global_init
@@ -287,7 +192,7 @@ local function torment_tls(name, cold, mode)
     end
   end
   if not cold then
-    sora = require "sora"
+    sora = calls.load()
     assert(client(base_url):query(id "completed"))
     collect()
   end
@@ -324,7 +229,7 @@ end
 local _, lua_bytes = torture.live()
 local has_lua = lua_bytes > 0
 if not has_lua then print "this Lua takes no allocator: only C memory runs out" end
-sora = require "sora"
+sora = calls.load()
 for _, which in ipairs(has_lua and { "lua", "c" } or { "c" }) do
   for _, mode in ipairs { "once", "on" } do
     -- LuaJIT crashes by itself when it reads a source, or sets itself up, without memory

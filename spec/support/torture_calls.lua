@@ -1,0 +1,114 @@
+-- The calls that are tormented, and what they are made with: see torture.lua, which has the
+-- addresses from the command line.
+
+local base_url, http_url, ca_file, video, path = arg[2], arg[3], arg[4], arg[5], arg[6]
+local DEEP = ('{"a":["text \\u00e9\\n",1.5e3,{"b":[]}],"c":'):rep(20) .. "null" .. ("}"):rep(20)
+local QUICK = { interval = 0.001, max_interval = 0.002, timeout = 5, max_errors = 3 }
+
+local M = {}
+
+local sora -- once it is loaded
+
+--- Loads the module, which some have to do late.
+---@return table sora
+function M.load()
+  sora = require "sora"
+  return sora
+end
+
+local serial = os.time() % 100000 * 1000
+
+local function id(steps)
+  serial = serial + 1
+  return ("sora-2:task_%s~torture%d"):format(steps, serial)
+end
+
+local function client(url)
+  return sora.client {
+    base_url = url or http_url, ca_file = ca_file, api_key = "sk-torture-key", retries = 1,
+    request_timeout = 4, headers = { ["X-One"] = "1" }, forwarded_host = "localhost:5173",
+    user_agent = "torture", null = sora.null,
+  }
+end
+
+local function warm() -- connected
+  local made = client()
+  assert(made:query(id "completed"))
+  return made
+end
+
+local function query(c, steps, opts) return c:query(steps, opts) end
+
+--- Each: what is made before the call (a client first), the call, and whether its own result is an
+-- error in any case.
+M.list = {
+  { "client", function() return client() end, function() return client() end },
+  { "query, connecting", function() return client(), id "completed" end, query },
+  { "query", function() return warm(), id "sample" end, query },
+  { "query with options of its own", function()
+    return warm(), id "sample",
+      { base_url = base_url, ca_file = ca_file, headers = { a = "b" }, api_key = "sk-2", null = 0 }
+  end, query },
+  { "query of an unknown task", function() return warm(), "nobody" end, query, fails = true },
+  { "query that gets HTML", function() return warm(), id "web_ui" end, query, fails = true },
+  { "query that gets no JSON", function()
+    return warm(), id "not_json", { retries = 0 }
+  end, query, fails = true },
+  { "query that gets an error", function()
+    return warm(), id "error_object", { retries = 0 }
+  end, query, fails = true },
+  { "query that is repeated", function()
+    return warm(), id "500;retry_after=0,completed"
+  end, query },
+  { "decode", warm, function() return assert(sora.decode(DEEP, { null = sora.null })) end },
+  { "decode of bad text", warm, function() return sora.decode '{"a":[1,2,' end, fails = true },
+  { "wait", function() return warm(), id "queued,pending,completed" end, function(c, one)
+    return c:wait(one, { interval = 0.001, timeout = 5, max_errors = 3,
+      on_update = function(task) return tostring(task) ~= "" end })
+  end },
+  { "wait for a task that fails", function() return warm(), id "queued,failed" end,
+    function(c, one) return c:wait(one, QUICK) end, fails = true },
+  { "watch", function() return warm(), id "queued,completed" end, function(c, one)
+    local last
+    for task in c:watch(one, QUICK) do last = task end
+    return last
+  end },
+  { "query_all", function() return warm(), { id "completed", id "failed", "nobody" } end,
+    function(c, ids) return (c:query_all(ids)) end },
+  { "wait_all", function() return warm(), { id "queued,completed", id "failed", id "500,done" } end,
+    function(c, ids)
+      return (c:wait_all(ids, { interval = 0.001, timeout = 5, max_errors = 3, concurrency = 2 }))
+    end },
+  { "two waits in coroutines", function()
+    return warm(), id "queued,completed", id "completed"
+  end, function(c, one, other)
+    return sora.run(function()
+      local thread = sora.spawn(c.wait, c, one, QUICK)
+      local task, err = c:query(other)
+      if not task then return nil, err end
+      return thread:join()
+    end)
+  end },
+  { "download", function() return warm(), video end, function(c, url)
+    return c:download(url, path, { retries = 1, on_progress = function() end })
+  end },
+  { "what a task says", function() return warm(), assert(warm():query(id "failed")) end,
+    function(_, task)
+      return { sora.status(task), sora.progress(task), sora.failure(task), tostring(task) }
+    end },
+  { "what an error says", function() return warm(), (select(2, warm():query "nobody")) end,
+    function(_, err) return "x" .. err .. tostring(err) end },
+  { "close with requests in flight", function()
+    local c = warm()
+    return c, { c:request(id "never"), c:request(id "500"), c:request(id "completed") }
+  end, function(c, requests)
+    c:step()
+    c:close()
+    for _, request in ipairs(requests) do request:done() end
+    return true
+  end, closes = true },
+}
+
+M.id, M.client, M.query = id, client, query
+
+return M
