@@ -334,9 +334,8 @@ static int push_download(lua_State *L, const struct request *request, struct fai
 
 /* ---- entries ---- */
 
-int sora_answer_push(lua_State *L, struct request *request, int self, int client, int decoder) {
+static int push_outcome(lua_State *L, struct request *request, int self, int client, int decoder) {
   struct failure failure = failure_of(request);
-  luaL_checkstack(L, 10, "answer");
   if (request->kind != ERROR_NONE)
     return push_failure(L, &failure, 0);
   if (request->download)
@@ -344,10 +343,18 @@ int sora_answer_push(lua_State *L, struct request *request, int self, int client
   failure.body = request->body.data;
   failure.body_length = request->body.length;
   struct json_options options = decoder_options(L, request, self, client);
-  int pushed = request->status >= 200 && request->status < 300
-                   ? push_success(L, request, &failure, &options, decoder)
-                   : push_refusal(L, request, &failure, &options, decoder);
-  sora_buffer_free(&request->body);
+  return request->status >= 200 && request->status < 300
+             ? push_success(L, request, &failure, &options, decoder)
+             : push_refusal(L, request, &failure, &options, decoder);
+}
+
+int sora_answer_push(lua_State *L, struct request *request, int self, int client, int decoder) {
+  luaL_checkstack(L, 10, "answer");
+  if (request->client == NULL || request->client->closed)
+    sora_request_void(request, sora_client_closed);
+  int pushed = push_outcome(L, request, self, client, decoder);
+  sora_request_forget(request);
+  request->taken = 1;
   return pushed;
 }
 

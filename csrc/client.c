@@ -19,6 +19,7 @@ enum {
   STARTS_PER_STEP = 32 /* what is started beyond that waits for the next step */
 };
 
+const char sora_client_closed[] = "the client was closed";
 static const double SLICE = 0.002; /* seconds after which further sockets wait for the next step */
 
 static const char LOST[] = "lost: somebody else has closed the descriptor of the client";
@@ -288,22 +289,29 @@ static void wipe(const char **text) {
   *text = NULL;
 }
 
-void sora_client_close(struct client *client) {
-  sora_client_enter(client);
-  client->closed = 1;
-  start_over(client, "the client was closed");
-  sora_timers_free(&client->timers);
-}
-
-void sora_client_free(struct client *client) {
+static void wipe_settings(struct client *client) {
   struct settings *own = &client->settings;
-  sora_client_close(client);
-  sora_url_free_base(&client->base);
   sora_headers_free(client->headers);
   client->headers = NULL;
+  sora_url_free_base(&client->base);
 #define X(name) wipe(&own->name);
   SETTINGS_STRINGS(X)
 #undef X
+}
+
+/* Without the key, what a server said can't be told to anybody any more: it may quote the key. */
+void sora_client_close(struct client *client) {
+  sora_client_enter(client);
+  client->closed = 1;
+  start_over(client, sora_client_closed);
+  sora_timers_free(&client->timers);
+  for (struct request *request = client->finished.first; request != NULL; request = request->next)
+    sora_request_void(request, sora_client_closed);
+  wipe_settings(client);
+}
+
+void sora_client_free(struct client *client) {
+  sora_client_close(client);
   while (client->finished.first != NULL) {
     struct request *request = client->finished.first;
     sora_request_claim(request);

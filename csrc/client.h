@@ -74,12 +74,15 @@ void sora_client_announce(struct client *client);
 /* Seconds until something is due without any socket's being ready, 0: now, below 0: nothing is. */
 double sora_client_timeout(const struct client *client);
 
-/* Ends every request as cancelled and gives back what can't be used any more. What finished
-   requests still need stays: the key, to be cut out of their errors, and their queue. Idempotent.
- */
+/* Why no request of a closed client brings anything. */
+extern const char sora_client_closed[];
+
+/* Ends every request as cancelled, those in the queue included, overwrites the key and all else
+   that may be a secret, and gives back what can't be used any more: only the queue stays.
+   Idempotent. */
 void sora_client_close(struct client *client);
 
-/* Closes, wipes the key and gives back the rest. Idempotent. */
+/* Closes, and lets go of the queue. Idempotent. */
 void sora_client_free(struct client *client);
 
 /* A number from 0 to 1, for jitter: nothing depends on its being unpredictable. */

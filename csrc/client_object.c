@@ -288,6 +288,8 @@ static int close_client(lua_State *L) {
   int was_open = !client->closed;
   sora_client_close(client);
   lua_getuservalue(L, 1);
+  lua_pushnil(L); /* a key may be in them */
+  lua_setfield(L, -2, "headers");
   lua_getfield(L, -1, "on_close");
   if (was_open && lua_isfunction(L, -1))
     lua_call(L, 0, 0);

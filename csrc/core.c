@@ -136,10 +136,12 @@ static int default_client(lua_State *L) {
   return 1;
 }
 
-/* request:result() → what client:query returns, once; raises for a request that has not ended */
+/* request:result() → what client:query returns; raises for a request that has not ended, and the
+   second time */
 static int result(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
   luaL_argcheck(L, request->state == REQUEST_ENDED, 1, "the request has not ended");
+  luaL_argcheck(L, !request->taken, 1, "the result was taken already");
   lua_settop(L, 1);
   lua_getuservalue(L, 1);
   lua_getfield(L, 2, "client");

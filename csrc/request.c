@@ -315,6 +315,27 @@ void sora_request_on_timer(struct timer *timer, double now) {
   }
 }
 
+void sora_request_forget(struct request *request) {
+  memset(&request->answer, 0, sizeof request->answer);
+  sora_buffer_free(&request->body);
+  sora_headers_free(request->headers);
+  request->headers = NULL;
+}
+
+static void set_outcome(struct request *request, enum error_kind kind, const char *why) {
+  sora_request_refuse(request, kind, why);
+  request->retryable = 0;
+  request->status = 0;
+  request->retry_after = -1;
+}
+
+void sora_request_void(struct request *request, const char *why) {
+  if (request->kind != ERROR_cancelled)
+    set_outcome(request, ERROR_cancelled, why);
+  sora_request_forget(request);
+  sora_sink_close(&request->sink);
+}
+
 /* Of a request that has ended the client may be gone already. */
 static void stop(struct request *request, enum error_kind kind, const char *why) {
   if (request->state == REQUEST_NEW || request->state == REQUEST_ENDED)
@@ -324,11 +345,9 @@ static void stop(struct request *request, enum error_kind kind, const char *why)
     curl_multi_remove_handle(request->client->multi, request->handle->easy);
   else if (request->state != REQUEST_PAUSED)
     return;
-  sora_request_refuse(request, kind, why);
-  request->retryable = 0;
-  request->status = 0;
-  request->retry_after = -1;
+  set_outcome(request, kind, why);
   end(request);
+  sora_request_forget(request);
 }
 
 void sora_request_cancel(struct request *request, const char *why) {

@@ -45,6 +45,7 @@ struct request {
   long retries, max_depth, max_body;
   int own_null; /* nulls are decoded as its own value, not the client's */
   int attempts;
+  int taken;           /* its result was pushed */
   int download;        /* the body goes into `sink` */
   struct sink sink;    /* closed for a query */
   char validator[128]; /* of the earlier part of a download, "" without one */
@@ -72,6 +73,14 @@ int sora_request_refuse(struct request *request, enum error_kind kind, const cha
 
 /* Ends a request, as cancelled, that has not ended yet. */
 void sora_request_cancel(struct request *request, const char *why);
+
+/* Makes a request that has ended a cancelled one, whatever it brought. */
+void sora_request_void(struct request *request, const char *why);
+
+/* Frees what came with the last attempt and overwrites the request's own headers, in which a key
+   may be: nothing of the answer can be told after that. The kind and the message of the outcome
+   stay. */
+void sora_request_forget(struct request *request);
 
 /* Takes a request that has ended out of its client's queue. */
 void sora_request_claim(struct request *request);

@@ -147,6 +147,7 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
   struct settings settings = inherit(client);
   sora_settings_read(L, options, SCOPE_QUERY, level, &settings);
   prepare(L, client, client_index, request, &settings, level);
+  sora_request_forget(request);
 }
 
 /* The headers of a download: none of the caller's, since the video's host is not the service. */
@@ -228,9 +229,7 @@ static int collect(lua_State *L) {
     request->client = NULL;
   }
   sora_sink_close(&request->sink);
-  sora_buffer_free(&request->body);
-  sora_headers_free(request->headers);
-  request->headers = NULL;
+  sora_request_forget(request);
   sora_url_free_base(&request->base);
   return 0;
 }

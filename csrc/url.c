@@ -109,6 +109,8 @@ int sora_url_is_loopback(const char *text) {
 }
 
 void sora_url_free_base(struct base_url *base) {
+  if (base->prefix != NULL)
+    explicit_bzero(base->prefix, strlen(base->prefix)); /* a path can be a secret, too */
   free(base->prefix);
   base->prefix = NULL;
 }

@@ -183,7 +183,8 @@ function client:wait_all(ids, opts) end
 ---@return sora.error? err
 function client:download(source, path, opts) end
 
----Ends what is in flight, as `cancelled`, and all connections. A closed client raises when used.
+---Ends every call that has not returned, as `cancelled`, and all connections, and overwrites the
+---key. A closed client raises when used.
 function client:close() end
 
 ---Counts since the client was made.
