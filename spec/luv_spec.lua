@@ -303,6 +303,25 @@ describe("luv", function()
       assert.are.equal(1, #reports)
       assert.matches("luv_spec.lua:%d+: mine\n", reports[1])
     end)
+
+    local close = rawget(coroutine, "close") -- Lua 5.4
+    if close then
+      it("is not that a coroutine was closed by the program, whatever it waits for", function()
+        local reports = reports_of(function()
+          for _, call in ipairs {
+            function(id) for _ in client:watch(id) do end end, -- luacheck: ignore 542
+            function(id) client:query(id, { timeout = 0.1 }) end,
+            function() sora.sleep(0.1) end,
+          } do
+            local co = coroutine.create(call)
+            assert(coroutine.resume(co, service:id "never"))
+            after(50, function() close(co) end)
+          end
+          run()
+        end)
+        assert.are.same({}, reports)
+      end)
+    end
   end)
 
   describe("the loop", function()

@@ -368,6 +368,9 @@ describe("watch", function()
         assert.equal(1, client:stats().in_flight)
         assert.is_true(close(co))
         assert.equal(0, client:stats().in_flight)
+        co = nil
+        collectgarbage() -- nobody holds the cancelled request
+        collectgarbage()
       end)
     end)
 

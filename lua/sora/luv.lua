@@ -114,6 +114,7 @@ local function resume(inbox)
   local co = parked[inbox]
   if not co then return end
   unpark(inbox)
+  if coroutine.status(co) == "dead" then return end -- closed by the program
   local ok, err = coroutine.resume(co)
   if ok then return end
   inboxes.abandon(co)

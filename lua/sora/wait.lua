@@ -74,7 +74,7 @@ local function follow(driver, client, inbox, poller, policy, opts, until_change)
       return nil, M.cancelled(stopped, poller), true
     elseif value > 0 then
       inboxes.sleep(driver, inbox, client, value)
-      action, value = poller:due(driver.now())
+      if not inboxes.stopped(inbox, client) then action, value = poller:due(driver.now()) end
     else
       opts.timeout = poller:remaining(driver.now())
       local task, err = inboxes.query(driver, inbox, client, poller.id, opts)
@@ -127,6 +127,7 @@ function M.watch(driver, client, id, policy, given)
   local closer = setmetatable({}, { __close = function()
     over = true
     inboxes.cancel(inbox)
+    driver.wake(inbox) -- the driver has to learn that a coroutine which waits here was closed
   end })
   return next_change, nil, nil, closer
 end
