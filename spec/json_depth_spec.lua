@@ -92,16 +92,12 @@ describe("a finaliser that decodes", function()
   end
 
   it("does not disturb the decoding it interrupts", function()
-    local pause = collectgarbage("setpause", 100) -- one cycle after another, however large the heap
-    collectgarbage()
-    local runs, armed = 0, true
+    local runs, armed, decoding = 0, true, false
     local inner = ('{"id":"\\u0041%s","n":[1,{"id":2}],"x":null}'):format(("y"):rep(600))
     local function finaliser()
       assert(decode(inner).n[2].id == 2)
-      runs = runs + 1
-      if armed then
-        finalised(finaliser)
-      end
+      if decoding then runs = runs + 1 end
+      if armed then finalised(finaliser) end
     end
     finalised(finaliser)
     local members = {}
@@ -109,17 +105,24 @@ describe("a finaliser that decodes", function()
       members[i] = ('"name%d":{"id":"\\n%s","n":%d,"n":[%d]}'):format(i, ("z"):rep(i % 700), i, i)
     end
     local text = "{" .. table.concat(members, ",") .. "}"
-    local rounds = 0
-    while runs <= 3 and rounds < 500 do
-      rounds = rounds + 1
+    -- A cycle begins at once after the former, runs the finaliser, and ends before as much has been
+    -- allocated as was in use. Sixteen of them: one may end outside of decode, and beside `make
+    -- test-gc`, which collects in between, most do.
+    local kilobytes = math.max(#text / 1024, peak_of(function() decode(text) end))
+    local pause = collectgarbage("setpause", 0)
+    local rounds = 16 * math.ceil((collectgarbage "count" + kilobytes) / kilobytes)
+    for _ = 1, rounds do
+      decoding = true
       local value = decode(text)
+      decoding = false
       for i = 1, 2000 do
         local member = value["name" .. i]
         assert(member.id == "\n" .. ("z"):rep(i % 700) and member.n[1] == i)
       end
+      if runs > 3 then break end
     end
     armed = false
     collectgarbage("setpause", pause)
-    assert.is_true(runs > 3, runs .. " runs in " .. rounds .. " rounds")
+    assert.is_true(runs > 0, ("no run in %d rounds"):format(rounds))
   end)
 end)
