@@ -140,7 +140,7 @@ $(programs): $(BUILD)/support/%: spec/support/%.c $(BUILD)/obj/command
 
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so unix.so) $(programs)
+support: $(addprefix $(BUILD)/support/,failing_allocator.so restless.so unix.so) $(programs)
 	@: $(info $(BUILD)/support/)
 
 ## conformance: decode the files of the JSON test suite in the folder SUITE under each of LUAS
