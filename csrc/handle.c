@@ -132,7 +132,6 @@ static int set_rest(CURL *easy) {
   int failed = 0;
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_ACCEPT_ENCODING, "");
-  SET(CURLOPT_PIPEWAIT, 1L); /* rather a stream of a connection that is being made than one more */
   SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
   SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 #if LIBCURL_VERSION_NUM >= 0x075500

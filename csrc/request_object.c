@@ -97,6 +97,10 @@ static const struct base_url *prepare(lua_State *L, struct client *client, int c
   return base;
 }
 
+static int is_plain(const char *url) {
+  return strncasecmp(url, "http:", 5) == 0;
+}
+
 static struct handle *handle_for(struct client *client, struct request *request,
                                  const struct settings *own, int loopback, const char *url) {
   if (url == NULL || !sora_client_ready(client))
@@ -112,6 +116,9 @@ static struct handle *handle_for(struct client *client, struct request *request,
 #if LIBCURL_VERSION_NUM >= 0x075000
       curl_easy_setopt(handle->easy, CURLOPT_PREREQDATA, request) == CURLE_OK &&
 #endif
+      /* rather a stream of a connection that is being made than one more; over plain http there
+         are no streams, and libcurl would find that out from the first answer */
+      curl_easy_setopt(handle->easy, CURLOPT_PIPEWAIT, is_plain(url) ? 0L : 1L) == CURLE_OK &&
       curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, request) == CURLE_OK)
     return handle;
   sora_handle_release(NULL, handle);
@@ -155,7 +162,7 @@ static int set_fetch(struct request *request, const struct fetch *fetch) {
   CURL *easy = request->handle->easy;
   char range[32];
   long patience = request->request_timeout < 1e6 ? (long)ceil(request->request_timeout) : 1000000;
-  int failed = 0, secure = strncasecmp(fetch->url, "https:", 6) == 0;
+  int failed = 0, secure = !is_plain(fetch->url);
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
   SET(CURLOPT_ACCEPT_ENCODING, NULL);
   SET(CURLOPT_BUFFERSIZE, (long)DOWNLOAD_BUFFER);

@@ -151,6 +151,14 @@ describe("a client", function()
     assert.are.same({ code = 0, out = "end\n", err = "" }, ended)
   end)
 
+  it("over plain http waits for no answer before it opens a second connection", function()
+    local client = client_of { base_url = service.http_url }
+    local first = client:request(service:id "never", nil, {})
+    assert.is_truthy(client:query(service:id "completed", { timeout = 5 }))
+    assert.is_false(first:done())
+    client:close()
+  end)
+
   it("cancels a request that nobody holds any more", function()
     local client = client_of()
     client:request(service:id "never", nil, {})

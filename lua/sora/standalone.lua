@@ -36,7 +36,8 @@ Thread.__index = Thread
 local scheduled = core.threads -- the coroutines that are resumed here: query in C yields in them
 local threads = {}             -- coroutine -> its sora.thread, until that is done
 local failures = {}            -- list of the threads that have ended with an error
-local busy = {}                -- list of the clients that have requests in flight
+-- set of the clients that have requests in flight; those who wait for them hold them
+local busy = setmetatable({}, { __mode = "k" })
 local ready = { head = 1, tail = 0 } -- queue of the coroutines to be resumed
 local alarms = heaps.new()     -- inboxes by when to look at them again
 local resuming = 0             -- how many coroutines, each inside another, are being resumed
@@ -46,12 +47,7 @@ local PARK = {} -- what a coroutine yields first when it parks; anything else is
 local function pack(...) return { n = select("#", ...), ... } end
 local unpack = table.unpack or unpack
 
-function M.attach(client)
-  for i = 1, #busy do
-    if busy[i] == client then return end
-  end
-  busy[#busy + 1] = client
-end
+function M.attach(client) busy[client] = true end
 
 local function make_ready(co)
   ready[ready.tail + 1] = co -- first: memory may run out here
@@ -159,10 +155,9 @@ local function resume_ready()
 end
 
 local function pump()
-  for i = #busy, 1, -1 do
-    local client = busy[i]
+  for client in pairs(busy) do
     inboxes.pump(M, client)
-    if client:in_flight() == 0 then table.remove(busy, i) end
+    if client:in_flight() == 0 then busy[client] = nil end
   end
 end
 
@@ -171,7 +166,9 @@ local function pause(deadline)
   if ready.head <= ready.tail then return 0 end
   local due = math.min(alarms:first() or math.huge, deadline or math.huge)
   if due < math.huge then return math.max(0, due - M.now()) end
-  if #busy == 0 and not deadline then error("deadlock: each coroutine waits for another one", 0) end
+  if not next(busy) and not deadline then
+    error("deadlock: each coroutine waits for another one", 0)
+  end
   return nil
 end
 
@@ -180,7 +177,9 @@ end
 local function turn(over, deadline)
   resume_ready()
   if over() then return end
-  core.poll(busy, pause(deadline))
+  local clients = {}
+  for client in pairs(busy) do clients[#clients + 1] = client end
+  core.poll(clients, pause(deadline))
   pump()
   ring_alarms()
 end
@@ -254,9 +253,9 @@ local function give_up(err)
     inboxes.abandon(co)
     if close and coroutine.status(co) == "suspended" then close(co) end
   end
-  for i = #busy, 1, -1 do
-    busy[i]:cancel()
-    busy[i] = nil
+  for client in pairs(busy) do
+    client:cancel()
+    busy[client] = nil
   end
   for i = ready.head, ready.tail do ready[i] = nil end
   ready.head, ready.tail = 1, 0
