@@ -17,6 +17,11 @@
 #include <lua.h>
 #include <lauxlib.h>
 
+#if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+#include <malloc.h>
+#define HAS_MALLINFO2
+#endif
+
 /* child(fn) → number of a forked process that runs fn() and ends with status 0, or 1 when it raised
  */
 static int child(lua_State *L) {
@@ -179,6 +184,27 @@ static int is_open(lua_State *L) {
   return 1;
 }
 
+/* descriptors() → how many are open */
+static int descriptors(lua_State *L) {
+  long most = sysconf(_SC_OPEN_MAX), open = 0;
+  for (int fd = 0; fd < (most > 4096 ? 4096 : most); fd++)
+    open += fcntl(fd, F_GETFD) >= 0;
+  lua_pushinteger(L, (lua_Integer)open);
+  return 1;
+}
+
+/* allocated() → bytes that malloc has handed out and not got back; nothing where it does not say */
+static int allocated(lua_State *L) {
+#ifdef HAS_MALLINFO2
+  struct mallinfo2 info = mallinfo2();
+  lua_pushnumber(L, (lua_Number)(info.uordblks + info.hblkhd));
+  return 1;
+#else
+  (void)L;
+  return 0;
+#endif
+}
+
 /* Counts `needle` in the bytes from `start` to `end` of this process, read through `memory`, so
    that a page that cannot be read is no crash. */
 static long count_in(int memory, uintptr_t start, uintptr_t end, const unsigned char *needle,
@@ -251,6 +277,8 @@ int luaopen_unix(lua_State *L) {
                                        {"close", close_fd},
                                        {"null", null_fd},
                                        {"is_open", is_open},
+                                       {"descriptors", descriptors},
+                                       {"allocated", allocated},
                                        {"copies", copies},
                                        {"key", key},
                                        {NULL, NULL}};
