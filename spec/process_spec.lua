@@ -159,8 +159,8 @@ describe("the key #unchecked", function()
     if not is_glibc then return pending "needs glibc, whose malloc overwrites what is freed" end
     -- libcurl and OpenSSL free their copies without that
     local pipe = io.popen(("GLIBC_TUNABLES=glibc.malloc.perturb=85:glibc.malloc.tcache_count=0 "
-      .. "%s spec/support/wiped.lua %sunix.so %s %s %s 2>&1"):format(LUA, BUILD, service.base_url,
-      service.http_url, service.ca_file))
+      .. "%s spec/support/wiped.lua %sunix.so %s %s %s 2>&1"):format(LUA, helpers.build(),
+      service.base_url, service.http_url, service.ca_file))
     local said = pipe:read "*a"
     pipe:close()
     local cases = 0
