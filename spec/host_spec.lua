@@ -1,5 +1,7 @@
 local core = require "sora.core"
 local host = require "sora.host"
+local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 local standalone = require "sora.standalone"
 local standin = require "spec.support.standin"
 
@@ -53,6 +55,19 @@ describe("a host's module", function()
       assert.equal(2, select("#", module[name](service:id "400")))
     end
     client:close()
+  end)
+
+  it("loads again what could not be loaded, for want of memory or by Ctrl-C", function()
+    local id = service:id "completed"
+    local ended = program.run(([[%s -e '
+      local sora = require "sora"
+      local client = sora.client { base_url = "%s" }
+      package.preload["sora.poller"] = function() error "not enough memory" end
+      print(pcall(client.wait_all, client, { "x" })) -- what the module of the call needs
+      package.preload["sora.poller"] = nil
+      print(select(2, next((client:wait_all { "%s" }))).status)
+      ']]):format(shell.LUA, service.http_url, id))
+    assert.matches("^false\t[^\n]*not enough memory\ncompleted\n$", ended.out, ended.err)
   end)
 
   it("prints a task as one line", function()

@@ -8,6 +8,19 @@ M.VERSION = "sora 0.1.0"
 
 local function pass(...) return ... end
 
+--- `require`. Lua 5.1 and LuaJIT take a module whose loading has failed (memory was short, or
+-- Ctrl-C came) for one that is being loaded, for the rest of the process.
+local function load_module(name)
+  local ok, module = pcall(require, name)
+  if ok then return module end
+  for other, value in pairs(package.loaded) do
+    if type(value) ~= "table" and tostring(other):find "^sora%." then
+      package.loaded[other] = nil
+    end
+  end
+  error(module, 0)
+end
+
 --- A function of another module, which is loaded when it is first called: to compile what a program
 -- that only asks once does not need would take longer than all the rest of `require`. A function
 -- behind it that raises misuse at its caller has this one in between.
@@ -17,7 +30,7 @@ local function pass(...) return ... end
 function M.in_module(name, work)
   local fn
   return function(...)
-    fn = fn or require(name)[work]
+    fn = fn or load_module(name)[work]
     return pass(fn(...))
   end
 end
@@ -57,7 +70,7 @@ local QUERY = { check = check_id, work = in_module("sora.wait", "query"), tell =
 local bars -- of sora.progress_bar, once it was called
 
 local function progress_bar(opts)
-  bars = bars or require("sora.progress_bar").bind {
+  bars = bars or load_module("sora.progress_bar").bind {
     now = core.now, terminal = core.terminal,
     level = 4, -- its check, the constructor, the function here, its caller
   }
