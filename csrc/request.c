@@ -25,13 +25,19 @@ int sora_request_refuse(struct request *request, enum error_kind kind, const cha
   return 0;
 }
 
+/* What has come of the rest counts against an HTTP/2 connection's window for good: after a few such
+   answers it would stand still. So the connection ends with those that it is serving now. */
+static int refuse_too_large(struct request *request) {
+  char message[64];
+  snprintf(message, sizeof message, "the answer is larger than max_body, %ld bytes",
+           request->max_body);
+  curl_easy_setopt(request->handle->easy, CURLOPT_FORBID_REUSE, 1L);
+  return sora_request_refuse(request, ERROR_too_large, message);
+}
+
 static int on_query_body(struct request *request, const char *bytes, size_t size) {
-  if (size > (size_t)request->max_body - request->body.length) {
-    snprintf(request->message, sizeof request->message,
-             "the answer is larger than max_body, %ld bytes", request->max_body);
-    request->kind = ERROR_too_large;
-    return 0;
-  }
+  if (size > (size_t)request->max_body - request->body.length)
+    return refuse_too_large(request);
   return sora_buffer_append(&request->body, bytes, size) ||
          sora_request_refuse(request, ERROR_memory, "not enough memory");
 }
@@ -259,6 +265,7 @@ static void start_attempt(struct request *request) {
   request->answers = client->answers;
   request->attempts++;
   client->counts.attempts++;
+  curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 0L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout));
   /* a download may take its time: see CURLOPT_LOW_SPEED_TIME */
   double limit = request->download ? INFINITY : request->request_timeout;

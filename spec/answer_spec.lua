@@ -1,5 +1,6 @@
-local standin = require "spec.support.standin"
+local clients = require "spec.support.clients"
 local sora = require "sora"
+local standin = require "spec.support.standin"
 
 local service = standin.shared()
 
@@ -139,6 +140,16 @@ describe("an answer", function()
       local _, err = client:query(service:id(step), { max_body = 1000000 })
       assert.are.equal("too_large", err.kind)
     end
+  end)
+
+  it("that is too large does not bring its connection to a stop", function()
+    local patient = clients.new { request_timeout = 10 }
+    for _ = 1, 10 do
+      local _, err = patient:query(service:id "huge", { max_body = 1000000, retries = 0 })
+      assert.are.equal("too_large", err.kind)
+      assert.is_truthy(patient:query(service:id "completed", { retries = 0 }))
+    end
+    clients.finish(patient)
   end)
 
   it("with headers without end is refused", function()
