@@ -15,6 +15,7 @@ enum {
   /* on one HTTP/2 connection, which is what servers allow: whenever something comes in on a
      connection, libcurl looks at each of its transfers */
   MOST_STREAMS = 128,
+  HOSTS_KEPT = 4, /* for so many hosts connections are kept, while there are as many as allowed */
   EVENTS_PER_STEP = 64,
   STARTS_PER_STEP = 32 /* what is started beyond that waits for the next step */
 };
@@ -105,6 +106,8 @@ static int set_multi(struct client *client) {
    * multiplex */
   SET(CURLMOPT_MAX_HOST_CONNECTIONS, client->settings.max_connections);
   SET(CURLMOPT_MAX_CONCURRENT_STREAMS, (long)MOST_STREAMS);
+  /* libcurl's own limit is four times what is in flight just then, beyond which it closes them */
+  SET(CURLMOPT_MAXCONNECTS, client->settings.max_connections * HOSTS_KEPT);
 #undef SET
   return !failed;
 }

@@ -73,6 +73,17 @@ describe("a client", function()
     end
   end)
 
+  it("keeps the connections of HTTP/1.1 for the next that many", function()
+    local client = client_of { base_url = service.h1_url, max_connections = 20 }
+    for _ = 1, 2 do
+      local _, errs = client:query_all(ids_of(20, "queued;delay=0.1"))
+      assert.are.same({}, errs)
+      assert.are.equal(20, client:stats().open_connections)
+    end
+    assert.are.equal(20, client:stats().connections)
+    client:close()
+  end)
+
   it("asks again on a new connection where the old one was cut", function()
     local client = client_of { base_url = service.h1_url }
     assert.is_truthy(client:query(service:id "stale", { retries = 0 }))
