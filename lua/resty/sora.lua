@@ -87,14 +87,19 @@ local function deliver(client)
   return true
 end
 
+--- Returns whether anything was delivered, and whether there is more that can be done at once.
 local function turn()
-  local news = false
+  local news, more = false, false
   for i = #busy, 1, -1 do
     local client = busy[i]
     if deliver(client) then news = true end
-    if client:in_flight() == 0 and client:timeout() ~= 0 then table.remove(busy, i) end
+    if client:timeout() == 0 then
+      more = true
+    elseif client:in_flight() == 0 then
+      table.remove(busy, i)
+    end
   end
-  return news
+  return news, more
 end
 
 --- Cancels the requests of waiters that have gone: their HTTP request was aborted, or their light
@@ -116,19 +121,27 @@ local function kick()
   end
 end
 
---- Waits for a kick. Returns whether one came.
+--- Waits for a kick. Returns whether one came. One that comes as the time is over stays in the
+-- semaphore, and must not be taken for the next.
 local function rest(seconds)
   pump.asleep = true
-  local kicked = pump.semaphore:wait(seconds)
+  local semaphore = pump.semaphore
+  local kicked = semaphore:wait(seconds) or not pump.asleep and semaphore:wait(0)
   pump.asleep = false
   return kicked
 end
 
---- Gives the worker's other events one turn. ngx.sleep(0) would do, but warns each time that it
--- does, unless nginx was patched as OpenResty's is.
+local function go_on() pump.semaphore:post() end
+
+--- Gives the worker's other events one turn: what is started meanwhile kicks nobody, else the pump
+-- would have several turns to their one. ngx.sleep(0) would do, but warns each time that it does,
+-- unless nginx was patched as OpenResty's is.
 local function yield_once()
-  timer_at(0, kick)
-  rest(TICK)
+  if timer_at(0, go_on) then
+    pump.semaphore:wait(FOREVER)
+  else
+    rest(TICK)
+  end
 end
 
 --- Waits until a client has something to do. Without a bell nobody knows, and the longer nothing
@@ -144,7 +157,8 @@ end
 
 local function run()
   while true do
-    local news, time = turn(), now()
+    local news, more = turn()
+    local time = now()
     if news then pump.news = time end
     if time - pump.searched > ROUND then
       pump.searched = time
@@ -152,10 +166,12 @@ local function run()
     end
     if #busy == 0 then
       if ngx.worker.exiting() or not rest(LINGER) and #busy == 0 then return end
-    elseif news then
+    elseif more or news and not pump.bell then
       yield_once()
     else
+      local turn_of_worker = ngx.now() -- which nginx looks up once in each
       await_news(time - pump.news)
+      if news and ngx.now() == turn_of_worker then yield_once() end
     end
   end
 end
