@@ -255,16 +255,17 @@ docs:
 	@echo build/docs/index.html
 
 # Not beneath a checker: what busted's tag "unchecked" marks, for the reason that stands there;
-# torture, which brings a malloc of its own; openresty and neovim, whose programs have LuaJIT in
-# them; build, which looks at a plain build.
-unchecked = torture openresty openresty_example neovim neovim_plugin build
+# torture, which brings a malloc of its own; openresty, neovim and readme, which start hosts that have
+# LuaJIT in them; build, which looks at a plain build.
+unchecked = torture openresty openresty_example neovim neovim_plugin readme build
 every_spec = $(filter-out $(unchecked:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua))
 # Queries good and bad, waiting, decoding, closing, downloading.
-core_specs = $(patsubst %,spec/%_spec.lua,core request answer client options error secrets wait \
-  download json number)
-checked = bash spec/support/checked.sh $1 "$(or $(SPECS:spec=),$2)"
+core_specs = $(patsubst %,spec/%_spec.lua,core request answer client options url headers secrets \
+  wait download json number)
+checked = bash spec/support/checked.sh $1 \
+  "$(if $(filter core,$(SPECS)),$(core_specs),$(or $(SPECS:spec=),$2))"
 
-## test-asan: run SPECS (nearly all) under AddressSanitizer, LeakSanitizer and UBSan
+## test-asan: run SPECS (nearly all; core) under AddressSanitizer, LeakSanitizer and UBSan
 .PHONY: test-asan
 test-asan: LUAS = lua5.4 luajit
 test-asan:

@@ -358,13 +358,16 @@ describe("watch", function()
   if close then
     it("cancels what is in flight when its loop is closed from outside", function()
       local id = service:id("queued", "never")
-      local co
+      local co, queued
       sora.run(function()
         sora.spawn(function()
           co = coroutine.running()
-          for _ in client:watch(id, clients.quick()) do end -- luacheck: ignore 542
+          for _ in client:watch(id, clients.quick()) do queued = true end
         end)
-        sora.sleep(0.15)
+        for _ = 1, 1000 do
+          sora.sleep(0.01)
+          if queued and client:stats().in_flight == 1 then break end
+        end
         assert.equal(1, client:stats().in_flight)
         assert.is_true(close(co))
         assert.equal(0, client:stats().in_flight)

@@ -35,7 +35,7 @@ asan)
 valgrind)
   # it cannot be told the name that the interpreter is to go by
   start="shift; exec valgrind -q --log-file=$reports/%p --leak-check=full \
-    --show-leak-kinds=definite"
+    --show-leak-kinds=definite --suppressions=$PWD/spec/support/valgrind.supp"
   ;;
 esac
 
