@@ -1,9 +1,9 @@
--- A collector that never rests, so that whatever is kept by luck is lost: a helper of busted, and
--- through $LUA_INIT in the programs that the specs run.
+-- A collector that never rests, so that whatever is kept by luck is lost: through $LUA_INIT in the
+-- programs that specs run as well, and as a helper of busted, which then tells how often.
 --
--- One cycle follows another. Where the collector cannot be driven hard enough by that (Lua 5.4), or
--- strikes between allocations only (5.3, 5.4), GREEDY (20) says how many requests for memory there
--- are from one full collection in the midst of an allocation to the next. See restless.c.
+-- One cycle follows another. In 5.3 and 5.4, where that is not hard enough (5.4) and values are
+-- never collected while one is made, GREEDY (20) says how many requests for memory there are from
+-- one full collection in the midst of such a request to the next. See restless.c.
 
 -- luacheck: read globals newproxy
 
@@ -12,30 +12,39 @@ local TOP = debug.getinfo(1, "S").source:match "^@(.*)spec/support/greedy.lua$" 
 -- what 100 means differs: bytes gone through for each that is allocated, or objects
 local STEPS = { ["Lua 5.1"] = 4000, ["Lua 5.3"] = 200, ["Lua 5.4"] = 1000 }
 
-collectgarbage("setpause", 0)
-collectgarbage("setstepmul", STEPS[_VERSION])
-if _VERSION == "Lua 5.4" and os.getenv "GENERATIONAL" then collectgarbage("generational", 1, 1) end
-
-local restless
-if _VERSION ~= "Lua 5.1" then
+--- An allocator that collects, where there is one.
+local function restless_allocator()
+  if _VERSION == "Lua 5.1" then return nil end
   local path = ("%sbuild/%s/support/restless.so"):format(TOP, LUA)
   local open = package.loadlib(path, "luaopen_restless")
-  restless = open and open()
+  local restless = open and open()
   if restless then restless.start(tonumber(os.getenv "GREEDY") or 20) end
+  return restless
 end
 
-local cycles = 0
-
-local function count()
-  cycles = cycles + 1
-  if restless then restless.again() end
-  if _VERSION == "Lua 5.1" then
-    getmetatable(newproxy(true)).__gc = count
-  else
-    setmetatable({}, { __gc = count })
+--- Drives the collector from now on; returns what it has done so far, kept up to date.
+local function drive()
+  collectgarbage("setpause", 0)
+  collectgarbage("setstepmul", STEPS[_VERSION])
+  if _VERSION == "Lua 5.4" and os.getenv "GENERATIONAL" then
+    collectgarbage("generational", 1, 1)
   end
+  local done = { cycles = 0, restless = restless_allocator() }
+  local function count()
+    done.cycles = done.cycles + 1
+    if done.restless then done.restless.again() end
+    if _VERSION == "Lua 5.1" then
+      getmetatable(newproxy(true)).__gc = count
+    else
+      setmetatable({}, { __gc = count })
+    end
+  end
+  count()
+  return done
 end
-count()
+
+local registry = debug.getregistry()
+registry["spec.support.greedy"] = registry["spec.support.greedy"] or drive()
 
 if package.loaded["busted.core"] then
   if _VERSION == "Lua 5.4" then
@@ -44,8 +53,9 @@ if package.loaded["busted.core"] then
     end, "", 2000)
   end
   require "busted".subscribe({ "exit" }, function()
-    print(("%d cycles, %d collections beside them"):format(cycles,
-      restless and restless.refused() or 0))
+    local done = registry["spec.support.greedy"]
+    print(("%d cycles, %d collections beside them"):format(done.cycles,
+      done.restless and done.restless.refused() or 0))
     return nil, true
   end)
 end
