@@ -20,9 +20,9 @@ enum {
   STARTS_PER_STEP = 32 /* what is started beyond that waits for the next step */
 };
 
-const char sora_client_closed[] = "the client was closed";
 static const double SLICE = 0.002; /* seconds after which further sockets wait for the next step */
 
+const char sora_client_closed[] = "the client was closed";
 static const char LOST[] = "lost: somebody else has closed the descriptor of the client";
 
 /* ---- lists ---- */

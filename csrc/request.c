@@ -347,7 +347,7 @@ void sora_request_void(struct request *request, const char *why) {
 static void stop(struct request *request, enum error_kind kind, const char *why) {
   if (request->state == REQUEST_NEW || request->state == REQUEST_ENDED)
     return;
-  sora_client_enter(request->client);
+  sora_client_enter(request->client); /* in a forked child, this ends it */
   if (request->state == REQUEST_RUNNING)
     curl_multi_remove_handle(request->client->multi, request->handle->easy);
   else if (request->state != REQUEST_PAUSED)
