@@ -12,6 +12,7 @@
 
 #define METATABLE "sora.client"
 #define CLASSES "sora.clients" /* the set of metatables that clients have */
+#define NO_CLIENT "sora.client expected, got %s; its methods are called with a colon"
 #define DEFAULT_BASE_URL "https://az.gptplus5.com"
 
 /* ---- making one ---- */
@@ -115,7 +116,7 @@ static int is_client(lua_State *L, int index) {
 struct client *sora_client_check_any(lua_State *L, int index) {
   struct client *client = lua_touserdata(L, index);
   if (!is_client(L, index))
-    luaL_argerror(L, index, "sora.client expected");
+    luaL_argerror(L, index, lua_pushfstring(L, NO_CLIENT, luaL_typename(L, index)));
   sora_client_enter(client);
   return client;
 }
@@ -296,12 +297,14 @@ static int close_client(lua_State *L) {
   return 0;
 }
 
-/* client:check(opts, level): raises, `level` up, what client:request would raise over these */
+/* client:check(opts, level, method): raises, `level` up, what client:request would raise over these
+   options, and that `method` was called on something else than an open client */
 static int check(lua_State *L) {
   int level = (int)luaL_checkinteger(L, 3);
-  lua_settop(L, 2);
+  const char *method = luaL_checkstring(L, 4);
   if (!is_client(L, 1))
-    sora_misuse(L, level, "a method of sora.client was called on a %s", luaL_typename(L, 1));
+    sora_misuse(L, level, "bad argument #1 to '%s' (" NO_CLIENT ")", method, luaL_typename(L, 1));
+  lua_settop(L, 2);
   sora_client_check(L, 1, level);
   sora_request_check_options(L, 1, 2, level);
   return 0;

@@ -46,16 +46,6 @@ static const char *check_id(lua_State *L, int index, size_t *length) {
   return id;
 }
 
-static void set_limits(struct request *request, const struct settings *settings) {
-  request->deadline =
-      settings->timeout > 0 && !isinf(settings->timeout) ? sora_now() + settings->timeout : 0;
-  request->request_timeout = settings->request_timeout;
-  request->connect_timeout = settings->connect_timeout;
-  request->retries = settings->retries;
-  request->max_depth = settings->max_depth;
-  request->max_body = settings->max_body;
-}
-
 /* Keeps the value of the option `null`, which is on the stack at `settings->null`, in the request
  * at `self`. */
 static void keep_null(lua_State *L, int self, struct request *request,
@@ -69,11 +59,24 @@ static void keep_null(lua_State *L, int self, struct request *request,
   lua_setuservalue(L, self);
 }
 
-static struct settings inherit(const struct client *client) {
-  struct settings settings = client->settings;
-  settings.given = 0;
-  settings.headers = settings.null = 0;
-  return settings;
+/* Makes a request for `client`, reads the options at `options` into `settings`, and pushes the
+   request, with what sora_settings_read pushes above it. */
+static struct request *begin(lua_State *L, const struct client *client, const char *id,
+                             size_t id_length, int options, enum option_scope scope, int level,
+                             struct settings *settings) {
+  struct request *request = new_request(L, id, id_length);
+  *settings = client->settings;
+  settings->given = 0;
+  settings->headers = settings->null = 0;
+  sora_settings_read(L, options, scope, level, settings);
+  request->deadline =
+      settings->timeout > 0 && !isinf(settings->timeout) ? sora_now() + settings->timeout : 0;
+  request->request_timeout = settings->request_timeout;
+  request->connect_timeout = settings->connect_timeout;
+  request->retries = settings->retries;
+  request->max_depth = settings->max_depth;
+  request->max_body = settings->max_body;
+  return request;
 }
 
 /* Which base URL the request goes to, checked, and with which headers: the client's, or its own. */
@@ -126,14 +129,12 @@ static struct handle *handle_for(struct client *client, struct request *request,
 }
 
 struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level) {
+  struct settings settings;
+  struct client *client = sora_client_check(L, client_index, level);
   size_t length;
   const char *text = check_id(L, id, &length);
-  struct client *client = sora_client_check(L, client_index, level);
-  struct request *request = new_request(L, text, length);
-  int self = lua_gettop(L);
-  struct settings settings = inherit(client);
-  sora_settings_read(L, options, SCOPE_QUERY, level, &settings);
-  set_limits(request, &settings);
+  int self = lua_gettop(L) + 1;
+  struct request *request = begin(L, client, text, length, options, SCOPE_QUERY, level, &settings);
   const struct base_url *base = prepare(L, client, client_index, request, &settings, level);
   keep_null(L, self, request, &settings);
   int own = (settings.given & (AFFECTS_TRANSPORT | AFFECTS_URL)) != 0;
@@ -149,10 +150,9 @@ struct request *sora_request_query(lua_State *L, int client_index, int id, int o
 void sora_request_check_options(lua_State *L, int client_index, int options, int level) {
   if (lua_isnil(L, options))
     return;
+  struct settings settings;
   struct client *client = sora_client_check(L, client_index, level);
-  struct request *request = new_request(L, "", 0);
-  struct settings settings = inherit(client);
-  sora_settings_read(L, options, SCOPE_QUERY, level, &settings);
+  struct request *request = begin(L, client, "", 0, options, SCOPE_QUERY, level, &settings);
   prepare(L, client, client_index, request, &settings, level);
   sora_request_forget(request);
 }
@@ -187,14 +187,13 @@ static int set_fetch(struct request *request, const struct fetch *fetch) {
 
 struct request *sora_request_fetch(lua_State *L, int client_index, int id,
                                    const struct fetch *fetch, int options, int level) {
+  struct settings settings;
+  struct client *client = sora_client_check(L, client_index, level);
   size_t length = 0;
   const char *text = luaL_optlstring(L, id, "", &length);
-  struct client *client = sora_client_check(L, client_index, level);
-  struct request *request = new_request(L, text, length);
-  int self = lua_gettop(L);
-  struct settings settings = inherit(client);
-  sora_settings_read(L, options, SCOPE_DOWNLOAD, level, &settings);
-  set_limits(request, &settings);
+  int self = lua_gettop(L) + 1;
+  struct request *request =
+      begin(L, client, text, length, options, SCOPE_DOWNLOAD, level, &settings);
   request->retries = 0;
   request->download = 1;
   if (fetch->validator != NULL && strlen(fetch->validator) < sizeof request->validator)

@@ -1,5 +1,6 @@
 local core = require "sora.core"
 local host = require "sora.host"
+local sora = require "sora"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local standalone = require "sora.standalone"
@@ -123,13 +124,32 @@ describe("misuse", function()
     for _, name in ipairs { "query_all", "wait_all" } do
       check("list of task ids expected", module[name], { id = "id" })
     end
-    check("sora.client was called on a table", client.wait, {}, "id")
     assert.equal(0, client:stats().requests)
     client:close()
     for _, name in ipairs(CALLS) do
       local first = name:find "_all$" and { "id" } or "id"
       check("closed", module[name], first, name == "download" and "path" or nil)
     end
+  end)
+
+  it("that is a dot instead of a colon says so, whatever the arguments", function()
+    local _, client = new_module()
+    local plain = sora.client { base_url = service.base_url }
+    for got, first in pairs { string = "id", table = {}, userdata = io.stderr } do
+      for _, name in ipairs(CALLS) do
+        local expected = ("(sora.client expected, got %s; its methods are called with a colon)")
+          :format(got)
+        check(("bad argument #1 to '%s' "):format(name) .. expected, client[name], first, "path", 5)
+        check(expected, plain[name], first, "path", 5)
+      end
+      for _, name in ipairs { "close", "stats", "step", "pollfd", "timeout", "in_flight" } do
+        check(("(sora.client expected, got %s; "):format(got), client[name], first)
+      end
+    end
+    check("(sora.client expected, got no value; ", client.close)
+    check("bad argument #1 to 'query' (sora.client ", function() plain.query "id" end)
+    plain:close()
+    client:close()
   end)
 end)
 

@@ -47,6 +47,7 @@ local CALLER = 3 -- for a function in C: prepare, the public function, its calle
 local function tell_one(callback, value, err) callback(err, value) end
 local function tell_all(callback, tasks, errs) callback(nil, tasks, errs) end
 
+local check_client = core.methods.check
 local check_id = in_module("sora.arguments", "id")
 local check_ids = in_module("sora.arguments", "ids")
 local check_download = in_module("sora.arguments", "download")
@@ -112,12 +113,13 @@ local function add(module, methods, default, name, call)
   local begin = driver.begin or begin_nothing
 
   local function prepare(client, argument, path, opts, callback)
+    check_client(client, nil, CALLER, name) -- first: without its colon all arguments are shifted
     local refusal
     opts, callback, refusal = begin(name, opts, callback)
     if refusal then return refusal end
     call.check(name, argument, path)
     local policy, given = core.options(call.options or name, opts, CALLER)
-    core.methods.check(client, given, CALLER)
+    check_client(client, given, CALLER, name)
     return nil, callback, policy, given
   end
 

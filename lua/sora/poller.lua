@@ -43,20 +43,19 @@ end
 ---@field shortest number  seconds: no pause is shorter, however near the end
 ---@field last_poll number  seconds kept for the last poll before the deadline
 
---- The options of the wait family with their defaults, for all pollers of one call.
----@param opts table?  interval, max_interval, timeout, max_errors; others are ignored
+--- The options of the wait family, for all pollers of one call.
+---@param opts table  interval, max_interval, timeout and max_errors, as core.options fills them in
 ---@param make_error (fun(spec: table): any)?  gets kind, message, id, task, elapsed and polls;
 ---   default: returns them
 ---@param chance (fun(): number)?  0..1
 ---@return sora.rules
 function M.rules(opts, make_error, chance)
-  opts = opts or {}
-  local interval, timeout = opts.interval or 5, opts.timeout or 1800
+  local interval, timeout = opts.interval, opts.timeout
   return {
     interval = interval,
-    max_interval = math.max(interval, opts.max_interval or 30),
+    max_interval = math.max(interval, opts.max_interval),
     timeout = timeout,
-    max_errors = opts.max_errors or 10,
+    max_errors = opts.max_errors,
     error = make_error or function(spec) return spec end,
     random = chance or random,
     shortest = math.min(interval, math.max(1, interval / 5)),
