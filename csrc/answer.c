@@ -18,12 +18,17 @@ struct complaint {
   int code;            /* stack index of its code, a string or a number; 0: none */
 };
 
-/* ---- reading decoded tables: `index` is always that of a table ---- */
+/* ---- reading decoded tables ----
+   `index` is always that of a table, `null` that of the value that its nulls became, or 0. */
 
-/* Pushes the field; returns its type. */
-static int get(lua_State *L, int index, const char *name) {
+/* Pushes the field, nil for a null; returns its type. */
+static int get(lua_State *L, int index, int null, const char *name) {
   lua_pushstring(L, name);
   lua_rawget(L, index);
+  if (null != 0 && lua_rawequal(L, -1, null)) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
   return lua_type(L, -1);
 }
 
@@ -33,9 +38,9 @@ static int is_filled_string(lua_State *L, int index) {
 
 /* Pushes the first field of `names` that is a string with something in it, and returns it; NULL
  * pushes nothing. */
-static const char *get_text(lua_State *L, int index, const char *const *names) {
+static const char *get_text(lua_State *L, int index, int null, const char *const *names) {
   for (; *names != NULL; names++) {
-    get(L, index, *names);
+    get(L, index, null, *names);
     if (is_filled_string(L, -1))
       return lua_tostring(L, -1);
     lua_pop(L, 1);
@@ -45,8 +50,8 @@ static const char *get_text(lua_State *L, int index, const char *const *names) {
 
 /* Pushes the code of the error table at `index` and returns its stack index; 0, nothing pushed,
  * without one. */
-static int get_code(lua_State *L, int index) {
-  get(L, index, "code");
+static int get_code(lua_State *L, int index, int null) {
+  get(L, index, null, "code");
   if (is_filled_string(L, -1) || lua_type(L, -1) == LUA_TNUMBER)
     return lua_gettop(L);
   lua_pop(L, 1);
@@ -64,33 +69,33 @@ static int code_is_success(lua_State *L, int code) {
 
 /* Whether the answer in the table at `index` complains, other than by a status of HTTP; where it
    does not, its message may still be one. Leaves on the stack what `complaint` points to. */
-static int find_complaint(lua_State *L, int index, struct complaint *complaint) {
+static int find_complaint(lua_State *L, int index, int null, struct complaint *complaint) {
   static const char *const texts[] = {"message", "msg", "error_message", NULL};
   static const char *const inner[] = {"message", "msg", "type", NULL};
   static const char *const details[] = {"detail", NULL};
   complaint->code = 0;
   complaint->message = "";
   luaL_checkstack(L, 6, "answer");
-  if (get(L, index, "error") == LUA_TTABLE) {
+  if (get(L, index, null, "error") == LUA_TTABLE) {
     int error = lua_gettop(L);
-    complaint->code = get_code(L, error);
-    const char *text = get_text(L, error, inner);
+    complaint->code = get_code(L, error, null);
+    const char *text = get_text(L, error, null, inner);
     complaint->message = text ? text : "";
     if (text != NULL || complaint->code != 0)
       return 1;
   } else if (is_filled_string(L, -1)) {
     complaint->message = lua_tostring(L, -1);
-    complaint->code = get_code(L, index);
+    complaint->code = get_code(L, index, null);
     return 1;
   }
-  int code = get_code(L, index);
-  const char *text = get_text(L, index, texts);
-  int unhappy = get(L, index, "success") == LUA_TBOOLEAN && !lua_toboolean(L, -1);
+  int code = get_code(L, index, null);
+  const char *text = get_text(L, index, null, texts);
+  int unhappy = get(L, index, null, "success") == LUA_TBOOLEAN && !lua_toboolean(L, -1);
   if (code != 0 && !code_is_success(L, code)) {
     complaint->code = code;
     unhappy = 1;
   }
-  if (!unhappy && text == NULL && (text = get_text(L, index, details)) != NULL)
+  if (!unhappy && text == NULL && (text = get_text(L, index, null, details)) != NULL)
     unhappy = 1;
   complaint->message = text ? text : "";
   return unhappy;
@@ -191,12 +196,10 @@ static struct json_options decoder_options(lua_State *L, const struct request *r
   return options;
 }
 
-/* Whether the table at `index` has a status: "" and the value at `null` (0: there is none) are as
-   good as none. */
+/* Whether the table at `index` has a status: "" is as good as none. */
 static int has_status(lua_State *L, int index, int null) {
-  int found = get(L, index, "status") == LUA_TSTRING ? lua_rawlen(L, -1) > 0 : !lua_isnil(L, -1);
-  if (null != 0 && lua_rawequal(L, -1, null))
-    found = 0;
+  int type = get(L, index, null, "status");
+  int found = type == LUA_TSTRING ? lua_rawlen(L, -1) > 0 : type != LUA_TNIL;
   lua_pop(L, 1);
   return found;
 }
@@ -205,9 +208,9 @@ static int has_status(lua_State *L, int index, int null) {
    string at data.status. */
 static void open_envelope(lua_State *L, int null) {
   int top = lua_gettop(L);
-  if (!has_status(L, top, null) && get(L, top, "data") == LUA_TTABLE) {
+  if (!has_status(L, top, null) && get(L, top, null, "data") == LUA_TTABLE) {
     int data = lua_gettop(L);
-    if (get(L, data, "status") == LUA_TSTRING) {
+    if (get(L, data, null, "status") == LUA_TSTRING) {
       lua_pushvalue(L, data);
       lua_replace(L, top);
     }
@@ -216,11 +219,11 @@ static void open_envelope(lua_State *L, int null) {
 }
 
 /* {"code":"success","data":null}: an envelope that has nothing in it */
-static int is_empty_envelope(lua_State *L, int index) {
-  int empty = 0, code = get_code(L, index);
+static int is_empty_envelope(lua_State *L, int index, int null) {
+  int empty = 0, code = get_code(L, index, null);
   if (code != 0 && code_is_success(L, code)) {
-    get(L, index, "id");
-    get(L, index, "data");
+    get(L, index, null, "id");
+    get(L, index, null, "data");
     empty = lua_isnil(L, -2) && !lua_istable(L, -1);
     lua_pop(L, 2);
   }
@@ -229,19 +232,18 @@ static int is_empty_envelope(lua_State *L, int index) {
   return empty;
 }
 
-/* Pushes the task that the decoded answer on top of the stack is, or what it says instead. `null`
-   is the stack index of what its nulls became, or 0. */
+/* Pushes the task that the decoded answer on top of the stack is, or what it says instead. */
 static int push_task(lua_State *L, struct failure *failure, int null) {
   struct complaint complaint;
   open_envelope(L, null);
   int top = lua_gettop(L);
   if (!has_status(L, top, null)) {
-    if (find_complaint(L, top, &complaint)) {
+    if (find_complaint(L, top, null, &complaint)) {
       failure->retryable = !code_is_final(L, complaint.code);
       return push_api_error(L, failure, &complaint);
     }
     lua_settop(L, top);
-    if (is_empty_envelope(L, top)) {
+    if (is_empty_envelope(L, top, null)) {
       failure->kind = ERROR_api;
       failure->message = "the answer holds no task";
       failure->retryable = 1;
@@ -301,7 +303,8 @@ static int push_refusal(lua_State *L, const struct request *request, struct fail
     return push_http_error(L, failure, " with an HTML page");
   if (body->length > 0 && sora_json_decode(L, decoder, body->data, body->length, options, &error) &&
       lua_istable(L, -1) &&
-      (find_complaint(L, lua_gettop(L), &complaint) || *complaint.message != '\0'))
+      (find_complaint(L, lua_gettop(L), options->null_index, &complaint) ||
+       *complaint.message != '\0'))
     return push_api_error(L, failure, &complaint);
   return push_http_error(L, failure, body->length == 0 ? " with an empty body" : "");
 }

@@ -118,6 +118,24 @@ describe("an answer", function()
     end
   end)
 
+  it("means the same whatever its nulls become", function()
+    local complaint = '"error":{"message":"upstream busy","code":null}'
+    for text, expected in pairs {
+      ['{"id":"x","error":null,"code":null,"message":null}'] = "task",
+      ['{"status":null,"data":{"status":"pending","error":null}}'] = "task",
+      ['{"code":"success","id":null,"data":null}'] = "the answer holds no task",
+      ['{"status":null,' .. complaint .. "}"] = "upstream busy",
+    } do
+      for _, null in ipairs { sora.null, false, 0, 7, "null", {} } do
+        local id = service:id()
+        service:script(id, { { step = "body", text = text } })
+        local task, err = client:query(id, { null = null })
+        assert.are.equal(expected, task and "task" or err.message)
+        assert.is_nil(err and err.code)
+      end
+    end
+  end)
+
   it("that is no text leaves a bounded body in its error", function()
     local id = service:id()
     service:script(id, { { step = "body", text = ("\128"):rep(20000) } })
