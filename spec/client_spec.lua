@@ -224,4 +224,33 @@ describe("a client", function()
         end
       end
     end)
+
+  it("holds no option of a caller's after its end", function()
+    local left = setmetatable({}, { __mode = "k" })
+    local function make()
+      local headers = { ["X-Key"] = "sk-in-a-header" }
+      left[headers] = true
+      return client_of { headers = headers }
+    end
+    local client = make()
+    client:close()
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(left))
+    assert.is_true(client:closed())
+  end)
+
+  it("gives the result of a request once", function()
+    local client = client_of()
+    local request = client:request(service:id "completed", nil, {})
+    repeat
+      client:step()
+      sora.sleep(0.005)
+    until request:done()
+    assert.are.equal("completed", request:result().status)
+    local ok, message = pcall(request.result, request)
+    assert.is_false(ok)
+    assert.is_truthy(message:find("taken already", 1, true))
+    client:close()
+  end)
 end)
