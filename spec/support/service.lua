@@ -156,6 +156,20 @@ local function url(scheme, host, listener)
   return string.format("%s://%s:%d", scheme, host, listener.number)
 end
 
+--- A port where connecting is refused. With LuaSocket it stays bound, without listening, so that
+-- nobody else gets it.
+local function unused_port()
+  local loaded, luasocket = pcall(require, "socket")
+  if loaded then
+    service.unused = assert((luasocket.tcp4 or luasocket.tcp)())
+    assert(service.unused:bind("127.0.0.1", 0))
+    return (select(2, service.unused:getsockname()))
+  end
+  local socket, port = server.bind()
+  socket:close()
+  return port
+end
+
 local function open_ports()
   local authority = certificates.authority("Stand-in authority")
   service.urls.ca_file = write_ca_file(authority)
@@ -178,9 +192,7 @@ local function open_ports()
     "tls_silent", "tls_legacy", "tls_plain" } do
     urls[name .. "_url"] = url("https", "127.0.0.1", service.listeners[name])
   end
-  local socket, port = server.bind()
-  socket:close()
-  urls.refused_url = string.format("https://127.0.0.1:%d", port)
+  urls.refused_url = string.format("https://127.0.0.1:%d", unused_port())
 end
 
 -- Life ---------------------------------------------------------------------------------------
