@@ -11,13 +11,13 @@ local function bad(call, position, what)
   error(("bad argument #%d to '%s' (%s)"):format(position, call, what), CALLER)
 end
 
---- What is wrong with an id, or nil.
+--- What is wrong with an id, or nil. (What "%c" is depends on the locale.)
 ---@return string?
 function M.fault(id)
   if type(id) ~= "string" then return "task id (a string) expected, got " .. type(id) end
   if id == "" then return "task id is empty" end
   if #id > 65536 then return "task id is longer than 65536 bytes" end
-  return id:find "%c" and "task id contains a control character" or nil
+  return id:find "[%z\1-\31\127]" and "task id contains a control character" or nil
 end
 
 function M.id(call, id)

@@ -78,7 +78,9 @@ end
 -- One with a control character is none.
 local function as_url(value)
   local url = type(value) == "string" and trim(value, "%s`")
-  return url and url:find("^[Hh][Tt][Tt][Pp][Ss]?://[^/]") and not url:find "%c" and url or nil
+  local valid = url and url:find("^[Hh][Tt][Tt][Pp][Ss]?://[^/]")
+    and not url:find("[%z\1-\31\127]")
+  return valid and url or nil
 end
 
 --- A number, or a short string that spells a decimal one. By hand: `tonumber` reads hexadecimal,
