@@ -264,8 +264,10 @@ int sora_client_step(struct client *client, double seconds) {
     return 1;
   }
   double over = sora_now() + SLICE;
-  for (int i = 0; i < count && !client->broken && (i == 0 || sora_now() < over); i++)
-    act(client, events[i].fd, events[i].events);
+  for (int i = 0; i < count && !client->broken && (i == 0 || sora_now() < over); i++) {
+    const struct pollset_event *event = &events[client->acts++ % (unsigned)count];
+    act(client, event->fd, event->events);
+  }
   run_timers(client);
   if (client->exported)
     arm(client, due_in(client));

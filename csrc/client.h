@@ -47,8 +47,9 @@ struct client {
   int exported;               /* the descriptor was handed out: its timer has to be armed */
   int serial;                 /* of the last request that is in the table of requests */
   int broken;                 /* libcurl's multi handle is not to be relied on any more */
-  int worn;    /* memory was short in it: a connection may be left that never comes to be */
-  int started; /* since the last step */
+  int worn;      /* memory was short in it: a connection may be left that never comes to be */
+  int started;   /* since the last step */
+  unsigned acts; /* on sockets: the next step goes on after the last one, so that all have a turn */
   int closed;
 };
 
