@@ -30,7 +30,9 @@ asan)
   export UBSAN_OPTIONS=print_stacktrace=1 UBSAN_REPORTS=$reports/ubsan
   export LSAN_OPTIONS="suppressions=$PWD/spec/support/lsan.supp:print_suppressions=0"
   "${CC:-cc}" -shared -fPIC -o "$top/preloaded.so" spec/support/preloaded.c
-  start="export LD_PRELOAD='$(runtime asan) $(runtime ubsan) $top/preloaded.so'; exec -a"
+  asan=$(runtime asan)
+  ubsan=$(runtime ubsan)
+  start="export LD_PRELOAD='$asan $ubsan $top/preloaded.so'; exec -a"
   ;;
 valgrind)
   # it cannot be told the name that the interpreter is to go by
@@ -66,6 +68,10 @@ found=$(find "$reports" -type f -size +0)
 if [ -n "$found" ]; then
   cat $found
   echo "$checker found something, see above or $reports"
+  status=1
+fi
+if [ "$checker" = valgrind ] && [ -z "$(ls "$reports")" ]; then
+  echo "valgrind did not run: it writes a file for each process, be it an empty one"
   status=1
 fi
 exit $status
