@@ -8,6 +8,7 @@ package.path = "./?.lua;" .. package.path
 
 local core = require "sora.core"
 local equal = require("spec.support.random_json").equal
+local output_of = require("spec.support.shell").output_of
 
 local ROUNDS = 9
 local COUNTED = { 100, 200 }
@@ -21,13 +22,6 @@ if arg[1] == "count" then
     decode(text)
   end
   os.exit(0) -- without freeing what there is
-end
-
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
 end
 
 --- Every decoder that can be required: lua-cjson, which the ratios refer to, first.

@@ -2,14 +2,7 @@
 
 local M = {}
 
-local random = math.random
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
+local random, read = math.random, require("spec.support.files").read
 
 --- An array of what f writes, of a million bytes.
 local function megabyte(f)

@@ -10,6 +10,7 @@
 package.path = "./?.lua;" .. package.path
 
 local measure = require "spec.bench.measure"
+local shell = require "spec.support.shell"
 
 local BASELINE = "spec/bench/instructions.txt"
 local GROWTH = 1.05
@@ -28,7 +29,7 @@ if not require("spec.support.nginx").is_there() then skip "there is no nginx" en
 --- The versions that the counts depend on, in one line.
 local function versions()
   local lines = measure.versions(LUA)
-  lines[#lines + 1] = measure.output_of "valgrind --version"
+  lines[#lines + 1] = shell.output_of "valgrind --version"
   lines[#lines + 1] = "CFLAGS " .. (os.getenv "CFLAGS" or "-O2 -g")
   return table.concat(lines, "; ")
 end
@@ -70,7 +71,7 @@ local function count_all()
     if not ours_alone then counted[#counted + 1] = { name = name, count = counts.all } end
     counted[#counted + 1] = { name = name .. ", in core.so", count = counts["core.so"] }
   end
-  add("decode pending.json", LUA .. " -e " .. measure.quote(DECODE))
+  add("decode pending.json", LUA .. " -e " .. shell.quote(DECODE))
   add("query, HTTP/1.1 without TLS", step(server, "flight", 0, server.http))
   -- libcurl looks at all that is in flight on a connection whenever something comes
   add("query beside 10 in flight, HTTP/2", step(server, "flight", 10, server.h2), true)

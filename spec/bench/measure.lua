@@ -1,21 +1,9 @@
 --- What commands cost: taken in turns, so that what else the machine does meets all of them, and
 -- medians of several rounds.
 
+local output_of = require("spec.support.shell").output_of
+
 local M = {}
-
---- The shell's words for an argument.
----@param text string
----@return string
-function M.quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
----@param command string
----@return string output
-function M.output_of(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
-end
 
 ---@param values number[]
 ---@return number
@@ -31,7 +19,7 @@ end
 ---@param command string
 ---@return table? cost  cpu, wall in seconds, peak in KiB; nil when it failed
 function M.run(command)
-  local said = M.output_of(("timeout 120 build/bench/measure %s 2>>build/bench/errors")
+  local said = output_of(("timeout 120 build/bench/measure %s 2>>build/bench/errors")
     :format(command))
   local user, system, wall, peak = said:match "^(%S+) (%S+) (%S+) (%d+)$"
   if not user then return nil end
@@ -107,10 +95,10 @@ end
 --- Runs a program under callgrind and gives the instructions of all parts that it wrote.
 local function callgrind(command, options)
   local file = os.tmpname()
-  M.output_of(("timeout 300 valgrind --tool=callgrind %s --callgrind-out-file=%s %s 2>&1")
+  output_of(("timeout 300 valgrind --tool=callgrind %s --callgrind-out-file=%s %s 2>&1")
     :format(options, file, command))
   local parts = {}
-  for name in M.output_of(("ls %s %s.* 2>/dev/null"):format(file, file)):gmatch "%S+" do
+  for name in output_of(("ls %s %s.* 2>/dev/null"):format(file, file)):gmatch "%S+" do
     parts[#parts + 1] = read_counts(name)
     os.remove(name)
   end
@@ -145,21 +133,21 @@ end
 
 --- Whether there is valgrind.
 ---@return boolean
-function M.has_valgrind() return M.output_of "command -v valgrind" ~= "" end
+function M.has_valgrind() return output_of "command -v valgrind" ~= "" end
 
 --- The processor and how many of it, where the system tells.
 ---@return string
 function M.machine()
-  local model = M.output_of "sed -n 's/^model name.*: //p' /proc/cpuinfo 2>/dev/null | head -n 1"
-  return ("%s, %s processors"):format(model ~= "" and model or M.output_of "uname -sm",
-    M.output_of "nproc 2>/dev/null || echo ?")
+  local model = output_of "sed -n 's/^model name.*: //p' /proc/cpuinfo 2>/dev/null | head -n 1"
+  return ("%s, %s processors"):format(model ~= "" and model or output_of "uname -sm",
+    output_of "nproc 2>/dev/null || echo ?")
 end
 
 --- The versions that instruction counts depend on, one line each.
 ---@param lua string
 ---@return string[]
 function M.versions(lua)
-  local function first_line(command) return M.output_of(command .. " 2>&1 | head -n 1") end
+  local function first_line(command) return output_of(command .. " 2>&1 | head -n 1") end
   return {
     first_line(lua .. " -v"):match "^%S+ [%d.]+%S*" or lua,
     first_line "curl --version":match "libcurl.*" or "libcurl ?",

@@ -14,7 +14,9 @@
 
 package.path = "./?.lua;" .. package.path
 
+local files = require "spec.support.files"
 local nginx = require "spec.support.nginx"
+local output_of = require("spec.support.shell").output_of
 
 local SECONDS, ROUNDS = tonumber(arg[1]) or 3, tonumber(arg[2]) or 3
 local CASES = arg[3] or ""
@@ -22,19 +24,12 @@ local RESTY_HTTP = os.getenv "RESTY_HTTP"
 local LOADS = { { "fast", 1 }, { "fast", 50 }, { "slow", 1 }, { "slow", 50 }, { "slow", 1000 } }
 local CLIENTS = { plain = { "sora", "http" }, tls = { "sora", "sora/1.1", "http" } }
 
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read("*a")
-  pipe:close()
-  return output
-end
-
-local folder = output_of("mktemp -d"):gsub("\n", "")
+local folder = files.folder()
 local PINS = tonumber(output_of("nproc")) > 1 and output_of("command -v taskset") ~= ""
 local ELSEWHERE = PINS and "taskset -c 1 " or "" -- before the command of all but the worker
 
 --- So that the probe does not wait for its core, where root may say so.
-local HASTY = output_of("id -u") == "0\n" and "nice -n -20 " or ""
+local HASTY = output_of "id -u" == "0" and "nice -n -20 " or ""
 
 --- Has each thread of a process run on one core.
 local function pin(pid, core)
@@ -217,9 +212,7 @@ local upstream, server
 
 local function main()
   make_certificate()
-  local file = assert(io.open(folder .. "/slowly.lua", "w"))
-  file:write("function delay() return 5 end\n")
-  file:close()
+  files.write(folder .. "/slowly.lua", "function delay() return 5 end\n")
   upstream = start_upstream()
   server = start_worker(upstream)
   for transport, clients in pairs(CLIENTS) do

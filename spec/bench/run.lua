@@ -9,8 +9,9 @@ package.path = "./?.lua;" .. package.path
 
 local measure = require "spec.bench.measure"
 local report = require "spec.bench.report"
+local shell = require "spec.support.shell"
 
-local output_of, quote = measure.output_of, measure.quote
+local output_of, quote = shell.output_of, shell.quote
 
 local options = { rounds = 7 }
 for i = 1, #arg, 2 do

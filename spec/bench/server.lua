@@ -11,8 +11,10 @@
 -- for an hour, one that begins with "late_" after 10 ms, one that begins with "busy_" is asked to
 -- come again in 100 s.
 
+local files = require "spec.support.files"
 local name = require "openssl.x509.name"
 local nginx = require "spec.support.nginx"
+local output_of = require("spec.support.shell").output_of
 local pkey = require "openssl.pkey"
 local socket = require "socket"
 local altname = require "openssl.x509.altname"
@@ -21,12 +23,6 @@ local x509 = require "openssl.x509"
 local M = {}
 
 local DAY = 86400
-
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-end
 
 --- Makes a self-signed certificate for 127.0.0.1; returns the paths of it and of its key.
 local function certificate(folder)
@@ -41,8 +37,8 @@ local function certificate(folder)
   made:setSubjectAlt(names)
   made:setPublicKey(key)
   made:sign(key)
-  write(folder .. "/certificate.pem", tostring(made))
-  write(folder .. "/key.pem", key:toPEM "private")
+  files.write(folder .. "/certificate.pem", tostring(made))
+  files.write(folder .. "/key.pem", key:toPEM "private")
   return folder .. "/certificate.pem", folder .. "/key.pem"
 end
 
@@ -71,13 +67,6 @@ local HOLD = [[access_by_lua_block {
     end
     %s
   }]]
-
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return (output:gsub("%s+$", ""))
-end
 
 ---@return table server  addresses, ca_file, stop()
 function M.start()
