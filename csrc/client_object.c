@@ -23,6 +23,14 @@ static void own_string(lua_State *L, const char **field, const char *text) {
     luaL_error(L, "not enough memory");
 }
 
+/* Sets the field of the table at `values` to the value at `value`, 0: there is none. */
+static void keep_value(lua_State *L, int values, const char *name, int value) {
+  if (value == 0)
+    return;
+  lua_pushvalue(L, value);
+  lua_setfield(L, values, name);
+}
+
 /* Reads the options at stack index 1 and takes over what they hold; misuse is raised `level` up.
    The client is valid, and is freed by its finaliser, at each point where this raises. */
 static void configure(lua_State *L, struct client *client, int values, int level) {
@@ -43,13 +51,8 @@ static void configure(lua_State *L, struct client *client, int values, int level
     sora_misuse(L, level, "%s %s", from, wrong);
   sora_settings_headers(L, &given, 0, level, &client->headers);
   sora_client_check_plain(L, level, &client->base, &given, client->headers);
-  for (int i = 0; i < 2; i++) {
-    int value = i == 0 ? given.headers : given.null;
-    if (value == 0)
-      continue;
-    lua_pushvalue(L, value);
-    lua_setfield(L, values, i == 0 ? "headers" : "null");
-  }
+  keep_value(L, values, "headers", given.headers);
+  keep_value(L, values, "null", given.null);
   *own = given;
 #define X(name) own->name = NULL; /* all of them, before the first copy raises */
   SETTINGS_STRINGS(X)

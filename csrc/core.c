@@ -25,11 +25,12 @@
 /* Upvalues that all functions of the module share. */
 enum {
   UPVALUE_DECODER = 1, /* the decoder's state */
-  UPVALUE_SHARED = 2, /* table: [1] the default client, [2] the function that makes plain clients */
-  UPVALUE_THREADS =
-      3 /* weak set of the coroutines that a scheduler resumes: they yield where others block */
+  UPVALUE_SHARED,      /* a table, see below */
+  UPVALUE_THREADS      /* weak set of the coroutines that a scheduler resumes: they yield where
+                          others block */
 };
 
+/* In the shared table: the default client, once there is one; the function that makes clients. */
 enum { DEFAULT_CLIENT = 1, MAKE_CLIENT = 2 };
 
 /* ---- blocking ---- */

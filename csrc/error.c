@@ -122,8 +122,8 @@ void sora_error_make(lua_State *L, const char *secret) {
   luaL_setmetatable(L, METATABLE);
 }
 
-/* Adds `before`, the field and `after` to the text on top of the stack, where the field is a string
- * or a number. */
+/* Adds `before` and the field to the text on top of the stack, where the field is a string or a
+ * number. */
 static void add_field(lua_State *L, const char *name, const char *before) {
   lua_getfield(L, 1, name);
   if (lua_isstring(L, -1))

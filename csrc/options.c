@@ -14,10 +14,11 @@
 #include "headers.h"
 #include "url.h"
 
-enum {
-  WAIT_TIMEOUT = 1800
-};                     /* seconds; the one default that differs between calls: a query has none */
-enum { NOWHERE = -1 }; /* no field of struct settings: the option is policy, for Lua alone */
+/* Seconds: the one default that differs between calls. A query has none. */
+enum { WAIT_TIMEOUT = 1800 };
+
+/* No field of struct settings: the option is policy, for Lua alone. */
+enum { NOWHERE = -1 };
 
 enum option_type {
   TYPE_STRING,  /* no control characters, of bearable length */

@@ -67,8 +67,8 @@ void sora_settings_read(lua_State *L, int index, enum option_scope scope, int le
 /* Builds in `list`, which is empty and owned by some userdata, the headers of a request: those of
    the table at `settings->headers`, the key and the host that were given with them, those of the
    table at `inherited` (0: none), then what the API asks for; of two with the same name the first
-   stays. Raises, `level` up, what is wrong with a
-   header. */
+   stays.
+   Raises, `level` up, what is wrong with a header. */
 void sora_settings_headers(lua_State *L, const struct settings *settings, int inherited, int level,
                            struct curl_slist **list);
 

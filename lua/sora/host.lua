@@ -79,8 +79,7 @@ local function progress_bar(opts)
   return bar
 end
 
---- The module of a host without blocking functions: all but `query`, `client` and what is the
--- host's own.
+--- What is the same in the modules of all hosts: the functions that wait for nothing.
 ---@param driver sora.driver
 ---@return table module
 function M.new(driver)
