@@ -25,19 +25,13 @@ int sora_request_refuse(struct request *request, enum error_kind kind, const cha
   return 0;
 }
 
-/* What has come of the rest counts against an HTTP/2 connection's window for good: after a few such
-   answers it would stand still. So the connection ends with those that it is serving now. */
-static int refuse_too_large(struct request *request) {
-  char message[64];
-  snprintf(message, sizeof message, "the answer is larger than max_body, %ld bytes",
-           request->max_body);
-  curl_easy_setopt(request->handle->easy, CURLOPT_FORBID_REUSE, 1L);
-  return sora_request_refuse(request, ERROR_too_large, message);
-}
-
 static int on_query_body(struct request *request, const char *bytes, size_t size) {
-  if (size > (size_t)request->max_body - request->body.length)
-    return refuse_too_large(request);
+  if (size > (size_t)request->max_body - request->body.length) {
+    char message[64];
+    snprintf(message, sizeof message, "the answer is larger than max_body, %ld bytes",
+             request->max_body);
+    return sora_request_refuse(request, ERROR_too_large, message);
+  }
   return sora_buffer_append(&request->body, bytes, size) ||
          sora_request_refuse(request, ERROR_memory, "not enough memory");
 }
@@ -93,7 +87,12 @@ size_t sora_request_on_body(char *bytes, size_t size, size_t count, void *argume
   size *= count;
   int taken = request->download ? on_download_body(request, bytes, size)
                                 : on_query_body(request, bytes, size);
-  return taken ? size : !size; /* anything but `size` ends the transfer */
+  if (taken)
+    return size;
+  /* What has come of the rest counts against an HTTP/2 connection's window for good: after a few
+     such answers it would stand still. So the connection ends with those that it serves now. */
+  curl_easy_setopt(request->handle->easy, CURLOPT_FORBID_REUSE, 1L);
+  return !size; /* anything but `size` ends the transfer */
 }
 
 size_t sora_request_on_header(char *line, size_t size, size_t count, void *argument) {
