@@ -1,10 +1,9 @@
---- The driver of plain scripts: a scheduler of coroutines over poll(2).
+--- The driver of plain scripts: a scheduler of coroutines over poll(2). See inbox.lua for drivers.
 --
 -- Outside a coroutine of its own, to wait blocks, and runs the others meanwhile. `run` makes a
 -- program of coroutines: whatever one of them waits for, through sora, the others go on. A
--- coroutine that the program itself makes inside one of these (a generator, say) belongs to the
--- program: it may yield as it likes, and to wait in it blocks as outside. See inbox.lua for what a
--- driver has to offer.
+-- coroutine that the program makes inside one of these (a generator, say) is the program's own: it
+-- may yield as it likes, and to wait in it blocks as outside.
 --
 -- Lua 5.1 (not LuaJIT) forbids a coroutine to yield inside pcall, in a metamethod and in the
 -- iterator of a `for`. There such a wait raises "attempt to yield across metamethod/C-call
@@ -36,11 +35,11 @@ Thread.__index = Thread
 local scheduled = core.threads -- the coroutines that are resumed here: query in C yields in them
 local threads = {}             -- coroutine -> its sora.thread, until that is done
 local failures = {}            -- list of the threads that have ended with an error
--- set of the clients that have requests in flight; those who wait for them hold them
-local busy = setmetatable({}, { __mode = "k" })
+local busy = setmetatable({}, { __mode = "k" }) -- set of the clients with requests in flight
 local ready = { head = 1, tail = 0 } -- queue of the coroutines to be resumed
 local alarms = heaps.new()     -- inboxes by when to look at them again
 local resuming = 0             -- how many coroutines, each inside another, are being resumed
+local broken, broken_by = false, nil -- a run that ends at once may not be given up yet; its error
 
 local PARK = {} -- what a coroutine yields first when it parks; anything else is the program's
 
@@ -172,9 +171,32 @@ local function pause(deadline)
   return nil
 end
 
+local NO_MEMORY = { n = 1, "not enough memory" }
+--- Ends every coroutine with the error that broke the run, and cancels what is in flight. Without
+-- any memory not even a function can be called: what is left then is given up by the next turn.
+local function give_up()
+  local packed, results = pcall(pack, broken_by)
+  for co, thread in pairs(threads) do
+    thread.done, thread.failed, thread.results = true, true, packed and results or NO_MEMORY
+    scheduled[co], threads[co] = nil, nil
+    inboxes.abandon(co)
+    if close and coroutine.status(co) == "suspended" then close(co) end
+  end
+  for client in pairs(busy) do
+    client:cancel()
+    busy[client] = nil
+  end
+  for i = ready.head, ready.tail do ready[i] = nil end
+  ready.head, ready.tail = 1, 0
+  alarms:clear()
+  for i = #failures, 1, -1 do failures[i] = nil end
+  broken, broken_by = false, nil
+end
+
 --- Runs what can run; then, unless it is `over`, waits until something happens, at most until
 -- `deadline` (nil: no limit).
 local function turn(over, deadline)
+  if broken then give_up() end
   resume_ready()
   if over() then return end
   local clients = {}
@@ -206,8 +228,7 @@ local function check(call, argument, wanted)
     type(argument) == wanted and tostring(argument) or type(argument)), 4)
 end
 
---- Waits; in a coroutine of `run` the others go on.
----@param seconds number
+---@param seconds number  to wait; in a coroutine of `run` the others go on
 function M.sleep(seconds)
   check("sleep", seconds, "number")
   M.park(inboxes.new(), seconds)
@@ -216,10 +237,10 @@ end
 --- Starts a coroutine that waits without blocking the others. It runs while something waits: in
 -- `run`, or in any call that blocks.
 ---@param fn fun(...)
----@return sora.thread thread  with `:join()`, which waits for its end and returns what `fn`
----   returned, or raises what it raised
+---@return sora.thread thread  `:join()` waits for its end; returns or raises what `fn` did
 function M.spawn(fn, ...)
   check("spawn", fn, "function")
+  if broken then give_up() end
   local co = coroutine.create(function(...) return fn(...) end) -- Lua 5.1: only of a Lua function
   local thread = setmetatable({
     coroutine = co, arguments = pack(...), done = false, joiners = {},
@@ -240,27 +261,6 @@ function Thread:join()
   self.joined = true
   if self.failed then error(self.results[1], 0) end
   return unpack(self.results, 1, self.results.n)
-end
-
-local NO_MEMORY = { n = 1, "not enough memory" }
-
---- Ends every coroutine with the error, and cancels what is in flight; without memory, too.
-local function give_up(err)
-  local packed, results = pcall(pack, err)
-  for co, thread in pairs(threads) do
-    thread.done, thread.failed, thread.results = true, true, packed and results or NO_MEMORY
-    scheduled[co], threads[co] = nil, nil
-    inboxes.abandon(co)
-    if close and coroutine.status(co) == "suspended" then close(co) end
-  end
-  for client in pairs(busy) do
-    client:cancel()
-    busy[client] = nil
-  end
-  for i = ready.head, ready.tail do ready[i] = nil end
-  ready.head, ready.tail = 1, 0
-  alarms:clear()
-  for i = #failures, 1, -1 do failures[i] = nil end
 end
 
 local function all_ended() return next(threads) == nil end
@@ -289,7 +289,8 @@ function M.run(fn, ...)
   local ok, err = pcall(turn_until_all_ended)
   resuming = 0
   if not ok then
-    give_up(err)
+    broken, broken_by = true, err
+    give_up()
     error(err, 0)
   end
   raise_failure()
