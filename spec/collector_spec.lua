@@ -32,12 +32,7 @@ local function collect()
   for _ = 1, 5 do collectgarbage() end
 end
 
-local serial = 0
-
-local function id(steps)
-  serial = serial + 1
-  return ("sora-2:task_%s~collector%d"):format(steps, serial)
-end
+local function id(steps) return service:id(steps) end
 
 local function orders(names)
   if #names == 0 then return { {} } end

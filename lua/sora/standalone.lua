@@ -42,6 +42,7 @@ local resuming = 0             -- how many coroutines, each inside another, are 
 local broken, broken_by = false, nil -- a run that ends at once may not be given up yet; its error
 
 local PARK = {} -- what a coroutine yields first when it parks; anything else is the program's
+local NO_MEMORY = { n = 1, "not enough memory" } -- results where no others can be packed
 
 local function pack(...) return { n = select("#", ...), ... } end
 local unpack = table.unpack or unpack
@@ -171,7 +172,6 @@ local function pause(deadline)
   return nil
 end
 
-local NO_MEMORY = { n = 1, "not enough memory" }
 --- Ends every coroutine with the error that broke the run, and cancels what is in flight. Without
 -- any memory not even a function can be called: what is left then is given up by the next turn.
 local function give_up()
