@@ -48,12 +48,13 @@ else
 LIBFLAG = -shared -Wl,--as-needed
 endif
 
-compile = $(CC) -std=c11 -D_GNU_SOURCE -pthread -fPIC -fvisibility=hidden $(warnings) \
+compile = $(CC) -std=c11 -D_GNU_SOURCE -Icsrc -pthread -fPIC -fvisibility=hidden $(warnings) \
   $(sanitizers) $(lua_cflags) $(CURL_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 link = $(CC) -pthread $(sanitizers) $(CFLAGS) $(LIBFLAG) $(LDFLAGS)
 commands = $(compile) $(link) $(objects) $(CURL_LIBS)
 
-sources = $(wildcard csrc/*.c)
+sources = $(wildcard csrc/*/*.c)
+headers = $(wildcard csrc/*.h csrc/*/*.h)
 objects = $(sources:csrc/%.c=$(BUILD)/obj/%.o)
 rockspec = sora-scm-1.rockspec
 lua_files = $(shell cd lua && find . -name '*.lua')
@@ -67,6 +68,7 @@ $(MODULE): $(objects)
 	$(link) -o $@ $(objects) $(CURL_LIBS)
 
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/obj/command
+	@mkdir -p $(@D)
 	$(compile) -MMD -MP -c -o $@ $<
 
 # Holds the commands that made the module: when flags, compiler or files change, it is built anew.
@@ -117,7 +119,8 @@ test-portable:
 .PHONY: lint
 lint:
 	luacheck -q $(wildcard lua spec examples docs) .busted $(rockspec)
-	@if command -v clang-format; then clang-format --dry-run -Werror csrc/*.[ch]; fi
+	@sh spec/support/check_includes.sh
+	@if command -v clang-format; then clang-format --dry-run -Werror $(sources) $(headers); fi
 	@if command -v luarocks; then luarocks lint $(rockspec); fi
 
 ## check-warnings: build with gcc and with clang, warnings being errors
@@ -206,21 +209,21 @@ test-variant:
 
 SECONDS = 60
 FUZZ_CC = clang
-fuzz_sources = $(filter csrc/json%.c csrc/number.c,$(sources))
+fuzz_sources = $(filter csrc/json/%.c,$(sources))
 fuzz_compile = $(FUZZ_CC) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined \
   -fno-sanitize-recover=undefined $(lua_cflags) -Icsrc $(small_sizes)
 # The portable scanner beside the one with SIMD: their results are compared.
 fuzz_portable = -DSORA_NO_SIMD $(foreach name,space plain unescape expected flat_rest,\
   -Dsora_scan_$(name)=portable_scan_$(name))
 
-build/fuzz/decode: spec/fuzz/decode.c $(fuzz_sources) $(wildcard csrc/*.h)
+build/fuzz/decode: spec/fuzz/decode.c $(fuzz_sources) $(headers)
 	@mkdir -p $(@D)
-	$(fuzz_compile) $(fuzz_portable) -c -o build/fuzz/portable_scan.o csrc/json_scan.c
+	$(fuzz_compile) $(fuzz_portable) -c -o build/fuzz/portable_scan.o csrc/json/scan.c
 	$(fuzz_compile) -o $@ spec/fuzz/decode.c build/fuzz/portable_scan.o $(fuzz_sources) \
 	  $(shell $(PKG_CONFIG) --libs $(lua_pc)) -pthread
 
 # All of the module: what is not looked at takes part.
-build/fuzz/headers build/fuzz/options: build/fuzz/%: spec/fuzz/%.c $(sources) $(wildcard csrc/*.h)
+build/fuzz/headers build/fuzz/options: build/fuzz/%: spec/fuzz/%.c $(sources) $(headers)
 	@mkdir -p $(@D)
 	$(fuzz_compile) -D_GNU_SOURCE $(CURL_CFLAGS) -o $@ $< $(sources) \
 	  $(shell $(PKG_CONFIG) --libs $(lua_pc)) $(CURL_LIBS) -pthread
@@ -312,9 +315,9 @@ analyze-all: $(analyzed:%=$(BUILD)/analyzed/%)
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability,performance --inline-suppr \
 	  --suppress=toomanyconfigs $(analyzed) # too many to try all of them, which is no fault
 
-$(BUILD)/analyzed/%: % $(wildcard csrc/*.h) .clang-tidy Makefile
+$(BUILD)/analyzed/%: % $(headers) .clang-tidy Makefile
 	@mkdir -p $(@D)
-	@$(compile) -Icsrc -fanalyzer -Werror -c -o $@ $<
+	@$(compile) -fanalyzer -Werror -c -o $@ $<
 	@clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE -Icsrc $(lua_cflags) $(CURL_CFLAGS) \
 	  2>/dev/null || { rm $@; false; } # how many warnings in system headers it does not show
 
@@ -336,7 +339,7 @@ install: build
 	install -m 755 $(MODULE) "$(DESTDIR)$(INST_LIBDIR)/sora/core.so"
 
 ## dist: pack what is committed, and a rockspec for it, into build/dist; URL= where the archive will be
-version = $(shell sed -n 's/^M.VERSION = "sora \(.*\)"/\1/p' lua/sora/host.lua)
+version = $(shell sed -n 's/^M.VERSION = "sora \(.*\)"/\1/p' lua/sora/hosts/module.lua)
 archive = build/dist/sora-$(version).tar.gz
 URL = file://$(CURDIR)/$(archive)
 .PHONY: dist

@@ -5,7 +5,7 @@
 
 package.path = "lua/?.lua;" .. package.path
 
-local annotations = require "sora.annotations"
+local annotations = require "sora.reference.annotations"
 
 local folder = table.remove(arg, 1)
 

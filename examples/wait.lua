@@ -3,7 +3,7 @@
 package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
 
 local sora = require "sora"
-local answers = require "sora.task"
+local answers = require "sora.answers.task"
 local tool = require "tool"
 
 local USAGE = [[

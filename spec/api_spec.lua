@@ -1,10 +1,10 @@
 -- The annotations in api.lua, types.lua and api_hosts.lua against what there is: nothing public is
 -- undocumented, and nothing documented is gone.
 
-local annotations = require "sora.annotations"
+local annotations = require "sora.reference.annotations"
 local core = require "sora.core"
 local files = require "spec.support.files"
-local poller = require "sora.poller"
+local poller = require "sora.waiting.poller"
 local sora = require "sora"
 
 -- Methods of clients that only drivers call; docs/drivers.md tells of them.
@@ -53,7 +53,7 @@ end
 local function option_rows()
   local rows = {}
   local row = '{"([%w_]+)", TYPE_([%w_]+), ([^,]+), [^,]+, [^,]+, ([^,]+), %d+}'
-  for name, kind, scopes, initial in files.read("csrc/options.c"):gsub("\n *", " "):gmatch(row) do
+  for name, kind, scopes, initial in files.read("csrc/lua/options.c"):gsub("\n *", " "):gmatch(row) do
     rows[name] = { kind = kind, scopes = scopes, initial = initial }
   end
   return rows
@@ -141,7 +141,7 @@ describe("the annotations of the public interface", function()
 
   it("document every kind of error, and no other", function()
     local kinds = {}
-    for kind in files.read("csrc/error.h"):gmatch("X%(([%l_]+)%) +\\?") do
+    for kind in files.read("csrc/transfer/kinds.h"):gmatch("X%(([%l_]+)%) +\\?") do
       kinds[kind] = true
     end
     kinds.memory, kinds.name = true, nil
@@ -150,16 +150,16 @@ describe("the annotations of the public interface", function()
 
   it("document every field that an error may have", function()
     local fields = names_of(annotations.entry("sora.error").fields)
-    for _, file in ipairs { "csrc/error.c", "csrc/answer.c" } do
+    for _, file in ipairs { "csrc/lua/error.c", "csrc/lua/answer.c" } do
       local text = files.read(file):gsub("static int push_download.-\n}", "")
       for name in text:gmatch('lua_setfield%(L, %-2, "([%l_]+)"%)') do
         assert.is_truthy(fields[name] or name:find("^__"), name)
       end
     end
-    for name in files.read("csrc/error.c"):gmatch('set_text%(L, "([%l_]+)"') do
+    for name in files.read("csrc/lua/error.c"):gmatch('set_text%(L, "([%l_]+)"') do
       assert.is_truthy(fields[name], name)
     end
-    for _, file in ipairs { "poller", "wait", "many", "download" } do
+    for _, file in ipairs { "waiting/poller", "waiting/wait", "waiting/many", "videos/download" } do
       for made in files.read("lua/sora/" .. file .. ".lua"):gmatch("[%w_.]+%.error ?(%b{})") do
         for name in made:gmatch("([%l_]+) = ") do
           assert.is_truthy(fields[name], name)
@@ -170,7 +170,7 @@ describe("the annotations of the public interface", function()
 
   it("document what on_update is told, and what a client counts", function()
     local rules = poller.rules(core.options "wait")
-    local waiting = poller.new("id", rules, require("sora.pace").new(), 0)
+    local waiting = poller.new("id", rules, require("sora.waiting.pace").new(), 0)
     waiting:answer(1, { status = "pending", progress = 10 })
     waiting:answer(2, { status = "pending", progress = 20 })
     assert.are.same(keys(waiting:info(2)), names_of(annotations.entry("sora.info").fields))

@@ -1,6 +1,6 @@
 local contract = require "spec.support.driver_contract"
 local cqueues = require "cqueues"
-local inboxes = require "sora.inbox"
+local inboxes = require "sora.hosts.inbox"
 local sora = require "sora.cqueues"
 local standin = require "spec.support.standin"
 

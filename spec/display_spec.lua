@@ -1,4 +1,4 @@
-local display = require "sora.display"
+local display = require "sora.terminal.display"
 
 describe("display.width", function()
   it("counts columns, not bytes", function()

@@ -1,4 +1,4 @@
-local heaps = require "sora.heap"
+local heaps = require "sora.waiting.heap"
 
 local function drain(heap)
   local values = {}

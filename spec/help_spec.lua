@@ -1,5 +1,5 @@
-local annotations = require "sora.annotations"
-local help = require "sora.help"
+local annotations = require "sora.reference.annotations"
+local help = require "sora.reference.help"
 local sora = require "sora"
 
 -- What sora.help prints.
@@ -73,7 +73,7 @@ describe("sora.help", function()
 
   it("says when the annotations are not installed", function()
     local entries, path = annotations.entries, package.path
-    annotations.entries = assert(loadfile("lua/sora/annotations.lua"))().entries
+    annotations.entries = assert(loadfile("lua/sora/reference/annotations.lua"))().entries
     package.path = ""
     local page = help.page("wait")
     annotations.entries, package.path = entries, path

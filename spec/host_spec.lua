@@ -1,9 +1,9 @@
 local core = require "sora.core"
-local host = require "sora.host"
+local host = require "sora.hosts.module"
 local sora = require "sora"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
-local standalone = require "sora.standalone"
+local standalone = require "sora.hosts.plain"
 local standin = require "spec.support.standin"
 
 local service
@@ -63,9 +63,9 @@ describe("a host's module", function()
     local ended = program.run(([[%s -e '
       local sora = require "sora"
       local client = sora.client { base_url = "%s" }
-      package.preload["sora.poller"] = function() error "not enough memory" end
+      package.preload["sora.waiting.poller"] = function() error "not enough memory" end
       print(pcall(client.wait_all, client, { "x" })) -- what the module of the call needs
-      package.preload["sora.poller"] = nil
+      package.preload["sora.waiting.poller"] = nil
       print(select(2, next((client:wait_all { "%s" }))).status)
       ']]):format(shell.LUA, service.http_url, id))
     assert.matches("^false\t[^\n]*not enough memory\ncompleted\n$", ended.out, ended.err)

@@ -1,4 +1,4 @@
-local inboxes = require "sora.inbox"
+local inboxes = require "sora.hosts.inbox"
 
 --- A driver whose flows of control never wait: what happens meanwhile is said in advance.
 local function new_driver(...)

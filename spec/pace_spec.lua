@@ -1,4 +1,4 @@
-local new_pace = require("sora.pace").new
+local new_pace = require("sora.waiting.pace").new
 
 describe("pace", function()
   it("starts without silence and without slowing down", function()

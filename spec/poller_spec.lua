@@ -1,6 +1,6 @@
 local core = require "sora.core"
-local new_pace = require("sora.pace").new
-local poller = require "sora.poller"
+local new_pace = require("sora.waiting.pace").new
+local poller = require "sora.waiting.poller"
 
 local URL = "https://cdn.example/a.mp4?sig=SECRET"
 local DONE = { status = "completed", video_url = URL }

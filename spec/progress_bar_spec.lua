@@ -1,5 +1,5 @@
-local display = require "sora.display"
-local progress_bar = require "sora.progress_bar"
+local display = require "sora.terminal.display"
+local progress_bar = require "sora.terminal.progress_bar"
 
 local ID = "sora-2:task_01k6x15vhrff09dkkqjrzwhm60"
 

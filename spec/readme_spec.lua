@@ -146,7 +146,7 @@ describe("the documentation", function()
   end)
 
   it("names every kind of error and every option in the README", function()
-    local annotations = require "sora.annotations"
+    local annotations = require "sora.reference.annotations"
     local text = files.read("README.md")
     for _, value in ipairs(annotations.entry("sora.error_kind").values) do
       assert.is_truthy(text:find("[` ]" .. value.name .. "[` ]"), value.name)

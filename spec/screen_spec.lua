@@ -1,4 +1,4 @@
-local screens = require "sora.screen"
+local screens = require "sora.terminal.screen"
 
 local function make(opts)
   local seen = { text = "", now = 1000, columns = 20 }

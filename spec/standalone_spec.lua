@@ -177,7 +177,7 @@ describe("run", function()
   end)
 
   it("wakes in time what was woken early and parks again", function()
-    local inbox, seconds = require("sora.inbox").new(), {}
+    local inbox, seconds = require("sora.hosts.inbox").new(), {}
     local function park(limit)
       local started = now()
       sora.driver.park(inbox, limit)

@@ -1,4 +1,4 @@
-local task = require "sora.task"
+local task = require "sora.answers.task"
 
 --- The NULL light userdata where lua-cjson is there; any userdata serves the purpose.
 local has_cjson, cjson = pcall(require, "cjson")

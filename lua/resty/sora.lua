@@ -10,8 +10,8 @@
 -- See sora/inbox.lua for what a driver has to offer.
 
 local core = require "sora.core"
-local host = require "sora.host"
-local inboxes = require "sora.inbox"
+local host = require "sora.hosts.module"
+local inboxes = require "sora.hosts.inbox"
 local semaphores = require "ngx.semaphore"
 
 local ngx = ngx

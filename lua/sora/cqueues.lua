@@ -8,8 +8,8 @@
 local condition = require "cqueues.condition"
 local core = require "sora.core"
 local cqueues = require "cqueues"
-local host = require "sora.host"
-local inboxes = require "sora.inbox"
+local host = require "sora.hosts.module"
+local inboxes = require "sora.hosts.inbox"
 
 local poll, running = cqueues.poll, cqueues.running
 

@@ -1,7 +1,7 @@
 --- require "sora": the plain module. It blocks, as a script wants; inside `sora.run` it does not.
 
 local core = require "sora.core"
-local host = require "sora.host"
+local host = require "sora.hosts.module"
 
 local nginx = rawget(_G, "ngx")
 local phase = nginx and nginx.get_phase and nginx.get_phase()
@@ -11,7 +11,7 @@ if phase and not phase:find "^init" then
 end
 
 --- A function of the standalone driver.
-local function standalone(name) return host.in_module("sora.standalone", name) end
+local function standalone(name) return host.in_module("sora.hosts.plain", name) end
 
 ---@type sora
 local sora = host.new {

@@ -11,9 +11,9 @@
 -- for what a driver has to offer.
 
 local core = require "sora.core"
-local host = require "sora.host"
-local inboxes = require "sora.inbox"
-local loop = require "sora.luv_loop"
+local host = require "sora.hosts.module"
+local inboxes = require "sora.hosts.inbox"
+local loop = require "sora.hosts.luv_loop"
 
 local nvim = rawget(_G, "vim")
 local running, yield = coroutine.running, coroutine.yield

@@ -11,8 +11,8 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "json.h"
-#include "json_scan.h"
+#include "json/decode.h"
+#include "json/scan.h"
 
 const char *portable_scan_plain(const char *p, const char *end);
 const char *portable_scan_space(const char *p, const char *end);

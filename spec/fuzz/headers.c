@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "headers.h"
-#include "url.h"
+#include "transfer/headers.h"
+#include "transfer/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -273,9 +273,9 @@ static void hide_cjson(lua_State *L) {
 /* Lua 5.1 takes a module whose loading has failed for one that is being loaded. */
 static void forget_modules(lua_State *L) {
   static const char *const names[] = {
-      "sora",          "sora.core",   "sora.host",    "sora.many",         "sora.wait",
-      "sora.inbox",    "sora.task",   "sora.heap",    "sora.pace",         "sora.poller",
-      "sora.download", "sora.screen", "sora.display", "sora.progress_bar", "sora.standalone"};
+      "sora",          "sora.core",   "sora.hosts.module",    "sora.waiting.many",         "sora.waiting.wait",
+      "sora.hosts.inbox",    "sora.answers.task",   "sora.waiting.heap",    "sora.waiting.pace",         "sora.waiting.poller",
+      "sora.videos.download", "sora.terminal.screen", "sora.terminal.display", "sora.terminal.progress_bar", "sora.hosts.plain"};
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "loaded");
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

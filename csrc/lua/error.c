@@ -1,0 +1,174 @@
+#include "lua/error.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "compat.h"
+
+#define METATABLE "sora.error"
+
+enum {
+  MOST_MESSAGE = 400,
+  MOST_BODY = 1024,
+  SHORTEST_SECRET = 4 /* a shorter "key" would only tear holes into every text */
+};
+
+static const char *const kind_names[] = {NULL,
+#define X(name) #name,
+                                         SORA_ERROR_KINDS(X)
+#undef X
+};
+
+/* How many bytes from `text` on are `?name=value…`, the query of a URL, or 0. */
+static size_t query_length(const char *text, size_t length) {
+  size_t i = 1;
+  if (*text != '?')
+    return 0;
+  while (i < length && (isalnum((unsigned char)text[i]) || strchr("_.-%[]", text[i]) != NULL))
+    i++;
+  if (i == 1 || i == length || text[i] != '=')
+    return 0;
+  while (i < length && (unsigned char)text[i] > ' ' && strchr("\"'<>`", text[i]) == NULL)
+    i++;
+  return i;
+}
+
+static size_t secret_length(const char *text, size_t length, const char *secret, size_t size) {
+  return size >= SHORTEST_SECRET && length >= size && memcmp(text, secret, size) == 0 ? size : 0;
+}
+
+void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
+                        size_t most) {
+  size_t size = secret == NULL ? 0 : strlen(secret);
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  size_t written = 0;
+  for (size_t i = 0, skip; i < length; i += skip) {
+    unsigned char byte = (unsigned char)text[i];
+    if (written >= most + 3 || (written >= most && (byte & 0xC0) != 0x80))
+      break;
+    if ((skip = secret_length(text + i, length - i, secret, size)) != 0) {
+      luaL_addstring(&buffer, "***");
+      written += 3;
+    } else if ((skip = query_length(text + i, length - i)) != 0) {
+      luaL_addstring(&buffer, "?***");
+      written += 4;
+    } else {
+      luaL_addchar(&buffer, (char)(byte < ' ' || byte == 0x7F ? ' ' : byte));
+      written++;
+      skip = 1;
+    }
+  }
+  luaL_pushresult(&buffer);
+}
+
+static void set_text(lua_State *L, const char *name, const char *text, size_t length,
+                     const char *secret, size_t most) {
+  if (text == NULL || length == 0)
+    return;
+  sora_push_redacted(L, text, length, secret, most);
+  lua_setfield(L, -2, name);
+}
+
+void sora_error_push(lua_State *L, const struct failure *failure) {
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, kind_names[failure->kind]);
+  lua_setfield(L, -2, "kind");
+  lua_pushboolean(L, failure->retryable);
+  lua_setfield(L, -2, "retryable");
+  set_text(L, "message", failure->message, strlen(failure->message), failure->secret, MOST_MESSAGE);
+  if (failure->id != NULL) {
+    lua_pushlstring(L, failure->id, failure->id_length);
+    lua_setfield(L, -2, "id");
+  }
+  if (failure->status != 0) {
+    lua_pushinteger(L, (lua_Integer)failure->status);
+    lua_setfield(L, -2, "status");
+  }
+  if (failure->request_id != NULL)
+    set_text(L, "request_id", failure->request_id, strlen(failure->request_id), failure->secret,
+             MOST_MESSAGE);
+  if (failure->retry_after >= 0) {
+    lua_pushnumber(L, failure->retry_after);
+    lua_setfield(L, -2, "retry_after");
+  }
+  if (failure->attempts > 0) {
+    lua_pushinteger(L, failure->attempts);
+    lua_setfield(L, -2, "attempts");
+  }
+  set_text(L, "body", failure->body, failure->body_length, failure->secret, MOST_BODY);
+  luaL_setmetatable(L, METATABLE);
+}
+
+void sora_error_make(lua_State *L, const char *secret) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_getfield(L, 1, "kind");
+  const char *kind = lua_tostring(L, -1);
+  int known = 0;
+  for (size_t i = 1; i < sizeof kind_names / sizeof *kind_names && kind != NULL; i++)
+    known |= strcmp(kind, kind_names[i]) == 0;
+  luaL_argcheck(L, known, 1, "kind of error expected");
+  lua_getfield(L, 1, "retryable");
+  lua_pushboolean(L, lua_toboolean(L, -1));
+  lua_setfield(L, 1, "retryable");
+  lua_getfield(L, 1, "message");
+  size_t length = 0;
+  const char *message = lua_tolstring(L, -1, &length);
+  luaL_argcheck(L, message != NULL, 1, "message of the error expected");
+  sora_push_redacted(L, message, length, secret, MOST_MESSAGE);
+  lua_setfield(L, 1, "message");
+  lua_settop(L, 1);
+  luaL_setmetatable(L, METATABLE);
+}
+
+/* Adds `before` and the field to the text on top of the stack, where the field is a string or a
+ * number. */
+static void add_field(lua_State *L, const char *name, const char *before) {
+  lua_getfield(L, 1, name);
+  if (lua_isstring(L, -1))
+    lua_pushfstring(L, "%s%s%s", lua_tostring(L, -2), before, lua_tostring(L, -1));
+  else
+    lua_pushvalue(L, -2);
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+static int to_string(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushliteral(L, "sora");
+  add_field(L, "kind", ": ");
+  add_field(L, "message", ": ");
+  lua_pushliteral(L, "");
+  add_field(L, "id", ", id ");
+  add_field(L, "status", ", HTTP ");
+  add_field(L, "code", ", code ");
+  add_field(L, "request_id", ", request id ");
+  const char *details = lua_tostring(L, -1);
+  if (*details != '\0')
+    lua_pushfstring(L, "%s (%s)", lua_tostring(L, -2), details + 2);
+  else
+    lua_pop(L, 1);
+  return 1;
+}
+
+/* Either operand may be the error object; the other is a string, a number or one more error. */
+static int concat(lua_State *L) {
+  for (int i = 1; i <= 2; i++) {
+    if (luaL_callmeta(L, i, "__tostring"))
+      lua_replace(L, i);
+    luaL_checkstring(L, i);
+  }
+  lua_settop(L, 2);
+  lua_concat(L, 2);
+  return 1;
+}
+
+void sora_error_open(lua_State *L) {
+  static const luaL_Reg methods[] = {{"__tostring", to_string}, {"__concat", concat}, {NULL, NULL}};
+  luaL_newmetatable(L, METATABLE);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushliteral(L, METATABLE);
+  lua_setfield(L, -2, "__name");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,46 @@
+/*
+ * Error objects: the only place that makes them, in C and, through core.error, for Lua.
+ *
+ * A table with the metatable "sora.error" (__tostring, __concat, __name). Its texts are cut to a
+ * size and freed of the key and of what follows the `?` of a URL. curl is not known here.
+ */
+#ifndef SORA_ERROR_H
+#define SORA_ERROR_H
+
+#include <lua.h>
+#include <stddef.h>
+
+#include "transfer/kinds.h"
+
+struct failure {
+  enum error_kind kind;
+  const char *message;
+  const char *id; /* what the caller asked for, NULL: nothing */
+  size_t id_length;
+  long status;            /* HTTP, 0: none came */
+  const char *request_id; /* "" or NULL: none came */
+  int retryable;
+  double retry_after; /* seconds, below 0: none came */
+  int attempts;       /* 0: does not apply */
+  const char *body;   /* of the answer, NULL: none */
+  size_t body_length;
+  const char *secret; /* cut out of every text, NULL: there is none */
+};
+
+/* Makes the metatable. Pushes nothing. */
+void sora_error_open(lua_State *L);
+
+/* Pushes the error object. */
+void sora_error_push(lua_State *L, const struct failure *failure);
+
+/* Makes the table at stack index 1, which has at least `kind` and `message`, an error object and
+   leaves it as the only value; raises for a kind outside the set. `secret` is cut out of the
+   message (NULL: there is none). */
+void sora_error_make(lua_State *L, const char *secret);
+
+/* Pushes `text` without `secret` (NULL: none) and without what follows the `?` of a URL, control
+   characters as blanks, about `most` bytes: up to the end of a UTF-8 character or of "?***". */
+void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
+                        size_t most);
+
+#endif

@@ -1,0 +1,404 @@
+#include "lua/options.h"
+
+#include <curl/curl.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "compat.h"
+#include "transfer/handle.h"
+#include "transfer/headers.h"
+#include "transfer/url.h"
+
+/* Seconds: the one default that differs between calls. A query has none. */
+enum { WAIT_TIMEOUT = 1800 };
+
+/* No field of struct settings: the option is policy, for Lua alone. */
+enum { NOWHERE = -1 };
+
+enum option_type {
+  TYPE_STRING,  /* no control characters, of bearable length */
+  TYPE_SECONDS, /* above 0 */
+  TYPE_COUNT,   /* a whole number, at least `least` */
+  TYPE_BOOLEAN,
+  TYPE_FUNCTION,
+  TYPE_TABLE,
+  TYPE_VERSION, /* of HTTP: "1.1", "2", "3" */
+  TYPE_ANY
+};
+
+struct option {
+  const char *name;
+  enum option_type type;
+  unsigned scopes;
+  int field; /* offset in struct settings, or NOWHERE */
+  unsigned affects;
+  double initial; /* the default of a number or a boolean; 0 for a number that has none */
+  long least;     /* of a count */
+};
+
+#define CALLS (SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD)
+#define FIELD(name) (int)offsetof(struct settings, name)
+
+static const struct option options[] = {
+    {"allow_http", TYPE_BOOLEAN, SCOPE_CLIENT | CALLS, FIELD(allow_http), AFFECTS_HEADERS, 0, 0},
+    {"api_key", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(api_key), AFFECTS_KEY, 0, 0},
+    {"base_url", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(base_url), AFFECTS_URL, 0, 0},
+    {"ca_file", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(ca_file), AFFECTS_TRANSPORT, 0, 0},
+    {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
+    {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
+    {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
+     0},
+    {"headers", TYPE_TABLE, SCOPE_CLIENT | CALLS, FIELD(headers), AFFECTS_HEADERS, 0, 0},
+    {"http_version", TYPE_VERSION, SCOPE_CLIENT | CALLS, FIELD(http_version), AFFECTS_TRANSPORT, 0,
+     0},
+    {"interval", TYPE_SECONDS, SCOPE_WAIT, NOWHERE, 0, 5, 0},
+    {"max_body", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(max_body), 0, 16 * 1024 * 1024, 1},
+    {"max_connections", TYPE_COUNT, SCOPE_CLIENT, FIELD(max_connections), 0, 8, 1},
+    {"max_depth", TYPE_COUNT, SCOPE_CLIENT | CALLS | SCOPE_DECODE, FIELD(max_depth), 0, 512, 1},
+    {"max_errors", TYPE_COUNT, SCOPE_WAIT, NOWHERE, 0, 10, 1},
+    {"max_interval", TYPE_SECONDS, SCOPE_WAIT, NOWHERE, 0, 30, 0},
+    {"null", TYPE_ANY, SCOPE_CLIENT | CALLS | SCOPE_DECODE, FIELD(null), 0, 0, 0},
+    {"on_progress", TYPE_FUNCTION, SCOPE_DOWNLOAD, NOWHERE, 0, 0, 0},
+    {"on_result", TYPE_FUNCTION, SCOPE_MANY, NOWHERE, 0, 0, 0},
+    {"on_update", TYPE_FUNCTION, SCOPE_WAIT, NOWHERE, 0, 0, 0},
+    {"proxy", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(proxy), AFFECTS_TRANSPORT, 0, 0},
+    {"request_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(request_timeout), 0, 30, 0},
+    {"retries", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(retries), 0, 2, 0},
+    {"timeout", TYPE_SECONDS, CALLS, FIELD(timeout), 0, 0, 0},
+    {"user_agent", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(user_agent), AFFECTS_TRANSPORT, 0, 0},
+    {"verify", TYPE_BOOLEAN, SCOPE_CLIENT | CALLS, FIELD(verify), AFFECTS_TRANSPORT, 1, 0},
+};
+
+enum { OPTION_COUNT = sizeof options / sizeof *options };
+
+_Noreturn void sora_misuse(lua_State *L, int level, const char *format, ...) {
+  va_list arguments;
+  luaL_where(L, level);
+  va_start(arguments, format);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  lua_concat(L, 2);
+  lua_error(L);
+}
+
+/* The number of single-character edits between two short names (Levenshtein); `limit` or more is
+ * `limit`. */
+static int distance(const char *a, const char *b, int limit) {
+  int row[32], size = (int)strlen(b);
+  if (size >= 32 || strlen(a) >= 32)
+    return limit;
+  for (int j = 0; j <= size; j++)
+    row[j] = j;
+  for (int i = 1; a[i - 1] != '\0'; i++) {
+    int diagonal = row[0];
+    row[0] = i;
+    for (int j = 1; j <= size; j++) {
+      int best = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      if (row[j] + 1 < best)
+        best = row[j] + 1;
+      if (row[j - 1] + 1 < best)
+        best = row[j - 1] + 1;
+      row[j] = best;
+    }
+  }
+  return row[size] < limit ? row[size] : limit;
+}
+
+static _Noreturn void unknown(lua_State *L, int level, const char *name) {
+  const struct option *nearest = NULL;
+  int least = 3;
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    int edits = distance(name, options[i].name, least);
+    if (edits < least) {
+      least = edits;
+      nearest = &options[i];
+    }
+  }
+  if (nearest != NULL)
+    sora_misuse(L, level, "unknown option '%s' (did you mean '%s'?)", name, nearest->name);
+  sora_misuse(L, level, "unknown option '%s'", name);
+}
+
+static const struct option *find(const char *name) {
+  int low = 0, high = OPTION_COUNT - 1;
+  while (low <= high) {
+    int middle = (low + high) / 2, order = strcmp(name, options[middle].name);
+    if (order == 0)
+      return &options[middle];
+    if (order < 0)
+      high = middle - 1;
+    else
+      low = middle + 1;
+  }
+  return NULL;
+}
+
+/* The row for the key at `index`, which must be the name of an option that may be given in one of
+ * `scopes`. */
+static const struct option *option_of(lua_State *L, int index, unsigned scopes, int level) {
+  if (lua_type(L, index) != LUA_TSTRING)
+    sora_misuse(L, level, "names of options are strings, not a %s", luaL_typename(L, index));
+  const char *name = lua_tostring(L, index);
+  const struct option *option = find(name);
+  if (option == NULL)
+    unknown(L, level, name);
+  else if (!(option->scopes & scopes))
+    sora_misuse(L, level,
+                option->scopes == SCOPE_CLIENT ? "option '%s' belongs to sora.client, not to a call"
+                : scopes == SCOPE_CLIENT       ? "option '%s' belongs to a call, not to sora.client"
+                                               : "option '%s' has no meaning for this call",
+                name);
+  return option;
+}
+
+static _Noreturn void refuse(lua_State *L, int level, const struct option *option,
+                             const char *expected) {
+  sora_misuse(L, level, "option '%s' must be %s, not a %s", option->name, expected,
+              luaL_typename(L, -1));
+}
+
+static const char *check_string(lua_State *L, int level, const struct option *option) {
+  size_t length;
+  if (lua_type(L, -1) != LUA_TSTRING)
+    refuse(L, level, option, "a string");
+  const char *text = lua_tolstring(L, -1, &length);
+  const char *fault = sora_text_fault(text, length);
+  if (fault != NULL)
+    sora_misuse(L, level, "option '%s' %s", option->name, fault);
+  return text;
+}
+
+static double check_number(lua_State *L, int level, const struct option *option) {
+  if (lua_type(L, -1) != LUA_TNUMBER)
+    refuse(L, level, option, option->type == TYPE_COUNT ? "a whole number" : "a number of seconds");
+  double number = lua_tonumber(L, -1);
+  if (option->type == TYPE_SECONDS && !(number > 0))
+    sora_misuse(L, level, "option '%s' must be above 0", option->name);
+  if (option->type == TYPE_COUNT &&
+      (number != floor(number) || number < (double)option->least || number > INT_MAX))
+    sora_misuse(L, level, "option '%s' must be a whole number from %d to %d", option->name,
+                (int)option->least, INT_MAX);
+  return number;
+}
+
+static long check_version(lua_State *L, int level, const struct option *option) {
+  static const struct {
+    const char *name;
+    long version;
+  } versions[] = {
+      {"1.1", CURL_HTTP_VERSION_1_1}, {"2", CURL_HTTP_VERSION_2TLS}, {"3", CURL_HTTP_VERSION_3}};
+  const char *name = check_string(L, level, option);
+  for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
+    if (strcmp(name, versions[i].name) == 0 && sora_http_version_supported(versions[i].version))
+      return versions[i].version;
+    else if (strcmp(name, versions[i].name) == 0)
+      sora_misuse(L, level, "option '%s': this libcurl cannot do HTTP/%s", option->name, name);
+  sora_misuse(L, level, "option '%s' must be \"1.1\", \"2\" or \"3\"", option->name);
+}
+
+/* Checks the value on the top of the stack and, where the option has a field, stores it. A table or
+   an `any` value stays on the stack as `field`'s index; returns 1 then, and 0 where the value may
+   be popped. */
+static int store(lua_State *L, int level, const struct option *option, struct settings *settings) {
+  struct settings unused;
+  void *field = option->field == NOWHERE ? (void *)&unused : (char *)settings + option->field;
+  switch (option->type) {
+  case TYPE_STRING:
+    *(const char **)field = check_string(L, level, option);
+    return 0;
+  case TYPE_SECONDS:
+    *(double *)field = check_number(L, level, option);
+    return 0;
+  case TYPE_COUNT:
+    *(long *)field = (long)check_number(L, level, option);
+    return 0;
+  case TYPE_VERSION:
+    *(long *)field = check_version(L, level, option);
+    return 0;
+  case TYPE_BOOLEAN:
+    if (!lua_isboolean(L, -1))
+      refuse(L, level, option, "a boolean");
+    *(int *)field = lua_toboolean(L, -1);
+    return 0;
+  case TYPE_FUNCTION:
+    if (!lua_isfunction(L, -1))
+      refuse(L, level, option, "a function");
+    return 0;
+  case TYPE_TABLE:
+    if (!lua_istable(L, -1))
+      refuse(L, level, option, "a table");
+    break;
+  case TYPE_ANY:
+    break;
+  }
+  *(int *)field = lua_gettop(L);
+  return 1;
+}
+
+void sora_settings_init(struct settings *settings) {
+  memset(settings, 0, sizeof *settings);
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    const struct option *option = &options[i];
+    if (option->field == NOWHERE)
+      continue;
+    void *field = (char *)settings + option->field;
+    if (option->type == TYPE_SECONDS)
+      *(double *)field = option->initial;
+    else if (option->type == TYPE_COUNT)
+      *(long *)field = (long)option->initial;
+    else if (option->type == TYPE_BOOLEAN)
+      *(int *)field = option->initial != 0;
+  }
+}
+
+static int has_options(lua_State *L, int index, int level) {
+  if (lua_isnoneornil(L, index))
+    return 0;
+  if (!lua_istable(L, index))
+    sora_misuse(L, level, "options must be a table, not a %s", luaL_typename(L, index));
+  return 1;
+}
+
+void sora_settings_read(lua_State *L, int index, enum option_scope scope, int level,
+                        struct settings *settings) {
+  if (!has_options(L, index, level))
+    return;
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 6, "too many options");
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    const struct option *option = option_of(L, -2, (unsigned)scope, level);
+    settings->given |= option->affects;
+    if (store(L, level, option, settings)) {
+      /* value below key, so that lua_next goes on from the key */
+      lua_insert(L, -2);
+      *(int *)((char *)settings + option->field) = lua_gettop(L) - 1;
+    } else {
+      lua_pop(L, 1);
+    }
+  }
+}
+
+static void add_header(lua_State *L, struct curl_slist **list, const char *name,
+                       const char *value) {
+  if (!sora_headers_add(list, name, value))
+    luaL_error(L, "not enough memory");
+}
+
+/* Adds the headers of the table at `index`. */
+static void add_table(lua_State *L, int index, int level, struct curl_slist **list) {
+  luaL_checkstack(L, 3, "too many headers");
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    size_t name_length = 0, value_length = 0;
+    if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
+      sora_misuse(L, level, "option 'headers' must map names to strings");
+    const char *name = lua_tolstring(L, -2, &name_length);
+    const char *value = lua_tolstring(L, -1, &value_length);
+    if (!sora_header_name_valid(name, name_length))
+      sora_misuse(L, level, "option 'headers' has an invalid name");
+    const char *fault = sora_text_fault(value, value_length);
+    if (fault != NULL)
+      sora_misuse(L, level, "option 'headers': '%s' %s", name, fault);
+    add_header(L, list, name, value);
+    lua_pop(L, 1);
+  }
+}
+
+/* Adds the key, if there is one, whether or not it was pasted with its "Bearer ". */
+static void add_key(lua_State *L, const char *key, struct curl_slist **list) {
+  if (key == NULL)
+    return;
+  key += strspn(key, " ");
+  if (strncasecmp(key, "Bearer ", 7) == 0)
+    key += 7 + strspn(key + 7, " ");
+  size_t length = strlen(key);
+  while (length > 0 && key[length - 1] == ' ')
+    length--;
+  if (length == 0)
+    return;
+  size_t size = length + sizeof "Bearer ";
+  char *value = lua_newuserdata(L, size);
+  snprintf(value, size, "Bearer %.*s", (int)length, key);
+  int added = sora_headers_add(list, "Authorization", value);
+  explicit_bzero(value, size);
+  lua_pop(L, 1);
+  if (!added)
+    luaL_error(L, "not enough memory");
+}
+
+void sora_settings_headers(lua_State *L, const struct settings *settings, int inherited, int level,
+                           struct curl_slist **list) {
+  if (settings->headers != 0)
+    add_table(L, settings->headers, level, list);
+  if ((settings->given & AFFECTS_KEY) == AFFECTS_KEY)
+    add_key(L, settings->api_key, list);
+  if ((settings->given & AFFECTS_HOST) == AFFECTS_HOST)
+    add_header(L, list, "X-Forwarded-Host", settings->forwarded_host);
+  if (inherited != 0)
+    add_table(L, inherited, level, list);
+  add_key(L, settings->api_key, list);
+  add_header(L, list, "Content-Type", "application/json");
+  add_header(L, list, "Accept", "application/json");
+  if (settings->forwarded_host != NULL)
+    add_header(L, list, "X-Forwarded-Host", settings->forwarded_host);
+}
+
+static unsigned scopes_of(const char *call) {
+  if (strcmp(call, "wait") == 0)
+    return SCOPE_WAIT;
+  if (strcmp(call, "wait_all") == 0)
+    return SCOPE_WAIT | SCOPE_MANY;
+  if (strcmp(call, "query_all") == 0)
+    return SCOPE_MANY;
+  return strcmp(call, "download") == 0 ? SCOPE_DOWNLOAD : SCOPE_QUERY;
+}
+
+/* Sets in the table at `policy` the defaults of the policy options of `scopes`. */
+static void push_defaults(lua_State *L, int policy, unsigned scopes) {
+  if (scopes & SCOPE_WAIT) {
+    lua_pushnumber(L, WAIT_TIMEOUT);
+    lua_setfield(L, policy, "timeout");
+  }
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    if (options[i].field != NOWHERE || !(options[i].scopes & scopes) || options[i].initial == 0)
+      continue;
+    lua_pushnumber(L, options[i].initial);
+    lua_setfield(L, policy, options[i].name);
+  }
+}
+
+int sora_options(lua_State *L) {
+  unsigned scopes = scopes_of(luaL_checkstring(L, 1));
+  int level = (int)luaL_optinteger(L, 3, 1);
+  struct settings unused;
+  lua_settop(L, 2);
+  lua_newtable(L);
+  push_defaults(L, 3, scopes);
+  lua_pushnil(L);
+  if (!has_options(L, 2, level))
+    return 2;
+  lua_pushnil(L);
+  while (lua_next(L, 2)) {
+    const struct option *option = option_of(L, -2, scopes, level);
+    store(L, level, option, &unused);
+    int target = 3;
+    if (option->field != NOWHERE && option->field != FIELD(timeout)) {
+      if (lua_isnil(L, 4)) {
+        lua_newtable(L);
+        lua_replace(L, 4);
+      }
+      target = 4;
+    }
+    lua_pushvalue(L, -1);
+    lua_setfield(L, target, option->name);
+    lua_pop(L, 1);
+  }
+  return 2;
+}

@@ -1,0 +1,39 @@
+#include "transfer/buffer.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CAPACITY = 4096 };
+
+static int reserve(struct buffer *buffer, size_t extra) {
+  if (extra >= SIZE_MAX / 2 - buffer->length)
+    return 0;
+  size_t needed = buffer->length + extra + 1;
+  if (needed <= buffer->capacity)
+    return 1;
+  size_t capacity = buffer->capacity ? buffer->capacity : FIRST_CAPACITY;
+  while (capacity < needed)
+    capacity *= 2;
+  char *data = realloc(buffer->data, capacity);
+  if (data == NULL)
+    return 0;
+  buffer->data = data;
+  buffer->capacity = capacity;
+  return 1;
+}
+
+int sora_buffer_append(struct buffer *buffer, const void *bytes, size_t size) {
+  if (!reserve(buffer, size))
+    return 0;
+  memcpy(buffer->data + buffer->length, bytes, size);
+  buffer->length += size;
+  buffer->data[buffer->length] = '\0';
+  return 1;
+}
+
+void sora_buffer_free(struct buffer *buffer) {
+  free(buffer->data);
+  buffer->data = NULL;
+  buffer->length = buffer->capacity = 0;
+}

@@ -1,0 +1,42 @@
+/*
+ * The settings of a client or of one request, as the transfers need them.
+ *
+ * Whoever fills them in (lua/options.c) checks them; neither Lua nor curl is known here.
+ */
+#ifndef SORA_SETTINGS_H
+#define SORA_SETTINGS_H
+
+/* What an option that was given has an effect on, so that a request can share all else with its
+ * client. */
+enum option_effect {
+  AFFECTS_URL = 1,
+  AFFECTS_HEADERS = 2,
+  AFFECTS_TRANSPORT = 4,
+  AFFECTS_KEY = AFFECTS_HEADERS | 8,
+  AFFECTS_HOST = AFFECTS_HEADERS | 16
+};
+
+/* The strings among the settings, of which a client has copies of its own. NULL: none, or the
+   default of libcurl or ours. */
+#define SETTINGS_STRINGS(X)                                                                        \
+  X(api_key)                                                                                       \
+  X(base_url)                                                                                      \
+  X(forwarded_host)                                                                                \
+  X(ca_file)                                                                                       \
+  X(proxy)                                                                                         \
+  X(user_agent)
+
+struct settings {
+#define X(name) const char *name;
+  SETTINGS_STRINGS(X)
+#undef X
+  double request_timeout, connect_timeout, timeout; /* seconds; timeout 0: none */
+  long retries, max_depth, max_body, max_connections,
+      http_version; /* the last: CURL_HTTP_VERSION_… */
+  int verify, allow_http;
+  int headers;    /* stack index of the table of headers, 0: none */
+  int null;       /* stack index of what stands for null, 0: nothing does */
+  unsigned given; /* option_effect bits of the options that were given */
+};
+
+#endif

@@ -1,0 +1,169 @@
+--- Many tasks in one flow of control: `query_all` and `wait_all`.
+--
+-- One loop starts queries, at most `concurrency` at a time, and feeds the answers to pollers; a
+-- task that waits is a poller in a heap, without a coroutine and without a timer of the host's.
+
+local core = require "sora.core"
+local heaps = require "sora.waiting.heap"
+local inboxes = require "sora.hosts.inbox"
+local pollers = require "sora.waiting.poller"
+local waits = require "sora.waiting.wait"
+
+local M = {}
+
+--- What query_all has in a poller's place: one query each, until the deadline.
+local Once = {}
+Once.__index = Once
+
+function Once:remaining(now) return self.deadline - now end
+
+function Once:due(now)
+  if now < self.deadline then return "ask", 0 end
+  local message = "not asked within the timeout"
+  return "error",
+    core.error { kind = "timeout", message = message, retryable = true, id = self.id }
+end
+
+function Once.answer(_, _, task, err)
+  if err then return "error", err end
+  return "done", task
+end
+
+---@class sora.round  one call of query_all or wait_all
+local Round = {}
+Round.__index = Round
+
+local function unique(ids)
+  local list, seen = {}, {}
+  for _, id in ipairs(ids) do
+    if not seen[id] then
+      seen[id] = true
+      list[#list + 1] = id
+    end
+  end
+  return list
+end
+
+--- The next poller that may be asked now: a task that was never asked, else the one that is due
+-- first.
+function Round:next_due(now)
+  local id = self.ids[self.next_id]
+  if id then
+    self.next_id = self.next_id + 1
+    return self.new_poller(id)
+  end
+  local due = self.sleeping:first()
+  if due and due <= now then return self.sleeping:pop() end
+end
+
+--- Takes what a poller says is next.
+function Round:follow(poller, now, action, value)
+  if action == "ask" then
+    self.sleeping:push(now + value, poller)
+    return
+  end
+  local id = poller.id
+  local task, err
+  if action == "done" then task = value else err = value end
+  self.tasks[id], self.errs[id] = task, err
+  if self.policy.on_result then self.policy.on_result(id, task, err) end
+end
+
+function Round:start(poller, now)
+  local action, value = poller:due(now)
+  if action ~= "ask" or value > 0 then return self:follow(poller, now, action, value) end
+  self.opts.timeout = poller:remaining(now)
+  local request = self.client:request(poller.id, self.opts, self.inbox)
+  inboxes.add(self.driver, self.inbox, self.client, request, poller)
+  self.in_flight = self.in_flight + 1
+end
+
+function Round:take(request, poller)
+  self.in_flight = self.in_flight - 1
+  local now = self.driver.now()
+  local action, value, changed = poller:answer(now, request:result())
+  if changed then action, value = waits.tell(self.policy, poller, now, action, value) end
+  self:follow(poller, now, action, value)
+end
+
+function Round:stopped() return inboxes.stopped(self.inbox, self.client) end
+
+--- Starts what may be started now.
+function Round:fill()
+  local now, concurrency = self.driver.now(), self.policy.concurrency
+  while self.in_flight < concurrency and not self:stopped() do
+    local poller = self:next_due(now)
+    if not poller then break end
+    self:start(poller, now)
+  end
+end
+
+--- Ends every wait that has no query in flight, when the whole call is to end.
+function Round:stop(why)
+  local poller = self:next_due(math.huge)
+  while poller do
+    self:follow(poller, 0, "error", waits.cancelled(why, poller))
+    poller = self:next_due(math.huge)
+  end
+end
+
+--- Waits until a query has ended or another one may be started.
+function Round:park()
+  local due = self.in_flight < self.policy.concurrency and self.sleeping:first()
+  local seconds = due and math.max(0, due - self.driver.now()) or nil
+  inboxes.sleep(self.driver, self.inbox, self.client, seconds)
+end
+
+--- Whether there is nothing left to wait for.
+function Round:is_over()
+  return self.in_flight == 0 and self.sleeping.size == 0 and not self.ids[self.next_id]
+end
+
+function Round:run()
+  while true do
+    self:fill()
+    local why = self:stopped()
+    if why then self:stop(why) end
+    if self:is_over() then return end
+    self:park()
+    local request, poller = inboxes.take(self.inbox)
+    while request do
+      self:take(request, poller)
+      request, poller = inboxes.take(self.inbox)
+    end
+  end
+end
+
+local function all(driver, client, ids, policy, opts, new_poller)
+  local round = setmetatable({
+    driver = driver, client = client, ids = unique(ids), next_id = 1, policy = policy, opts = opts,
+    new_poller = new_poller, sleeping = heaps.new(), inbox = inboxes.new(), in_flight = 0,
+    tasks = {}, errs = {},
+  }, Round)
+  inboxes.guard(round.inbox, round.run, round)
+  return round.tasks, round.errs
+end
+
+local function copy(given)
+  local opts = {}
+  for name, value in pairs(given or {}) do opts[name] = value end
+  return opts
+end
+
+--- client:query_all(ids, opts), its arguments checked.
+function M.query_all(driver, client, ids, policy, given)
+  local deadline = driver.now() + (policy.timeout or math.huge)
+  return all(driver, client, ids, policy, copy(given), function(id)
+    return setmetatable({ id = id, deadline = deadline }, Once)
+  end)
+end
+
+--- client:wait_all(ids, opts), its arguments checked. The timeout is that of the whole call.
+function M.wait_all(driver, client, ids, policy, given)
+  local rules, pace, started = waits.rules(policy, client), waits.pace(client), driver.now()
+  return all(driver, client, ids, policy, waits.poll_options(given), function(id)
+    return pollers.new(id, rules, pace, started)
+  end)
+end
+
+return M

@@ -1,0 +1,298 @@
+--- The rules of waiting for one task: when to ask again, and when and how the wait ends.
+--
+-- A poller is fed the time and the answers and says what is next; it does no I/O, has no clock and
+-- knows nothing of coroutines, so that a spec can play an hour in no time. Times are seconds of one
+-- monotonic clock. The whole loop of a wait is
+--
+--     local action, value = poller:due(now())
+--     while action == "ask" do
+--       if value > 0 then
+--         sleep(value)
+--         action, value = poller:due(now())
+--       else
+--         action, value = poller:answer(now(), query(id, poller:remaining(now())))
+--       end
+--     end
+--
+-- A poller is small (one table of 16 fields, no closures), for ten thousand may wait at once; what
+-- they have in common is in `rules` (one per call) and `pace` (one per client).
+
+local task = require "sora.answers.task"
+
+local M = {}
+
+local GROWTH = 1.5       -- of the pause from poll to poll, as long as nothing changes
+local JITTER = 0.2       -- the part of a pause that chance may take away
+local GRACE = 5          -- polls that a task may stay without a URL after it has succeeded
+local LAST_POLL = 5      -- seconds kept for the last poll before the deadline, at most
+local NO_TIME = 1e-3     -- seconds before the deadline into which nothing fits any more
+
+--- A generator of our own (Lehmer's): before Lua 5.4 math.random starts from the same seed in every
+-- process, and its sequence belongs to the program.
+local seed
+local function random()
+  if not seed then
+    local address = tonumber(tostring({}):match("0x(%x+)") or "1", 16)
+    seed = (address + os.time()) % 2147483646 + 1
+  end
+  seed = seed * 16807 % 2147483647
+  return seed / 2147483647
+end
+
+---@class sora.rules
+---@field shortest number  seconds: no pause is shorter, however near the end
+---@field last_poll number  seconds kept for the last poll before the deadline
+
+--- The options of the wait family, for all pollers of one call.
+---@param opts table  interval, max_interval, timeout and max_errors, as core.options fills them in
+---@param make_error (fun(spec: table): any)?  gets kind, message, id, task, elapsed and polls;
+---   default: returns them
+---@param chance (fun(): number)?  0..1
+---@return sora.rules
+function M.rules(opts, make_error, chance)
+  local interval, timeout = opts.interval, opts.timeout
+  return {
+    interval = interval,
+    max_interval = math.max(interval, opts.max_interval),
+    timeout = timeout,
+    max_errors = opts.max_errors,
+    error = make_error or function(spec) return spec end,
+    random = chance or random,
+    shortest = math.min(interval, math.max(1, interval / 5)),
+    last_poll = math.min(LAST_POLL, interval, timeout / 10),
+  }
+end
+
+-- Poller
+
+---@class sora.poller
+---@field id string
+---@field rules sora.rules
+---@field pace sora.pace
+---@field started number
+---@field polls integer  answers so far, bad ones included
+---@field errors integer  bad answers since the last good one
+---@field grace integer  answers that said succeeded and had no URL
+---@field pause number  seconds, before pace, chance and hints
+---@field next_at number  when the next poll is due
+---@field changed_at number  when status or progress last changed
+---@field task table?  the last good answer
+---@field error any  the last bad answer, when no good one came since
+---@field word string?  the status in `task`
+---@field progress number?  the progress in `task`
+---@field first_progress number?  where the estimate of the time left starts
+---@field first_at number?  when that was
+local Poller = {}
+Poller.__index = Poller
+
+---@alias sora.action "ask"|"done"|"error"
+
+---@param id string  the caller's id
+---@param rules sora.rules
+---@param pace sora.pace
+---@param now number
+---@return sora.poller
+function M.new(id, rules, pace, now)
+  return setmetatable({
+    id = id,
+    rules = rules,
+    pace = pace,
+    started = now,
+    polls = 0,
+    errors = 0,
+    grace = 0,
+    pause = rules.interval,
+    next_at = now,
+    changed_at = now,
+    -- named, so that the table has its final size at once
+    task = nil, error = nil, word = nil, progress = nil, first_progress = nil, first_at = nil,
+  }, Poller)
+end
+
+--- "error" and an error of our own making.
+local function give_up(self, now, kind, message, code)
+  return "error", self.rules.error {
+    kind = kind,
+    message = message,
+    code = code,
+    retryable = kind == "timeout", -- one can wait again
+    id = self.id,
+    task = self.task,
+    elapsed = now - self.started,
+    polls = self.polls,
+  }
+end
+
+local function time_out(self, now)
+  local seen = self.task and task.describe(self.task) or task.plain(self.id, 80) .. " never seen"
+  local message = ("timeout after %.1f s (polls: %d): %s")
+    :format(now - self.started, self.polls, seen)
+  if self.error then message = message .. "; last error: " .. tostring(self.error) end
+  return give_up(self, now, "timeout", message)
+end
+
+local function is_over(self, now) return self:remaining(now) < NO_TIME end
+
+--- "ask" and `pause`, cut where it would pass the deadline: to end 1..2 × last_poll before it, or,
+-- where the service demanded more than that or nothing worth a poll is left, at the deadline.
+local function schedule(self, now, pause, demanded)
+  if is_over(self, now) then return time_out(self, now) end
+  local rules, remaining = self.rules, self:remaining(now)
+  if pause > remaining - rules.last_poll then
+    pause = remaining - rules.last_poll * (1 + rules.random())
+    if pause < math.max(rules.shortest, demanded) then pause = remaining end
+  end
+  self.next_at = now + pause
+  return "ask", pause
+end
+
+--- "ask" and a pause of about `pause` seconds, at least `demanded`.
+-- Chance shortens a pause, so that it never exceeds max_interval, and lengthens a demanded one, so
+-- that those who were stopped together do not come back together.
+local function ask(self, now, pause, demanded)
+  local chance = self.rules.random()
+  pause = pause * self.pace.factor
+  local least = demanded and demanded + chance * pause or 0
+  return schedule(self, now, math.max(pause * (1 - JITTER * chance), least), demanded or 0)
+end
+
+--- Seconds left until the task ends, if it goes on as it did. nil without two different values, and
+-- 0 is none: a leap from 0 is common and says nothing.
+local function estimate(self, now)
+  local progress, first = self.progress, self.first_progress
+  if not first or progress <= first then return nil end
+  return (1 - progress) * (now - self.first_at) / (progress - first)
+end
+
+--- Remembers a good answer; whether its status or progress differ from the one before.
+local function note(self, now, answer)
+  local word, progress = task.word(answer), task.progress(answer)
+  local changed = self.task == nil or word ~= self.word or progress ~= self.progress
+  if progress == nil or progress < (self.progress or 0) then self.first_progress = nil end
+  if not self.first_progress and progress and progress > 0 then
+    self.first_progress, self.first_at = progress, now
+  end
+  if changed then self.changed_at = now end
+  self.task, self.word, self.progress, self.errors, self.error = answer, word, progress, 0, nil
+  return changed
+end
+
+local function lengthen(self)
+  self.pause = math.min(self.rules.max_interval, self.pause * GROWTH)
+end
+
+--- The pause after an answer that says "running": grows while nothing changes; near the end half
+-- the estimated time left, or half the time for which the estimate has been wrong.
+local function running_pause(self, now, changed)
+  if changed then self.pause = self.rules.interval else lengthen(self) end
+  local left = estimate(self, now)
+  if not left then return self.pause end
+  local near = math.max(left / 2, (now - self.changed_at) / 2, self.rules.shortest)
+  return math.min(self.pause, near)
+end
+
+local function good_answer(self, now, answer)
+  local rules, class = self.rules, task.status(answer)
+  local changed = note(self, now, answer)
+  self.pace:good(now)
+  if class == "succeeded" and task.video_url(answer) then return "done", answer, true end
+
+  local action, value
+  local name = "task " .. task.plain(self.id, 80)
+  if class == "succeeded" then
+    self.grace = self.grace + 1
+    if self.grace <= GRACE then
+      action, value = ask(self, now, rules.interval)
+    else
+      action, value = give_up(self, now, "no_video", name .. " succeeded, but has no video URL")
+    end
+  elseif class == "failed" then
+    local reason = task.failure(answer)
+    reason = reason and ": " .. task.plain(reason) or ""
+    action, value = give_up(self, now, "failed", name .. " failed" .. reason, task.code(answer))
+  elseif class == "cancelled" then
+    action, value = give_up(self, now, "cancelled", name .. " was cancelled at the service")
+  else
+    action, value = ask(self, now, running_pause(self, now, changed))
+  end
+  return action, value, changed
+end
+
+--- Whether asking again is of no use. An HTML page with a good status comes from a wrong base URL,
+-- unless the same URL has answered well before.
+local function is_final(self, err)
+  if err.kind == "cancelled" then return true end
+  if err.kind == "http" and err.status == 200 then return self.task == nil end
+  return err.retryable == false
+end
+
+local function bad_answer(self, now, err)
+  self.errors, self.error = self.errors + 1, err
+  local demanded, final = err.retry_after, is_final(self, err)
+  if err.status == 429 then
+    self.pace:limited(now, demanded)
+    demanded = math.max(demanded or 0, self.pace.not_before - now)
+  end
+  if not final then
+    if is_over(self, now) then return time_out(self, now) end
+    final = self.errors >= self.rules.max_errors
+  end
+  if final then
+    err.task = err.task or self.task
+    return "error", err
+  end
+  lengthen(self)
+  return ask(self, now, self.pause, demanded)
+end
+
+--- Takes the outcome of one query.
+---@param now number
+---@param answer table?  the decoded answer
+---@param err any  the error, where there is no answer
+---@return sora.action
+---@return any  "ask": seconds from now, within the deadline; "done": the task; "error": `err`
+---   itself, with the last task added, or one of rules.error
+---@return boolean?  whether status or progress changed with this answer; true with "done"
+function Poller:answer(now, answer, err)
+  self.polls = self.polls + 1
+  if err ~= nil then return bad_answer(self, now, err) end
+  return good_answer(self, now, answer)
+end
+
+--- What is to be done now: before the first query, and after each pause. A poller that wakes while
+-- a 429 silences its client pauses on.
+---@param now number
+---@return "ask"|"error"
+---@return any  "ask": seconds from now, 0 for at once; "error": the error
+function Poller:due(now)
+  if is_over(self, now) then return time_out(self, now) end
+  local silence = self.pace.not_before - now
+  if silence > 0 and self.next_at <= now then
+    return schedule(self, now, silence + self.rules.random() * self.pause, silence)
+  end
+  return "ask", math.max(0, self.next_at - now)
+end
+
+--- Seconds until the deadline, for the timeout of the next query.
+---@param now number
+---@return number
+function Poller:remaining(now)
+  return self.started + self.rules.timeout - now
+end
+
+--- What `on_update` is told beside the task.
+---@param now number
+---@return { id: string, elapsed: number, polls: integer, next_poll: number, progress: number?,
+---   eta: number? } info  with the caller's id; all times in seconds from now
+function Poller:info(now)
+  return {
+    id = self.id,
+    elapsed = now - self.started,
+    polls = self.polls,
+    next_poll = math.max(0, self.next_at - now),
+    progress = self.progress,
+    eta = estimate(self, now),
+  }
+end
+
+return M

@@ -1,0 +1,135 @@
+--- Waiting for one task: `wait` and `watch`. The rules are poller.lua's; here they meet a driver.
+
+local core = require "sora.core"
+local inboxes = require "sora.hosts.inbox"
+local paces = require "sora.waiting.pace"
+local pollers = require "sora.waiting.poller"
+
+local M = {}
+
+local pace_of = setmetatable({}, { __mode = "k" })
+
+--- What all waits of one client share.
+---@return sora.pace
+function M.pace(client)
+  local pace = pace_of[client]
+  if not pace then
+    pace = paces.new()
+    pace_of[client] = pace
+  end
+  return pace
+end
+
+--- The options for each poll: those of the caller. A poll is not repeated by itself, unless the
+-- caller asks for it: the wait is what goes on after an error.
+---@param given table?
+---@return table
+function M.poll_options(given)
+  local opts = { retries = 0 }
+  for name, value in pairs(given or {}) do opts[name] = value end
+  return opts
+end
+
+--- client:query(id, opts) of a host in which the function in C would block.
+---@return any? task
+---@return sora.error? err
+function M.query(driver, client, id, policy, given)
+  local opts, inbox = { timeout = policy.timeout }, inboxes.new()
+  for name, value in pairs(given or {}) do opts[name] = value end
+  return inboxes.guard(inbox, inboxes.query, driver, inbox, client, id, opts)
+end
+
+--- The error of a wait that was ended before its task.
+---@return sora.error
+function M.cancelled(message, poller)
+  return core.error { kind = "cancelled", message = message, id = poller.id, task = poller.task }
+end
+
+--- Tells the caller of a change, and returns what is next: the poller's own action, unless the
+-- caller ends a wait that would go on.
+---@param policy table
+---@param poller sora.poller
+---@param now number
+---@param action sora.action
+---@param value any
+---@return sora.action
+---@return any
+function M.tell(policy, poller, now, action, value)
+  local on_update = policy.on_update
+  if on_update and on_update(poller.task, poller:info(now)) == false and action == "ask" then
+    return "error", M.cancelled("on_update ended the wait", poller)
+  end
+  return action, value
+end
+
+--- Polls until the task ends or, with `until_change`, until its status or progress changed.
+---@return any? task
+---@return sora.error? err
+---@return boolean? ended
+local function follow(driver, client, inbox, poller, policy, opts, until_change)
+  local action, value = poller:due(driver.now())
+  while action == "ask" do
+    local stopped = inboxes.stopped(inbox, client)
+    if stopped then
+      return nil, M.cancelled(stopped, poller), true
+    elseif value > 0 then
+      inboxes.sleep(driver, inbox, client, value)
+      if not inboxes.stopped(inbox, client) then action, value = poller:due(driver.now()) end
+    else
+      opts.timeout = poller:remaining(driver.now())
+      local task, err = inboxes.query(driver, inbox, client, poller.id, opts)
+      local now = driver.now()
+      local changed
+      action, value, changed = poller:answer(now, task, err)
+      if changed then action, value = M.tell(policy, poller, now, action, value) end
+      if changed and until_change and action == "ask" then return poller.task end
+    end
+  end
+  if action == "done" then return value, nil, true end
+  return nil, value, true
+end
+
+--- The rules of a call, with errors that keep the client's key to themselves: a service may quote
+-- it.
+---@return sora.rules
+function M.rules(policy, client)
+  return pollers.rules(policy, function(spec) return core.error(spec, client) end)
+end
+
+local function new_poller(driver, client, id, policy)
+  return pollers.new(id, M.rules(policy, client), M.pace(client), driver.now())
+end
+
+--- client:wait(id, opts), its arguments checked.
+---@return any? task
+---@return sora.error? err
+function M.wait(driver, client, id, policy, given)
+  local poller, opts = new_poller(driver, client, id, policy), M.poll_options(given)
+  local inbox = inboxes.new()
+  local task, err = inboxes.guard(inbox, follow, driver, client, inbox, poller, policy, opts)
+  if err then return nil, err end
+  return task
+end
+
+--- client:watch(id, opts), its arguments checked. The fourth value closes the loop in Lua 5.4;
+-- elsewhere nothing is in flight while the loop's body runs.
+function M.watch(driver, client, id, policy, given)
+  local poller, opts = new_poller(driver, client, id, policy), M.poll_options(given)
+  local inbox, over = inboxes.new(), false
+  local function next_change()
+    if over then return nil end
+    local task, err, ended = inboxes.guard(inbox, follow, driver, client, inbox, poller, policy,
+      opts, true)
+    over = ended
+    if err then error(err, 0) end
+    return task
+  end
+  local closer = setmetatable({}, { __close = function()
+    over = true
+    inboxes.cancel(inbox)
+    driver.wake(inbox) -- the driver has to learn that a coroutine which waits here was closed
+  end })
+  return next_change, nil, nil, closer
+end
+
+return M
