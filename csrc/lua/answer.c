@@ -8,7 +8,7 @@
 #include "lua/error.h"
 #include "json/decode.h"
 #include "lua/options.h"
-#include "transfer/request.h"
+#include "transfer/client.h"
 
 #define METATABLE "sora.task"
 
@@ -120,21 +120,18 @@ static int code_is_final(lua_State *L, int code) {
 
 /* ---- errors ---- */
 
-static struct failure failure_of(const struct request *request) {
-  const struct curl_slist *headers = request->headers          ? request->headers
-                                     : request->client != NULL ? request->client->headers
-                                                               : NULL;
-  struct failure failure = {.kind = request->kind,
-                            .message = request->message,
-                            .status = request->status,
-                            .request_id = request->answer.request_id,
-                            .retryable = request->retryable,
-                            .retry_after = request->retry_after,
-                            .attempts = request->attempts,
-                            .secret = sora_headers_key(headers)};
-  if (request->id_length > 0) {
-    failure.id = request->id;
-    failure.id_length = request->id_length;
+static struct failure failure_of(const struct request_result *result) {
+  struct failure failure = {.kind = result->kind,
+                            .message = result->message,
+                            .status = result->status,
+                            .request_id = result->request_id,
+                            .retryable = result->retryable,
+                            .retry_after = result->retry_after,
+                            .attempts = result->attempts,
+                            .secret = sora_headers_key(result->headers)};
+  if (result->id_length > 0) {
+    failure.id = result->id;
+    failure.id_length = result->id_length;
   }
   return failure;
 }
@@ -176,22 +173,26 @@ static int push_http_error(lua_State *L, struct failure *failure, const char *wh
   return push_failure(L, failure, 0); // NOLINT(*StackAddressEscape): nobody reads it any more
 }
 
-static int looks_like_html(const struct request *request) {
-  const char *text = request->body.data;
+static int looks_like_html(const struct request_result *result) {
+  const char *text = result->body;
   size_t blank = text == NULL ? 0 : strspn(text, " \t\r\n");
-  return request->answer.html || (text != NULL && text[blank] == '<');
+  return result->html || (text != NULL && text[blank] == '<');
 }
 
 /* ---- decoding ---- */
 
-static struct json_options decoder_options(lua_State *L, const struct request *request, int self,
-                                           int client) {
-  struct json_options options = {.null_index = 0, .max_depth = (int)request->max_depth};
-  if (request->own_null || (request->client != NULL && request->client->settings.null)) {
-    lua_getuservalue(L, request->own_null ? self : client);
+/* The values that stand for null: the request's own at `self`, or its client's. */
+static struct json_options decoder_options(lua_State *L, const struct request_result *result,
+                                           int self, int client) {
+  struct json_options options = {.null_index = 0, .max_depth = (int)result->max_depth};
+  for (int i = 0; i < 2 && options.null_index == 0; i++) {
+    lua_getuservalue(L, i == 0 ? self : client);
     lua_getfield(L, -1, "null");
     lua_remove(L, -2);
-    options.null_index = lua_gettop(L);
+    if (lua_isnil(L, -1))
+      lua_pop(L, 1);
+    else
+      options.null_index = lua_gettop(L);
   }
   return options;
 }
@@ -254,13 +255,13 @@ static int push_task(lua_State *L, struct failure *failure, int null) {
   return 1;
 }
 
-static int push_undecodable(lua_State *L, struct failure *failure, const struct request *request,
-                            const struct json_error *error) {
+static int push_undecodable(lua_State *L, struct failure *failure,
+                            const struct request_result *result, const struct json_error *error) {
   char message[sizeof error->message + 96];
   failure->kind = ERROR_decode;
   failure->retryable = 1;
   failure->message = message;
-  if (request->body.length == 0)
+  if (result->body_length == 0)
     failure->message = "the answer is empty";
   else
     snprintf(message, sizeof message, "%s (line %zu, column %zu, byte %zu)", error->message,
@@ -268,20 +269,20 @@ static int push_undecodable(lua_State *L, struct failure *failure, const struct 
   return push_failure(L, failure, 0); // NOLINT(*StackAddressEscape): nobody reads it any more
 }
 
-static int push_success(lua_State *L, const struct request *request, struct failure *failure,
+static int push_success(lua_State *L, const struct request_result *result, struct failure *failure,
                         const struct json_options *options, int decoder) {
   struct json_error error = {0};
-  const struct buffer *body = &request->body;
-  if (looks_like_html(request)) {
+  if (looks_like_html(result)) {
     failure->retryable = 0;
     return push_http_error(
         L, failure,
         " with an HTML page instead of JSON: base_url seems to lead to a web page, "
         "not to the service");
   }
-  if (!sora_json_decode(L, decoder, body->data ? body->data : "", body->length, options, &error))
-    return push_undecodable(L, failure, request, &error);
-  if (body->data[strspn(body->data, " \t\r\n")] == '{')
+  const char *body = result->body ? result->body : "";
+  if (!sora_json_decode(L, decoder, body, result->body_length, options, &error))
+    return push_undecodable(L, failure, result, &error);
+  if (body[strspn(body, " \t\r\n")] == '{')
     return push_task(L, failure, options->null_index);
   failure->kind = ERROR_decode;
   failure->message = "the answer is not a JSON object";
@@ -290,74 +291,80 @@ static int push_success(lua_State *L, const struct request *request, struct fail
 }
 
 /* An answer whose status of HTTP says that something is wrong. */
-static int push_refusal(lua_State *L, const struct request *request, struct failure *failure,
+static int push_refusal(lua_State *L, const struct request_result *result, struct failure *failure,
                         const struct json_options *options, int decoder) {
   struct json_error error;
   struct complaint complaint;
-  const struct buffer *body = &request->body;
-  if (request->status >= 300 && request->status < 400)
+  if (result->status >= 300 && result->status < 400)
     return push_http_error(L, failure,
                            ": a redirect, not followed because it would carry the key to another "
                            "address: check base_url");
-  if (looks_like_html(request))
+  if (looks_like_html(result))
     return push_http_error(L, failure, " with an HTML page");
-  if (body->length > 0 && sora_json_decode(L, decoder, body->data, body->length, options, &error) &&
+  if (result->body != NULL &&
+      sora_json_decode(L, decoder, result->body, result->body_length, options, &error) &&
       lua_istable(L, -1) &&
       (find_complaint(L, lua_gettop(L), options->null_index, &complaint) ||
        *complaint.message != '\0'))
     return push_api_error(L, failure, &complaint);
-  return push_http_error(L, failure, body->length == 0 ? " with an empty body" : "");
+  return push_http_error(L, failure, result->body_length == 0 ? " with an empty body" : "");
 }
 
 /* ---- downloads ---- */
 
-static int push_download(lua_State *L, const struct request *request, struct failure *failure) {
-  long status = request->status;
+static int push_download(lua_State *L, const struct request *request,
+                         const struct request_result *result, struct failure *failure) {
+  struct fetch_progress progress;
+  long status = result->status;
   if (status != 200 && status != 206)
     return push_http_error(L, failure, status == 416 ? ": the part on disk does not fit" : "");
-  if (!sora_request_brings_video(request, status)) {
+  if (!result->is_video) {
     failure->retryable = 0;
     return push_http_error(L, failure,
-                           request->answer.html ? " with an HTML page instead of a video"
-                                                : " with a text instead of a video");
+                           result->html ? " with an HTML page instead of a video"
+                                        : " with a text instead of a video");
   }
+  sora_request_progress(request, &progress);
   lua_createtable(L, 0, 5);
   lua_pushinteger(L, (lua_Integer)status);
   lua_setfield(L, -2, "status");
-  lua_pushinteger(L, (lua_Integer)request->sink.offset);
+  lua_pushnumber(L, (lua_Number)progress.offset);
   lua_setfield(L, -2, "offset");
-  lua_pushinteger(L, (lua_Integer)request->sink.received);
+  lua_pushnumber(L, (lua_Number)progress.received);
   lua_setfield(L, -2, "received");
-  lua_pushstring(L, request->answer.etag);
+  lua_pushstring(L, progress.etag);
   lua_setfield(L, -2, "etag");
-  lua_pushstring(L, request->answer.last_modified);
+  lua_pushstring(L, progress.last_modified);
   lua_setfield(L, -2, "last_modified");
   return 1;
 }
 
 /* ---- entries ---- */
 
-static int push_outcome(lua_State *L, struct request *request, int self, int client, int decoder) {
-  struct failure failure = failure_of(request);
-  if (request->kind != ERROR_NONE)
+static int push_outcome(lua_State *L, const struct request *request, int self, int client,
+                        int decoder) {
+  struct request_result result;
+  sora_request_result(request, &result);
+  struct failure failure = failure_of(&result);
+  if (result.kind != ERROR_NONE)
     return push_failure(L, &failure, 0);
-  if (request->download)
-    return push_download(L, request, &failure);
-  failure.body = request->body.data;
-  failure.body_length = request->body.length;
-  struct json_options options = decoder_options(L, request, self, client);
-  return request->status >= 200 && request->status < 300
-             ? push_success(L, request, &failure, &options, decoder)
-             : push_refusal(L, request, &failure, &options, decoder);
+  if (result.download)
+    return push_download(L, request, &result, &failure);
+  failure.body = result.body;
+  failure.body_length = result.body_length;
+  struct json_options options = decoder_options(L, &result, self, client);
+  return result.status >= 200 && result.status < 300
+             ? push_success(L, &result, &failure, &options, decoder)
+             : push_refusal(L, &result, &failure, &options, decoder);
 }
 
+/* Taken first, the request is in nobody's hands but ours: a finaliser that closes the client while
+   this allocates does not touch what is read here. */
 int sora_answer_push(lua_State *L, struct request *request, int self, int client, int decoder) {
   luaL_checkstack(L, 10, "answer");
-  if (request->client == NULL || request->client->closed)
-    sora_request_void(request, sora_client_closed);
+  sora_request_take(request);
   int pushed = push_outcome(L, request, self, client, decoder);
   sora_request_forget(request);
-  request->taken = 1;
   return pushed;
 }
 

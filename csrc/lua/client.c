@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "transfer/client.h"
 #include "compat.h"
-#include "transfer/headers.h"
 #include "lua/options.h"
 #include "lua/request.h"
+#include "transfer/text.h"
 
 #define METATABLE "sora.client"
 #define CLASSES "sora.clients" /* the set of metatables that clients have */
@@ -16,12 +15,6 @@
 #define DEFAULT_BASE_URL "https://az.gptplus5.com"
 
 /* ---- making one ---- */
-
-static void own_string(lua_State *L, const char **field, const char *text) {
-  *field = text == NULL ? NULL : strdup(text);
-  if (text != NULL && *field == NULL)
-    luaL_error(L, "not enough memory");
-}
 
 /* Sets the field of the table at `values` to the value at `value`, 0: there is none. */
 static void keep_value(lua_State *L, int values, const char *name, int value) {
@@ -31,48 +24,81 @@ static void keep_value(lua_State *L, int values, const char *name, int value) {
   lua_setfield(L, values, name);
 }
 
-/* Reads the options at stack index 1 and takes over what they hold; misuse is raised `level` up.
-   The client is valid, and is freed by its finaliser, at each point where this raises. */
+/* What a client is made of, until it has it: freed by its finaliser wherever this raises. */
+struct parts {
+  struct base_url base;
+  struct headers *headers;
+};
+
+static int collect_parts(lua_State *L) {
+  struct parts *parts = lua_touserdata(L, 1);
+  sora_url_free_base(&parts->base);
+  sora_headers_release(&parts->headers);
+  return 0;
+}
+
+static struct parts *push_parts(lua_State *L) {
+  struct parts *parts = lua_newuserdata(L, sizeof *parts);
+  memset(parts, 0, sizeof *parts);
+  if (luaL_newmetatable(L, "sora.parts")) {
+    lua_pushcfunction(L, collect_parts);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  parts->headers = sora_headers_new();
+  if (parts->headers == NULL)
+    luaL_error(L, "not enough memory");
+  return parts;
+}
+
+static const char *from_environment(lua_State *L, int level, const char *name) {
+  const char *value = getenv(name);
+  const char *fault = value == NULL ? NULL : sora_text_fault(value, strlen(value));
+  if (fault != NULL)
+    sora_misuse(L, level, "$%s %s", name, fault);
+  return value;
+}
+
+/* Reads the options at stack index 1 and opens the client with them; misuse is raised `level` up.
+ */
 static void configure(lua_State *L, struct client *client, int values, int level) {
-  struct settings given, *own = &client->settings;
+  struct settings given;
+  struct parts *parts = push_parts(L);
   sora_settings_init(&given);
   sora_settings_read(L, 1, SCOPE_CLIENT, level, &given);
   if (given.api_key == NULL)
-    given.api_key = getenv("SORA_API_KEY");
-  if (given.api_key != NULL && sora_has_control(given.api_key, strlen(given.api_key)))
-    sora_misuse(L, level, "$SORA_API_KEY contains a control character");
+    given.api_key = from_environment(L, level, "SORA_API_KEY");
   const char *from = given.base_url ? "option 'base_url'" : "$SORA_BASE_URL";
   if (given.base_url == NULL)
     given.base_url = getenv("SORA_BASE_URL");
   if (given.base_url == NULL || *given.base_url == '\0')
     given.base_url = DEFAULT_BASE_URL;
-  const char *wrong = sora_url_parse_base(given.base_url, &client->base);
+  const char *wrong = sora_url_parse_base(given.base_url, &parts->base);
   if (wrong != NULL)
     sora_misuse(L, level, "%s %s", from, wrong);
-  sora_settings_headers(L, &given, 0, level, &client->headers);
-  sora_client_check_plain(L, level, &client->base, &given, client->headers);
+  sora_settings_headers(L, &given, 0, level, parts->headers);
+  sora_client_check_plain(L, level, &parts->base, &given, parts->headers);
   keep_value(L, values, "headers", given.headers);
   keep_value(L, values, "null", given.null);
-  *own = given;
-#define X(name) own->name = NULL; /* all of them, before the first copy raises */
-  SETTINGS_STRINGS(X)
-#undef X
-#define X(name) own_string(L, &own->name, given.name);
-  SETTINGS_STRINGS(X)
-#undef X
+  int opened = sora_client_configure(client, &given, &parts->base, parts->headers);
+  parts->headers = NULL;
+  if (!opened)
+    luaL_error(L, "not enough memory");
 }
 
 /* client(opts [, level]): upvalue 1 is the metatable */
 static int new_client(lua_State *L) {
   int level = (int)luaL_optinteger(L, 2, 1);
   lua_settop(L, 1);
-  struct client *client = lua_newuserdata(L, sizeof *client);
-  memset(client, 0, sizeof *client);
-  sora_pollset_preinit(&client->set);
+  struct client **box = lua_newuserdata(L, sizeof *box);
+  *box = NULL;
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_setmetatable(L, 2);
+  *box = sora_client_new();
+  if (*box == NULL)
+    luaL_error(L, "not enough memory");
   lua_createtable(L, 0, 3);
-  lua_newtable(L); /* requests by their serial; the values are weak, a request that nobody waits for
+  lua_newtable(L); /* requests by their tag; the values are weak, a request that nobody waits for
                       is cancelled */
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "v");
@@ -81,7 +107,7 @@ static int new_client(lua_State *L) {
   lua_setfield(L, 3, "requests");
   lua_pushvalue(L, 3);
   lua_setuservalue(L, 2);
-  configure(L, client, 3, level);
+  configure(L, *box, 3, level);
   lua_settop(L, 2);
   return 1;
 }
@@ -94,8 +120,9 @@ int sora_client_push_headers(lua_State *L, int index) {
 }
 
 void sora_client_check_plain(lua_State *L, int level, const struct base_url *base,
-                             const struct settings *settings, const struct curl_slist *headers) {
-  int seen_by_others = base->plain && (!base->loopback || settings->proxy != NULL);
+                             const struct settings *settings, const struct headers *headers) {
+  int seen_by_others =
+      base->plain && (!base->loopback || (settings->proxy != NULL && *settings->proxy != '\0'));
   if (seen_by_others && !settings->allow_http && sora_headers_key(headers) != NULL)
     sora_misuse(L, level,
                 "option 'base_url' is plain http: the key would travel in the clear "
@@ -117,39 +144,49 @@ static int is_client(lua_State *L, int index) {
 }
 
 struct client *sora_client_check_any(lua_State *L, int index) {
-  struct client *client = lua_touserdata(L, index);
-  if (!is_client(L, index))
+  struct client **box = lua_touserdata(L, index);
+  if (!is_client(L, index) || *box == NULL)
     luaL_argerror(L, index, lua_pushfstring(L, NO_CLIENT, luaL_typename(L, index)));
-  sora_client_enter(client);
-  return client;
+  sora_client_enter(*box);
+  return *box;
 }
 
 struct client *sora_client_check(lua_State *L, int index, int level) {
   struct client *client = sora_client_check_any(L, index);
-  if (client->closed)
+  if (sora_client_is_closed(client))
     sora_misuse(L, level, "the client is closed");
   return client;
 }
 
+/* The next number of a request, one that no request has which has not ended. */
+static int next_tag(lua_State *L, int values) {
+  lua_getfield(L, values, "tag");
+  int tag = (int)lua_tointeger(L, -1) % INT_MAX + 1;
+  lua_pop(L, 1);
+  lua_pushinteger(L, tag);
+  lua_setfield(L, values, "tag");
+  return tag;
+}
+
 void sora_client_register(lua_State *L, int client_index, int owner) {
   int self = lua_gettop(L);
-  struct request *request = lua_touserdata(L, self);
-  struct client *client = lua_touserdata(L, client_index);
+  struct request **box = lua_touserdata(L, self);
   lua_getuservalue(L, client_index);
-  lua_getfield(L, -1, "requests");
-  if (request->own_null)
-    lua_getuservalue(L, self);
-  else
-    lua_createtable(L, 0, 2);
+  lua_createtable(L, 0, 2);
   lua_pushvalue(L, client_index);
   lua_setfield(L, -2, "client");
-  lua_pushvalue(L, owner);
-  lua_setfield(L, -2, "owner");
+  if (owner != 0) {
+    lua_pushvalue(L, owner);
+    lua_setfield(L, -2, "owner");
+  }
   lua_setuservalue(L, self);
-  client->serial = client->serial % INT_MAX + 1;
-  lua_pushvalue(L, self);
-  lua_rawseti(L, -2, client->serial);
-  request->serial = client->serial;
+  if (owner != 0) {
+    int tag = next_tag(L, self + 1);
+    lua_getfield(L, self + 1, "requests");
+    lua_pushvalue(L, self);
+    lua_rawseti(L, -2, tag);
+    sora_request_set_tag(*box, tag);
+  }
   lua_settop(L, self);
 }
 
@@ -159,8 +196,7 @@ void sora_client_register(lua_State *L, int client_index, int owner) {
 static int start_request(lua_State *L) {
   int level = (int)luaL_optinteger(L, 5, 1);
   lua_settop(L, 4);
-  sora_request_query(L, 1, 2, 3, level);
-  sora_client_register(L, 1, 4);
+  sora_request_query(L, 1, 2, 3, 4, level);
   return 1;
 }
 
@@ -172,7 +208,7 @@ static const char *field(lua_State *L, int index, const char *name) {
 /* client:fetch({id, url, path, offset, validator} [, opts [, owner]]): starts a download into the
    file `path`, from byte `offset` on. */
 static int start_fetch(lua_State *L) {
-  struct fetch fetch = {0};
+  struct fetch_file fetch = {0};
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 4);
   fetch.url = field(L, 2, "url");
@@ -182,8 +218,7 @@ static int start_fetch(lua_State *L) {
   fetch.offset = (long long)lua_tonumber(L, -1);
   lua_getfield(L, 2, "id");
   luaL_argcheck(L, fetch.url != NULL && fetch.path != NULL, 2, "url and path expected");
-  sora_request_fetch(L, 1, lua_gettop(L), &fetch, 3, 1);
-  sora_client_register(L, 1, 4);
+  sora_request_fetch(L, 1, lua_gettop(L), &fetch, 3, 4, 1);
   return 1;
 }
 
@@ -194,14 +229,13 @@ static int finished(lua_State *L) {
   lua_getuservalue(L, 1);
   lua_getfield(L, 2, "requests");
   struct request *request;
-  while ((request = client->finished.first) != NULL) {
-    int serial = request->serial;
-    sora_request_claim(request);
-    if (serial == 0)
+  while ((request = sora_client_next_ended(client)) != NULL) {
+    int tag = sora_request_tag(request);
+    if (tag == 0)
       continue;
-    lua_rawgeti(L, 3, serial);
+    lua_rawgeti(L, 3, tag);
     lua_pushnil(L);
-    lua_rawseti(L, 3, serial);
+    lua_rawseti(L, 3, tag);
     if (lua_isnil(L, -1)) { /* its finaliser is about to run */
       lua_pop(L, 1);
       continue;
@@ -222,14 +256,9 @@ static int step(lua_State *L) {
 /* client:pollfd() → a descriptor that is readable when client:step has something to do; nil: poll
    by the timeout, this build has none, or descriptors are short */
 static int pollfd(lua_State *L) {
-  struct client *client = sora_client_check(L, 1, 1);
-  int fd = sora_client_ready(client) ? sora_pollset_fd(&client->set) : -1;
+  int fd = sora_client_fd(sora_client_check(L, 1, 1));
   if (fd < 0)
     return 0;
-  if (!client->exported) {
-    client->exported = 1;
-    sora_client_announce(client);
-  }
   lua_pushinteger(L, fd);
   return 1;
 }
@@ -237,26 +266,27 @@ static int pollfd(lua_State *L) {
 /* client:cancel(): ends everything in flight as cancelled */
 static int cancel_all(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
-  while (client->live.first != NULL)
-    sora_request_cancel(client->live.first, "cancelled by the caller");
+  sora_client_cancel(client, "cancelled by the caller");
   sora_client_announce(client);
   return 0;
 }
 
 /* client:in_flight() → how many requests have not ended */
 static int in_flight(lua_State *L) {
-  lua_pushinteger(L, sora_client_check_any(L, 1)->counts.in_flight);
+  struct client_counts counts;
+  sora_client_count(sora_client_check_any(L, 1), &counts);
+  lua_pushinteger(L, (lua_Integer)counts.in_flight);
   return 1;
 }
 
 /* client:retries() → the client's own default */
 static int retries(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)sora_client_check_any(L, 1)->settings.retries);
+  lua_pushinteger(L, (lua_Integer)sora_client_settings(sora_client_check_any(L, 1))->retries);
   return 1;
 }
 
 static int closed(lua_State *L) {
-  lua_pushboolean(L, sora_client_check_any(L, 1)->closed);
+  lua_pushboolean(L, sora_client_is_closed(sora_client_check_any(L, 1)));
   return 1;
 }
 
@@ -289,7 +319,7 @@ static int on_close(lua_State *L) {
 
 static int close_client(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
-  int was_open = !client->closed;
+  int was_open = !sora_client_is_closed(client);
   sora_client_close(client);
   lua_getuservalue(L, 1);
   lua_pushnil(L); /* a key may be in them */
@@ -323,15 +353,17 @@ static int close_by_method(lua_State *L) {
 }
 
 static int stats(lua_State *L) {
-  const struct client *client = sora_client_check_any(L, 1);
+  struct client_counts counts;
+  sora_client_count(sora_client_check_any(L, 1), &counts);
   const struct {
     const char *name;
     double value;
-  } rows[] = {{"requests", (double)client->counts.requests},
-              {"attempts", (double)client->counts.attempts},
-              {"connections", (double)client->counts.connections},
-              {"open_connections", (double)client->counts.open_connections},
-              {"in_flight", (double)client->counts.in_flight}};
+  } rows[] = {{"requests", (double)counts.requests},
+              {"attempts", (double)counts.attempts},
+              {"connections", (double)counts.connections},
+              {"open_connections", (double)counts.open_connections},
+              {"in_flight", (double)counts.in_flight},
+              {"queued", (double)counts.queued}};
   lua_newtable(L);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     lua_pushinteger(L, (lua_Integer)rows[i].value);
@@ -342,16 +374,23 @@ static int stats(lua_State *L) {
 
 static int to_string(lua_State *L) {
   const struct client *client = sora_client_check_any(L, 1);
-  if (client->closed)
+  struct client_counts counts;
+  sora_client_count(client, &counts);
+  if (sora_client_is_closed(client))
     lua_pushliteral(L, "sora.client (closed)");
   else
-    lua_pushfstring(L, "sora.client (%s, %d in flight)", client->base.prefix,
-                    (int)client->counts.in_flight);
+    lua_pushfstring(L, "sora.client (%s, %d in flight)", sora_client_base(client)->prefix,
+                    (int)counts.in_flight);
   return 1;
 }
 
 static int collect(lua_State *L) {
-  sora_client_free(sora_client_check_any(L, 1));
+  struct client **box = lua_touserdata(L, 1);
+  struct client *client = is_client(L, 1) ? *box : NULL;
+  if (client == NULL)
+    return 0;
+  *box = NULL;
+  sora_client_free(client);
   return 0;
 }
 

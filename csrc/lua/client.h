@@ -9,7 +9,7 @@
 struct base_url;
 struct client;
 struct settings;
-struct curl_slist;
+struct headers;
 
 /* Prepares the registry. Pushes nothing. */
 void sora_client_open(lua_State *L);
@@ -36,6 +36,6 @@ int sora_client_push_headers(lua_State *L, int index);
 /* Raises, `level` up, when the key among `headers` would be sent in the clear to where others can
  * read it. */
 void sora_client_check_plain(lua_State *L, int level, const struct base_url *base,
-                             const struct settings *settings, const struct curl_slist *headers);
+                             const struct settings *settings, const struct headers *headers);
 
 #endif

@@ -16,11 +16,12 @@
 #include "lua/client.h"
 #include "compat.h"
 #include "lua/error.h"
-#include "transfer/headers.h"
+#include "transfer/features.h"
 #include "json/decode.h"
 #include "lua/options.h"
 #include "lua/request.h"
 #include "transfer/sink.h"
+#include "transfer/timers.h"
 
 /* Upvalues that all functions of the module share. */
 enum {
@@ -56,7 +57,7 @@ static void let_hooks_run(lua_State *L, struct request *request, lua_Hook before
   }
   if (request != NULL) {
     sora_request_cancel(request, "interrupted");
-    sora_request_claim(request);
+    sora_request_take(request);
   }
   lua_error(L);
 }
@@ -68,13 +69,12 @@ static const double NOTICED_WITHIN = 1;
 static void wait_for(lua_State *L, struct client *client, struct request *request) {
   lua_State *main = compat_mainthread(L);
   lua_Hook before = lua_gethook(main);
-  while (request->state != REQUEST_ENDED) {
+  while (!sora_request_has_ended(request)) {
     int interrupted = !sora_client_step(client, NOTICED_WITHIN);
-    if (request->state != REQUEST_ENDED && (interrupted || lua_gethook(main) != before))
+    if (!sora_request_has_ended(request) && (interrupted || lua_gethook(main) != before))
       let_hooks_run(L, request, before);
     sora_client_enter(client); /* the signal's handler may have forked */
   }
-  sora_request_claim(request);
 }
 
 /* Whether a scheduler resumes the running coroutine, and can answer it later. */
@@ -90,16 +90,15 @@ static int is_scheduled(lua_State *L) {
    coroutine of a scheduler it yields an inbox, the request and the client, and returns what it is
    resumed with; elsewhere it blocks. */
 static int query_on(lua_State *L, int client, int id) {
-  struct request *request = sora_request_query(L, client, id, id + 1, 1);
-  int self = lua_gettop(L);
   if (is_scheduled(L)) {
     lua_newtable(L);
-    lua_insert(L, self);
-    sora_client_register(L, client, self);
+    sora_request_query(L, client, id, id + 1, lua_gettop(L), 1);
     lua_pushvalue(L, client);
     return lua_yield(L, 3);
   }
-  wait_for(L, request->client, request);
+  struct request *request = sora_request_query(L, client, id, id + 1, 0, 1);
+  int self = lua_gettop(L);
+  wait_for(L, sora_request_client(request), request);
   return sora_answer_push(L, request, self, client, lua_upvalueindex(UPVALUE_DECODER));
 }
 
@@ -141,10 +140,14 @@ static int default_client(lua_State *L) {
    second time */
 static int result(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
-  luaL_argcheck(L, request->state == REQUEST_ENDED, 1, "the request has not ended");
-  luaL_argcheck(L, !request->taken, 1, "the result was taken already");
+  luaL_argcheck(L, sora_request_has_ended(request), 1, "the request has not ended");
   lua_settop(L, 1);
   lua_getuservalue(L, 1);
+  lua_getfield(L, 2, "read");
+  luaL_argcheck(L, !lua_toboolean(L, -1), 1, "the result was taken already");
+  lua_settop(L, 2);
+  lua_pushboolean(L, 1);
+  lua_setfield(L, 2, "read");
   lua_getfield(L, 2, "client");
   return sora_answer_push(L, request, 1, 3, lua_upvalueindex(UPVALUE_DECODER));
 }
@@ -164,9 +167,9 @@ static int descriptors(lua_State *L, int clients, struct pollfd *polled, double 
     struct client *client = sora_client_check_any(L, -1);
     lua_pop(L, 1);
     *seconds = least(*seconds, sora_client_timeout(client));
-    if (client->multi == NULL)
+    if (!sora_client_is_open(client))
       continue;
-    int fd = sora_pollset_fd(&client->set);
+    int fd = sora_client_fd(client);
     if (fd >= 0)
       polled[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
     else
@@ -186,8 +189,8 @@ static int poll_clients(lua_State *L) {
   if (lua_rawlen(L, 1) == 1) {
     lua_rawgeti(L, 1, 1);
     struct client *client = sora_client_check_any(L, 2);
-    if (client->multi != NULL) {
-      if (client->finished.first == NULL && !sora_client_step(client, seconds) && errno == EINTR)
+    if (sora_client_is_open(client)) {
+      if (sora_client_timeout(client) != 0 && !sora_client_step(client, seconds) && errno == EINTR)
         let_hooks_run(L, NULL, before);
       return 0;
     }
@@ -204,8 +207,9 @@ static int poll_clients(lua_State *L) {
 
 /* core.error(fields [, client]) → an error object; the client's key is kept out of its message */
 static int make_error(lua_State *L) {
-  const char *key =
-      lua_isnoneornil(L, 2) ? NULL : sora_headers_key(sora_client_check_any(L, 2)->headers);
+  const char *key = lua_isnoneornil(L, 2)
+                        ? NULL
+                        : sora_headers_key(sora_client_headers(sora_client_check_any(L, 2)));
   sora_error_make(L, key);
   return 1;
 }
@@ -250,15 +254,16 @@ static int file_rename(lua_State *L) {
 
 /* Adds the table `versions` to the module, which is at 1. */
 static void set_versions(lua_State *L) {
-  curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+  struct features features;
+  sora_features(&features);
   lua_newtable(L);
-  lua_pushliteral(L, LIBCURL_VERSION);
+  lua_pushstring(L, features.built);
   lua_setfield(L, -2, "built"); /* against the headers of that libcurl */
-  lua_pushstring(L, curl->version);
+  lua_pushstring(L, features.loaded);
   lua_setfield(L, -2, "libcurl");
-  lua_pushstring(L, curl->ssl_version ? curl->ssl_version : "none");
+  lua_pushstring(L, features.tls);
   lua_setfield(L, -2, "tls");
-  lua_pushboolean(L, (curl->features & CURL_VERSION_HTTP2) != 0);
+  lua_pushboolean(L, features.http2);
   lua_setfield(L, -2, "http2");
   lua_setfield(L, 1, "versions");
 }

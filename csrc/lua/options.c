@@ -1,18 +1,16 @@
 #include "lua/options.h"
 
-#include <curl/curl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "compat.h"
-#include "transfer/handle.h"
+#include "transfer/features.h"
 #include "transfer/headers.h"
-#include "transfer/url.h"
+#include "transfer/text.h"
 
 /* Seconds: the one default that differs between calls. A query has none. */
 enum { WAIT_TIMEOUT = 1800 };
@@ -191,11 +189,10 @@ static long check_version(lua_State *L, int level, const struct option *option) 
   static const struct {
     const char *name;
     long version;
-  } versions[] = {
-      {"1.1", CURL_HTTP_VERSION_1_1}, {"2", CURL_HTTP_VERSION_2TLS}, {"3", CURL_HTTP_VERSION_3}};
+  } versions[] = {{"1.1", HTTP_1_1}, {"2", HTTP_2}, {"3", HTTP_3}};
   const char *name = check_string(L, level, option);
   for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
-    if (strcmp(name, versions[i].name) == 0 && sora_http_version_supported(versions[i].version))
+    if (strcmp(name, versions[i].name) == 0 && sora_can_speak(versions[i].version))
       return versions[i].version;
     else if (strcmp(name, versions[i].name) == 0)
       sora_misuse(L, level, "option '%s': this libcurl cannot do HTTP/%s", option->name, name);
@@ -285,14 +282,13 @@ void sora_settings_read(lua_State *L, int index, enum option_scope scope, int le
   }
 }
 
-static void add_header(lua_State *L, struct curl_slist **list, const char *name,
-                       const char *value) {
+static void add_header(lua_State *L, struct headers *list, const char *name, const char *value) {
   if (!sora_headers_add(list, name, value))
     luaL_error(L, "not enough memory");
 }
 
 /* Adds the headers of the table at `index`. */
-static void add_table(lua_State *L, int index, int level, struct curl_slist **list) {
+static void add_table(lua_State *L, int index, int level, struct headers *list) {
   luaL_checkstack(L, 3, "too many headers");
   lua_pushnil(L);
   while (lua_next(L, index)) {
@@ -312,11 +308,11 @@ static void add_table(lua_State *L, int index, int level, struct curl_slist **li
 }
 
 /* Adds the key, if there is one, whether or not it was pasted with its "Bearer ". */
-static void add_key(lua_State *L, const char *key, struct curl_slist **list) {
+static void add_key(lua_State *L, const char *key, struct headers *list) {
   if (key == NULL)
     return;
   key += strspn(key, " ");
-  if (strncasecmp(key, "Bearer ", 7) == 0)
+  if (sora_starts_with(key, "Bearer "))
     key += 7 + strspn(key + 7, " ");
   size_t length = strlen(key);
   while (length > 0 && key[length - 1] == ' ')
@@ -334,7 +330,7 @@ static void add_key(lua_State *L, const char *key, struct curl_slist **list) {
 }
 
 void sora_settings_headers(lua_State *L, const struct settings *settings, int inherited, int level,
-                           struct curl_slist **list) {
+                           struct headers *list) {
   if (settings->headers != 0)
     add_table(L, settings->headers, level, list);
   if ((settings->given & AFFECTS_KEY) == AFFECTS_KEY)

@@ -32,13 +32,13 @@ void sora_settings_init(struct settings *settings);
 void sora_settings_read(lua_State *L, int index, enum option_scope scope, int level,
                         struct settings *settings);
 
-/* Builds in `list`, which is empty and owned by some userdata, the headers of a request: those of
+/* Adds to `list`, which is owned by some userdata, the headers of a request: those of
    the table at `settings->headers`, the key and the host that were given with them, those of the
    table at `inherited` (0: none), then what the API asks for; of two with the same name the first
    stays.
    Raises, `level` up, what is wrong with a header. */
 void sora_settings_headers(lua_State *L, const struct settings *settings, int inherited, int level,
-                           struct curl_slist **list);
+                           struct headers *list);
 
 /* core.options(call, opts, level): checks `opts` for a call of the Lua side ("wait", "wait_all",
    "query_all", "download"). Returns a new table of the options that are policy, defaults filled in,

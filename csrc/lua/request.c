@@ -1,37 +1,33 @@
 #include "lua/request.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "compat.h"
 #include "lua/client.h"
 #include "lua/options.h"
-#include "compat.h"
+#include "transfer/text.h"
+#include "transfer/timers.h"
 
 #define METATABLE "sora.request"
 
-enum {
-  MOST_REDIRECTS = 5,
-  DOWNLOAD_BUFFER = 128 * 1024 /* libcurl's, for a download */
-};
+/* ---- starting ----
+   Allocate and register first, check and take pointers last: any call of Lua's API that allocates
+   can run a finaliser, and that can close the client, cancel, query. So the userdata is made and
+   tied to its client, the options are read, and only then is the client looked at; from there to
+   the start nothing of Lua is called. */
 
-/* ---- starting ---- */
-
-/* Makes a request with nothing acquired, closed but valid, and pushes it. */
-static struct request *new_request(lua_State *L, const char *id, size_t length) {
-  struct request *request = lua_newuserdata(L, sizeof *request + length + 1);
-  memset(request, 0, sizeof *request);
-  request->sink.fd = -1;
-  request->total = -1;
-  request->retry_after = -1;
-  request->id_length = length;
-  memcpy(request->id, id, length);
-  request->id[length] = '\0';
+/* Pushes a request with nothing acquired, tied to its client and its owner. */
+static struct request **new_request(lua_State *L, int client_index, int owner, const char *id,
+                                    size_t length) {
+  struct request **box = lua_newuserdata(L, sizeof *box);
+  *box = NULL;
   luaL_setmetatable(L, METATABLE);
-  return request;
+  *box = sora_request_new(id, length);
+  if (*box == NULL)
+    luaL_error(L, "not enough memory");
+  sora_client_register(L, client_index, owner);
+  return box;
 }
 
 static const char *check_id(lua_State *L, int index, size_t *length) {
@@ -40,184 +36,155 @@ static const char *check_id(lua_State *L, int index, size_t *length) {
         L, index,
         lua_pushfstring(L, "task id (a string) expected, got %s", luaL_typename(L, index)));
   const char *id = lua_tolstring(L, index, length);
-  luaL_argcheck(L, *length > 0, index, "task id is empty");
-  const char *fault = sora_text_fault(id, *length);
+  const char *fault = sora_id_fault(id, *length);
   if (fault != NULL)
     luaL_argerror(L, index, lua_pushfstring(L, "task id %s", fault));
   return id;
 }
 
-/* Keeps the value of the option `null`, which is on the stack at `settings->null`, in the request
+/* Keeps the value of the option `null`, which is on the stack at `settings->null`, with the request
  * at `self`. */
-static void keep_null(lua_State *L, int self, struct request *request,
-                      const struct settings *settings) {
-  request->own_null = settings->null != 0;
-  if (!request->own_null)
+static void keep_null(lua_State *L, int self, const struct settings *settings) {
+  if (settings->null == 0)
     return;
-  lua_newtable(L);
+  lua_getuservalue(L, self);
   lua_pushvalue(L, settings->null);
   lua_setfield(L, -2, "null");
-  lua_setuservalue(L, self);
+  lua_pop(L, 1);
 }
 
-/* Makes a request for `client`, reads the options at `options` into `settings`, and pushes the
-   request, with what sora_settings_read pushes above it. */
-static struct request *begin(lua_State *L, const struct client *client, const char *id,
-                             size_t id_length, int options, enum option_scope scope, int level,
-                             struct settings *settings) {
-  struct request *request = new_request(L, id, id_length);
-  *settings = client->settings;
+/* Reads the options at `options` over the client's settings; pushes what sora_settings_read does.
+ */
+static void read_settings(lua_State *L, int client_index, int options, enum option_scope scope,
+                          int level, struct settings *settings) {
+  *settings = *sora_client_settings(sora_client_check(L, client_index, level));
   settings->given = 0;
   settings->headers = settings->null = 0;
   sora_settings_read(L, options, scope, level, settings);
-  request->deadline =
-      settings->timeout > 0 && !isinf(settings->timeout) ? sora_now() + settings->timeout : 0;
-  request->request_timeout = settings->request_timeout;
-  request->connect_timeout = settings->connect_timeout;
-  request->retries = settings->retries;
-  request->max_depth = settings->max_depth;
-  request->max_body = settings->max_body;
-  return request;
 }
 
-/* Which base URL the request goes to, checked, and with which headers: the client's, or its own. */
-static const struct base_url *prepare(lua_State *L, struct client *client, int client_index,
-                                      struct request *request, const struct settings *settings,
-                                      int level) {
-  const struct base_url *base = &client->base;
+static void set_limits(struct request *request, const struct settings *settings) {
+  *sora_request_limits(request) = (struct request_limits){
+      .deadline =
+          settings->timeout > 0 && !isinf(settings->timeout) ? sora_now() + settings->timeout : 0,
+      .request_timeout = settings->request_timeout,
+      .connect_timeout = settings->connect_timeout,
+      .retries = settings->retries,
+      .max_depth = settings->max_depth,
+      .max_body = settings->max_body,
+  };
+}
+
+/* What a request has of its own in place of its client's. */
+struct own {
+  struct base_url base;
+  struct headers *headers;
+};
+
+static int collect_own(lua_State *L) {
+  struct own *own = lua_touserdata(L, 1);
+  sora_url_free_base(&own->base);
+  sora_headers_release(&own->headers);
+  return 0;
+}
+
+static struct own *push_own(lua_State *L) {
+  struct own *own = lua_newuserdata(L, sizeof *own);
+  memset(own, 0, sizeof *own);
+  if (luaL_newmetatable(L, "sora.own")) {
+    lua_pushcfunction(L, collect_own);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return own;
+}
+
+/* Pushes the base URL and the headers that were given with a call, checked. Returns NULL, with nil
+   pushed, where there are none. */
+static struct own *prepare(lua_State *L, int client_index, const struct settings *settings,
+                           int level) {
+  if ((settings->given & (AFFECTS_URL | AFFECTS_HEADERS | AFFECTS_TRANSPORT)) == 0) {
+    lua_pushnil(L);
+    return NULL;
+  }
+  struct own *own = push_own(L);
   if (settings->given & AFFECTS_URL) {
-    const char *wrong = sora_url_parse_base(settings->base_url, &request->base);
+    const char *wrong = sora_url_parse_base(settings->base_url, &own->base);
     if (wrong != NULL)
       sora_misuse(L, level, "option 'base_url' %s", wrong);
-    base = &request->base;
   }
   if (settings->given & AFFECTS_HEADERS) {
     int inherited = sora_client_push_headers(L, client_index);
-    sora_settings_headers(L, settings, inherited, level, &request->headers);
+    own->headers = sora_headers_new();
+    if (own->headers == NULL)
+      luaL_error(L, "not enough memory");
+    sora_settings_headers(L, settings, inherited, level, own->headers);
+    lua_pop(L, 1);
   }
-  if (settings->given != 0)
-    sora_client_check_plain(L, level, base, settings,
-                            request->headers ? request->headers : client->headers);
-  return base;
+  const struct client *client = sora_client_check(L, client_index, level);
+  sora_client_check_plain(L, level, own->base.prefix ? &own->base : sora_client_base(client),
+                          settings, own->headers ? own->headers : sora_client_headers(client));
+  return own;
 }
 
-static int is_plain(const char *url) {
-  return strncasecmp(url, "http:", 5) == 0;
+/* The last part, without Lua: from here on the client is what it is. */
+static void start(struct client *client, struct request *request, const struct own *own,
+                  const struct settings *settings, int transport) {
+  const struct base_url *base =
+      own != NULL && own->base.prefix ? &own->base : sora_client_base(client);
+  sora_request_set_headers(request, own != NULL && own->headers ? own->headers
+                                                                : sora_client_headers(client));
+  if (!sora_request_set_query(request, base) ||
+      (transport && !sora_request_set_settings(request, settings)))
+    sora_request_refuse(request, ERROR_memory, "not enough memory");
+  sora_client_start(client, request, base->origin);
 }
 
-static struct handle *handle_for(struct client *client, struct request *request,
-                                 const struct settings *own, int loopback, const char *url) {
-  if (url == NULL || !sora_client_ready(client))
-    return NULL;
-  struct handle *handle = sora_handle_take(client, own, loopback);
-  if (handle == NULL)
-    return NULL;
-  const struct curl_slist *headers = request->headers ? request->headers : client->headers;
-  if (curl_easy_setopt(handle->easy, CURLOPT_URL, url) == CURLE_OK &&
-      curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-      curl_easy_setopt(handle->easy, CURLOPT_WRITEDATA, request) == CURLE_OK &&
-      curl_easy_setopt(handle->easy, CURLOPT_HEADERDATA, request) == CURLE_OK &&
-#if LIBCURL_VERSION_NUM >= 0x075000
-      curl_easy_setopt(handle->easy, CURLOPT_PREREQDATA, request) == CURLE_OK &&
-#endif
-      /* rather a stream of a connection that is being made than one more; over plain http there
-         are no streams, and libcurl would find that out from the first answer */
-      curl_easy_setopt(handle->easy, CURLOPT_PIPEWAIT, is_plain(url) ? 0L : 1L) == CURLE_OK &&
-      curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, request) == CURLE_OK)
-    return handle;
-  sora_handle_release(NULL, handle);
-  return NULL;
-}
-
-struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level) {
+struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int owner,
+                                   int level) {
   struct settings settings;
-  struct client *client = sora_client_check(L, client_index, level);
   size_t length;
   const char *text = check_id(L, id, &length);
-  int self = lua_gettop(L) + 1;
-  struct request *request = begin(L, client, text, length, options, SCOPE_QUERY, level, &settings);
-  const struct base_url *base = prepare(L, client, client_index, request, &settings, level);
-  keep_null(L, self, request, &settings);
-  int own = (settings.given & (AFFECTS_TRANSPORT | AFFECTS_URL)) != 0;
-  char *url = sora_url_query(base, text, length);
-  request->handle = handle_for(client, request, own ? &settings : NULL, base->loopback, url);
-  free(url);
-  sora_url_free_base(&request->base);
-  sora_request_launch(request, client);
+  sora_client_check(L, client_index, level);
+  struct request *request = *new_request(L, client_index, owner, text, length);
+  int self = lua_gettop(L);
+  read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
+  keep_null(L, self, &settings);
+  const struct own *own = prepare(L, client_index, &settings, level);
+  set_limits(request, &settings);
+  start(sora_client_check(L, client_index, level), request, own, &settings,
+        (settings.given & AFFECTS_TRANSPORT) != 0);
   lua_settop(L, self);
   return request;
 }
 
 void sora_request_check_options(lua_State *L, int client_index, int options, int level) {
+  int top = lua_gettop(L);
   if (lua_isnil(L, options))
     return;
   struct settings settings;
-  struct client *client = sora_client_check(L, client_index, level);
-  struct request *request = begin(L, client, "", 0, options, SCOPE_QUERY, level, &settings);
-  prepare(L, client, client_index, request, &settings, level);
-  sora_request_forget(request);
-}
-
-/* The headers of a download: none of the caller's, since the video's host is not the service. */
-static int set_fetch(struct request *request, const struct fetch *fetch) {
-  CURL *easy = request->handle->easy;
-  char range[32];
-  long patience = request->request_timeout < 1e6 ? (long)ceil(request->request_timeout) : 1000000;
-  int failed = 0, secure = !is_plain(fetch->url);
-#define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
-  SET(CURLOPT_ACCEPT_ENCODING, NULL);
-  SET(CURLOPT_BUFFERSIZE, (long)DOWNLOAD_BUFFER);
-  SET(CURLOPT_PATH_AS_IS, 1L);
-  SET(CURLOPT_FOLLOWLOCATION, 1L);
-  SET(CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
-#if LIBCURL_VERSION_NUM >= 0x075500
-  SET(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-#else
-  SET(CURLOPT_REDIR_PROTOCOLS, (long)(secure ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-  /* no limit for the whole: only a transfer that stands still is given up */
-  SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  SET(CURLOPT_LOW_SPEED_TIME, patience);
-  if (fetch->offset > 0) {
-    snprintf(range, sizeof range, "%lld-", fetch->offset);
-    SET(CURLOPT_RANGE, range);
-  }
-#undef SET
-  return !failed;
+  read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
+  prepare(L, client_index, &settings, level);
+  lua_settop(L, top);
 }
 
 struct request *sora_request_fetch(lua_State *L, int client_index, int id,
-                                   const struct fetch *fetch, int options, int level) {
+                                   const struct fetch_file *file, int options, int owner,
+                                   int level) {
   struct settings settings;
-  struct client *client = sora_client_check(L, client_index, level);
   size_t length = 0;
   const char *text = luaL_optlstring(L, id, "", &length);
-  int self = lua_gettop(L) + 1;
-  struct request *request =
-      begin(L, client, text, length, options, SCOPE_DOWNLOAD, level, &settings);
-  request->retries = 0;
-  request->download = 1;
-  if (fetch->validator != NULL && strlen(fetch->validator) < sizeof request->validator)
-    strcpy(request->validator, fetch->validator);
-  if (!sora_headers_add(&request->headers, "Accept", "*/*") ||
-      (request->validator[0] != '\0' &&
-       !sora_headers_add(&request->headers, "If-Range", request->validator)))
-    luaL_error(L, "not enough memory");
-  int opened = sora_sink_open(&request->sink, fetch->path, fetch->offset);
-  if (opened) {
-    request->handle =
-        handle_for(client, request, &settings, sora_url_is_loopback(fetch->url), fetch->url);
-    if (request->handle != NULL && !set_fetch(request, fetch)) {
-      sora_handle_release(NULL, request->handle);
-      request->handle = NULL;
-    }
-  } else {
-    sora_request_refuse(request, ERROR_io,
-                        request->sink.failure == EWOULDBLOCK
-                            ? "another download is writing this file"
-                            : strerror(request->sink.failure));
-  }
-  sora_request_launch(request, client);
+  struct request *request = *new_request(L, client_index, owner, text, length);
+  int self = lua_gettop(L);
+  read_settings(L, client_index, options, SCOPE_DOWNLOAD, level, &settings);
+  set_limits(request, &settings);
+  struct client *client = sora_client_check(L, client_index, level);
+  char *origin = sora_url_origin(file->url);
+  if (!sora_request_set_fetch(request, file) ||
+      ((settings.given & AFFECTS_TRANSPORT) && !sora_request_set_settings(request, &settings)))
+    sora_request_refuse(request, ERROR_memory, "not enough memory");
+  sora_client_start(client, request, origin != NULL ? origin : file->url);
+  sora_wipe_text(&origin);
   lua_settop(L, self);
   return request;
 }
@@ -225,67 +192,65 @@ struct request *sora_request_fetch(lua_State *L, int client_index, int id,
 /* ---- the userdata ---- */
 
 struct request *sora_request_check(lua_State *L, int index) {
-  return luaL_checkudata(L, index, METATABLE);
+  struct request **box = luaL_checkudata(L, index, METATABLE);
+  luaL_argcheck(L, *box != NULL, index, "the request was never made");
+  return *box;
 }
 
 static int collect(lua_State *L) {
-  struct request *request = sora_request_check(L, 1);
-  if (request->client != NULL) {
-    sora_request_cancel(request, "collected");
-    sora_request_claim(request);
-    request->client = NULL;
-  }
-  sora_sink_close(&request->sink);
-  sora_request_forget(request);
-  sora_url_free_base(&request->base);
+  struct request **box = luaL_checkudata(L, 1, METATABLE);
+  struct request *request = *box;
+  *box = NULL;
+  sora_request_free(request);
   return 0;
 }
 
 static int cancel(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
-  if (request->client != NULL) {
-    sora_client_enter(request->client);
-    sora_request_cancel(request, "cancelled by the caller");
-    sora_client_announce(request->client);
-  }
+  sora_request_cancel(request, "cancelled by the caller");
+  if (sora_request_client(request) != NULL)
+    sora_client_announce(sora_request_client(request));
   return 0;
 }
 
 static int done(lua_State *L) {
-  lua_pushboolean(L, sora_request_check(L, 1)->state == REQUEST_ENDED);
+  lua_pushboolean(L, sora_request_has_ended(sora_request_check(L, 1)));
   return 1;
 }
 
 /* request:progress() → bytes received, bytes in all (nil: not known); of a download, an earlier
  * part included */
 static int progress(lua_State *L) {
-  struct request *request = sora_request_check(L, 1);
-  lua_pushinteger(L, (lua_Integer)(request->sink.offset + request->sink.received));
-  if (request->total < 0)
+  struct fetch_progress now;
+  sora_request_progress(sora_request_check(L, 1), &now);
+  lua_pushnumber(L, (lua_Number)(now.offset + now.received));
+  if (now.total < 0)
     return 1;
-  lua_pushinteger(L, (lua_Integer)request->total);
+  lua_pushnumber(L, (lua_Number)now.total);
   return 2;
 }
 
 /* request:etag() → the strong ETag of a download's answer (RFC 9110, 8.8.3), or nothing */
 static int etag(lua_State *L) {
-  const char *text = sora_request_check(L, 1)->answer.etag;
-  if (*text != '"')
+  struct fetch_progress now;
+  sora_request_progress(sora_request_check(L, 1), &now);
+  if (*now.etag != '"')
     return 0;
-  lua_pushstring(L, text);
+  lua_pushstring(L, now.etag);
   return 1;
 }
 
 /* request:release(): lets go of the file that a download has written */
 static int release(lua_State *L) {
-  sora_sink_close(&sora_request_check(L, 1)->sink);
+  sora_request_close_file(sora_request_check(L, 1));
   return 0;
 }
 
 static int to_string(lua_State *L) {
-  static const char *const states[] = {"new", "running", "paused", "ended"};
   struct request *request = sora_request_check(L, 1);
-  lua_pushfstring(L, "sora.request (%s, %s)", request->id, states[request->state]);
+  struct request_result result;
+  sora_request_result(request, &result);
+  lua_pushfstring(L, "sora.request (%s, %s)", result.id, sora_request_state(request));
   return 1;
 }
 

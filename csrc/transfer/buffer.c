@@ -32,6 +32,12 @@ int sora_buffer_append(struct buffer *buffer, const void *bytes, size_t size) {
   return 1;
 }
 
+void sora_buffer_clear(struct buffer *buffer) {
+  buffer->length = 0;
+  if (buffer->data != NULL)
+    buffer->data[0] = '\0';
+}
+
 void sora_buffer_free(struct buffer *buffer) {
   free(buffer->data);
   buffer->data = NULL;

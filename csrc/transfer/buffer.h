@@ -18,6 +18,9 @@ struct buffer {
  */
 int sora_buffer_append(struct buffer *buffer, const void *bytes, size_t size);
 
+/* Empties it; the memory stays for what comes next. */
+void sora_buffer_clear(struct buffer *buffer);
+
 /* Gives back the memory. Idempotent. */
 void sora_buffer_free(struct buffer *buffer);
 

@@ -1,95 +1,181 @@
 /*
- * A client: the multi handle, what it is polled with, the requests in flight and the queue of
- * finished ones.
+ * A client and its requests, as the rest of the module sees them: what is behind these types is
+ * known in transfer/ alone. Neither Lua nor curl is known here.
  *
- * Owns everything that requests share: connections, TLS sessions, idle easy handles, settings. What
- * Lua sees of it is lua/client.h's.
+ * A client owns everything that requests share: connections, TLS sessions, the queue of each host,
+ * settings. Nothing here calls back: who has started a request steps the client until
+ * sora_client_next_ended gives the request out.
  */
 #ifndef SORA_CLIENT_H
 #define SORA_CLIENT_H
 
-#include <curl/curl.h>
-#include <sys/types.h>
+#include <stddef.h>
 
+#include "transfer/headers.h"
+#include "transfer/kinds.h"
 #include "transfer/settings.h"
-#include "transfer/pollset.h"
-#include "transfer/timers.h"
 #include "transfer/url.h"
 
-struct handle;
+struct client;
 struct request;
-
-struct request_list {
-  struct request *first, *last;
-};
 
 struct client_counts {
   unsigned long long requests, attempts, connections; /* ever */
-  long in_flight, open_connections;                   /* now */
+  long in_flight, queued, open_connections;           /* now */
 };
 
-struct client {
-  CURLM *multi; /* NULL: closed, or not open yet */
-  CURLSH *share;
-  struct pollset set;
-  struct timers timers; /* of requests: the end of a pause, the limit of an attempt */
-  double curl_due;      /* when libcurl wants to be called, 0: it does not */
-  struct request_list live, finished;
-  struct handle *idle; /* easy handles that keep their settings */
-  int idle_count;
-  struct settings settings; /* its strings are the client's own */
-  struct base_url base;
-  struct curl_slist *headers;
-  struct client_counts counts;
-  unsigned long long answers; /* attempts that a server answered: while it grows, a queue moves */
-  unsigned long long random;  /* state of the generator behind the jitter */
-  pid_t process;              /* that the connections belong to, 0: there never were any */
-  int exported;               /* the descriptor was handed out: its timer has to be armed */
-  int serial;                 /* of the last request that is in the table of requests */
-  int broken;                 /* libcurl's multi handle is not to be relied on any more */
-  int worn;      /* memory was short in it: a connection may be left that never comes to be */
-  int started;   /* since the last step */
-  unsigned acts; /* on sockets: the next step goes on after the last one, so that all have a turn */
-  int closed;
-};
+/* ---- clients ---- */
+
+/* Closed, but valid; NULL without memory. */
+struct client *sora_client_new(void);
+
+/* Opens it with copies of the settings; `base` and `headers` are taken over. Returns 0 without
+   memory, and the client stays closed. */
+int sora_client_configure(struct client *client, const struct settings *settings,
+                          struct base_url *base, struct headers *headers);
+
+int sora_client_is_closed(const struct client *client);
+const struct settings *sora_client_settings(const struct client *client);
+const struct base_url *sora_client_base(const struct client *client);
+struct headers *sora_client_headers(const struct client *client);
+void sora_client_count(const struct client *client, struct client_counts *counts);
 
 /* To be called before anything else is done with a client or its requests. In a child of fork the
    connections are the parent's: what was in flight has ended as cancelled when this returns, and
    not a byte of it reached the parent's servers. */
 void sora_client_enter(struct client *client);
 
-/* Opens the multi handle where it is not open. Returns 0 when memory or descriptors are short. */
-int sora_client_ready(struct client *client);
-
-/* Whether a request may be started at once. Steps are kept short, for the sake of other events of
-   the host: many that are started together are started by as many steps as it takes. */
-int sora_client_may_start(struct client *client);
+/* The one descriptor to poll, readable when sora_client_step has something to do; -1: this build
+   has none, or descriptors or memory are short. */
+int sora_client_fd(struct client *client);
 
 /* Does what is due; waits for it up to `seconds` (0: not at all, below 0: without limit). Returns
    0, with errno, when a signal ended the wait. */
 int sora_client_step(struct client *client, double seconds);
 
-/* Tells whoever polls the client's descriptor of requests that were cancelled between two steps. */
+/* Seconds until something is due without the descriptor's being ready, 0: now, below 0: nothing
+   is. */
+double sora_client_timeout(const struct client *client);
+
+/* Whether anything can come: it has sockets. */
+int sora_client_is_open(const struct client *client);
+
+/* Tells whoever polls the descriptor of what has ended between two steps. */
 void sora_client_announce(struct client *client);
 
-/* Seconds until something is due without any socket's being ready, 0: now, below 0: nothing is. */
-double sora_client_timeout(const struct client *client);
+/* Ends all that has not ended, as cancelled. */
+void sora_client_cancel(struct client *client, const char *why);
 
 /* Why no request of a closed client brings anything. */
 extern const char sora_client_closed[];
 
-/* Ends every request as cancelled, those in the queue included, overwrites the key and all else
-   that may be a secret, and gives back what can't be used any more: only the queue stays.
-   Idempotent. */
+/* Ends every request as cancelled, those included that have ended and were not taken, overwrites
+   all that may be a secret, and gives back what can't be used any more. Idempotent. */
 void sora_client_close(struct client *client);
 
-/* Closes, and lets go of the queue. Idempotent. */
+/* Closes and frees it. Its requests stay, ended, and know it no more. */
 void sora_client_free(struct client *client);
 
-/* A number from 0 to 1, for jitter: nothing depends on its being unpredictable. */
-double sora_client_random(struct client *client);
+/* ---- requests ---- */
 
-void sora_list_append(struct request_list *list, struct request *request);
-void sora_list_remove(struct request_list *list, struct request *request);
+/* Of all attempts of a request. */
+struct request_limits {
+  double deadline;                         /* on sora_now, 0: none */
+  double request_timeout, connect_timeout; /* seconds, of each attempt */
+  long retries, max_depth, max_body;
+};
+
+/* When an attempt was where, on sora_now; 0: it never was. */
+struct attempt_times {
+  double queued, started, sent, first_byte, ended;
+  double lookup, connect, handshake; /* seconds; only of a request that is observed */
+  long bytes, version;               /* of the answer; of HTTP: 1, 2, 3 */
+  int reused;                        /* the connection was there before */
+};
+
+/* With nothing acquired, for the task of that id; NULL without memory. */
+struct request *sora_request_new(const char *id, size_t length);
+
+/* Frees it. One that has not ended is cancelled first. */
+void sora_request_free(struct request *request);
+
+struct request_limits *sora_request_limits(struct request *request);
+
+/* Settings of its own in place of the client's: a copy. The same for headers: shared. */
+int sora_request_set_settings(struct request *request, const struct settings *settings);
+void sora_request_set_headers(struct request *request, struct headers *headers);
+
+/* Asks for the task at that base URL. Returns 0 without memory. */
+int sora_request_set_query(struct request *request, const struct base_url *base);
+
+/* Fetches the URL into a file, from byte `offset` on, if that is still of the video that
+   `validator` (NULL: none) names. Returns 0 without memory. What is wrong with the file ends the
+   request when it is started. */
+struct fetch_file {
+  const char *url, *path;
+  long long offset;
+  const char *validator;
+};
+int sora_request_set_fetch(struct request *request, const struct fetch_file *file);
+
+/* Ends a request that was not started when it is started. */
+void sora_request_refuse(struct request *request, enum error_kind kind, const char *message);
+
+/* Starts it; `origin` says which host's queue it waits in. It has to be in the client's hands from
+   then on until it ends. Returns 0, and does nothing, with a closed client. */
+int sora_client_start(struct client *client, struct request *request, const char *origin);
+
+/* Ends a request, as cancelled, that has not ended yet. */
+void sora_request_cancel(struct request *request, const char *why);
+
+/* The next request that has ended, which is told once, or NULL. */
+struct request *sora_client_next_ended(struct client *client);
+
+/* Takes a request that has ended out of its client's hands, before it is read: until then one whose
+   client is closed becomes a cancelled one, whatever it brought, since the key is gone that would
+   have to be cut out of what it says. */
+void sora_request_take(struct request *request);
+
+int sora_request_has_ended(const struct request *request);
+const char *sora_request_state(const struct request *request); /* a word */
+struct client *sora_request_client(const struct request *request);
+
+/* A number for whoever started it. */
+int sora_request_tag(const struct request *request);
+void sora_request_set_tag(struct request *request, int tag);
+
+/* What a request that has ended brought. The pointers hold until sora_request_forget. */
+struct request_result {
+  enum error_kind kind; /* ERROR_NONE: an answer came, whatever its status */
+  const char *message;
+  int retryable;
+  long status;
+  double retry_after; /* seconds, below 0: none */
+  int attempts;
+  const char *id;
+  size_t id_length;
+  const char *body; /* NUL-terminated, NULL: none */
+  size_t body_length;
+  const char *request_id;        /* "" for none */
+  int html;                      /* the answer says that it is */
+  const struct headers *headers; /* that were sent */
+  long max_depth, max_body;
+  int download, is_video;
+};
+void sora_request_result(const struct request *request, struct request_result *result);
+
+/* Of a download. */
+struct fetch_progress {
+  long long offset, received, total; /* bytes; total below 0: not known */
+  const char *etag, *last_modified;  /* "" for none */
+};
+void sora_request_progress(const struct request *request, struct fetch_progress *progress);
+
+/* Lets go of the file of a download. */
+void sora_request_close_file(struct request *request);
+
+/* Frees what came and overwrites the headers: nothing of the answer can be told after that. The
+   kind and the message of the outcome stay. */
+void sora_request_forget(struct request *request);
 
 #endif

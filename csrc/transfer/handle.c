@@ -2,25 +2,29 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "transfer/client.h"
+#include "transfer/libcurl.h"
 #include "transfer/settings.h"
-#include "transfer/request.h"
 
 #ifndef SORA_USER_AGENT
 #define SORA_USER_AGENT "lua-sora/0.1.0"
 #endif
 
 enum {
-  MOST_IDLE = 1024,         /* handles that a client keeps, some 6 KiB each */
-  RECEIVE_BUFFER = 4 * 1024 /* of libcurl, for each transfer in flight */
+  MOST_IDLE = 1024, /* handles that a client keeps, some 6 KiB each */
+  LONGEST_LIFE = 60 /* seconds of a connection: as long as libcurl keeps an address */
 };
 
-static char ca_directory[256];
+/* ---- whom to trust ---- */
+
+static char ca_directory[256]; /* hashed, "": none is used */
+static const char *ca_file;    /* NULL: libcurl's default */
+static int ca_asked_for;       /* the environment names them */
+static atomic_int bundle_too;  /* the directory did not know an issuer */
 static pthread_once_t ca_once = PTHREAD_ONCE_INIT;
 
 /* A directory made by c_rehash has names like 3513523f.0. */
@@ -28,111 +32,122 @@ static int is_hashed(const char *name) {
   return strlen(name) == 10 && strspn(name, "0123456789abcdef") == 8 && strcmp(name + 8, ".0") == 0;
 }
 
-/* Finds libcurl's default directory of CAs when it is one that OpenSSL can look certificates up in.
-   From it only the CA that is needed is read; parsing a whole bundle costs some 35 ms for each new
-   connection, and libcurl's cache of the parsed bundle is off as soon as a directory is set. */
-static void find_ca_directory(void) {
-  curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
-  if (version->age < CURLVERSION_SEVENTH || version->capath == NULL ||
-      strlen(version->capath) >= sizeof ca_directory || version->ssl_version == NULL ||
-      strncmp(version->ssl_version, "OpenSSL", 7) != 0)
-    return;
-  DIR *directory = opendir(version->capath);
+static int has_hashed(const char *path) {
+  DIR *directory = opendir(path);
   if (directory == NULL)
-    return;
+    return 0;
   struct dirent *entry;
   while ((entry = readdir(directory)) != NULL && !is_hashed(entry->d_name))
     ;
-  if (entry != NULL)
-    strcpy(ca_directory, version->capath);
+  int found = entry != NULL;
   closedir(directory);
+  return found;
 }
 
-static curl_socket_t on_open(void *argument, curlsocktype purpose, struct curl_sockaddr *address) {
-  struct client *client = argument;
-  (void)purpose;
-#ifdef SOCK_CLOEXEC
-  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-#else
-  int fd = socket(address->family, address->socktype, address->protocol);
-#endif
-  if (fd < 0)
-    return CURL_SOCKET_BAD;
-  if (!sora_pollset_own(&client->set, fd, 1)) {
-    close(fd);
-    return CURL_SOCKET_BAD;
-  }
-  client->counts.connections++;
-  client->counts.open_connections++;
-  return fd;
+static const char *filled(const char *name) {
+  const char *value = getenv(name);
+  return value != NULL && *value != '\0' ? value : NULL;
 }
 
-static int on_close(void *argument, curl_socket_t fd) {
-  struct client *client = argument;
-  sora_pollset_own(&client->set, fd, 0);
-  client->counts.open_connections--;
-  return close(fd);
+/* The variables that the curl program obeys, in its order (curl(1), "ENVIRONMENT"). */
+static int obey_environment(void) {
+  const char *bundle = filled("CURL_CA_BUNDLE"), *file = filled("SSL_CERT_FILE");
+  const char *directory = bundle == NULL ? filled("SSL_CERT_DIR") : NULL;
+  if (bundle != NULL || file != NULL)
+    ca_file = strdup(bundle != NULL ? bundle : file); /* for the life of the process */
+  if (directory != NULL)
+    snprintf(ca_directory, sizeof ca_directory, "%s", directory);
+  return ca_file != NULL || directory != NULL;
 }
 
-int sora_http_version_supported(long version) {
-  int features = curl_version_info(CURLVERSION_NOW)->features;
-  if (version == CURL_HTTP_VERSION_3)
-    return (features & CURL_VERSION_HTTP3) != 0;
-  return version != CURL_HTTP_VERSION_2TLS || (features & CURL_VERSION_HTTP2) != 0;
+/* Finds libcurl's default directory of CAs when it is one that OpenSSL can look certificates up in.
+   From it only the CA that is needed is read; parsing a whole bundle costs some 35 ms for each new
+   connection, and libcurl's cache of the parsed bundle is off as soon as a directory is set. */
+static void find_authorities(void) {
+  curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+  ca_asked_for = obey_environment();
+  if (!ca_asked_for && version->age >= CURLVERSION_SEVENTH && version->capath != NULL &&
+      strlen(version->capath) < sizeof ca_directory && version->ssl_version != NULL &&
+      strncmp(version->ssl_version, "OpenSSL", 7) == 0 && has_hashed(version->capath))
+    strcpy(ca_directory, version->capath);
 }
 
-/* Sets an option and, where that fails, `failed`: what is set here can only fail for want of
- * memory. */
-#define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
+int sora_handle_trust_bundle(const struct settings *settings) {
+  if (settings->ca_file != NULL || ca_asked_for || ca_directory[0] == '\0')
+    return 0;
+  return atomic_exchange(&bundle_too, 1) == 0;
+}
 
-static int set_transport(CURL *easy, const struct settings *settings, int loopback) {
+/* ---- settings ---- */
+
+/* Sets an option. Only want of memory is a failure: a libcurl that is older than the headers, or
+   has another TLS library, may not know one. */
+#define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) == CURLE_OUT_OF_MEMORY)
+
+static int set_trust(CURL *easy, const struct settings *settings) {
   int failed = 0;
-  pthread_once(&ca_once, find_ca_directory);
-  if (settings->ca_file != NULL) {
-    SET(CURLOPT_CAINFO, settings->ca_file);
-    SET(CURLOPT_CAPATH, NULL);
-  } else if (ca_directory[0] != '\0') {
-    SET(CURLOPT_CAINFO, NULL);
-    SET(CURLOPT_CAPATH, ca_directory);
-  } else {
-    SET(CURLOPT_CAPATH, NULL);
+  pthread_once(&ca_once, find_authorities);
+  const char *file = settings->ca_file != NULL ? settings->ca_file : ca_file;
+  if (settings->ca_file != NULL || ca_directory[0] == '\0') {
+    if (file != NULL) {
+      SET(CURLOPT_CAINFO, file);
+      SET(CURLOPT_PROXY_CAINFO, file);
+      SET(CURLOPT_CAPATH, NULL);
+      SET(CURLOPT_PROXY_CAPATH, NULL);
+    }
+  } else if (curl_easy_setopt(easy, CURLOPT_CAPATH, ca_directory) == CURLE_OK) {
+    SET(CURLOPT_PROXY_CAPATH, ca_directory);
+    if (!bundle_too) { /* or what the environment names, which may be nothing */
+      SET(CURLOPT_CAINFO, file);
+      SET(CURLOPT_PROXY_CAINFO, file);
+    }
   }
   SET(CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
   SET(CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
-  if (settings->proxy != NULL)
+  SET(CURLOPT_PROXY_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
+  SET(CURLOPT_PROXY_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
+  return !failed;
+}
+
+/* What $no_proxy says stays in force; never does a request to this machine go to a proxy that
+   nobody gave us, which would carry the key off it in the clear. */
+static int set_proxy(CURL *easy, const struct settings *settings) {
+  int failed = 0;
+  if (settings->proxy != NULL) {
     SET(CURLOPT_PROXY, settings->proxy);
-  else if (loopback)
-    SET(CURLOPT_NOPROXY,
-        "*"); /* http_proxy would have the key carried off this machine in the clear */
+    return !failed;
+  }
+  const char *others = filled("no_proxy") ? filled("no_proxy") : filled("NO_PROXY");
+  const char *own =
+      sora_libcurl_version() >= 0x075600 ? "localhost,127.0.0.0/8,::1" : "localhost,127.0.0.1,::1";
+  char *all = others == NULL ? NULL : malloc(strlen(own) + strlen(others) + 2);
+  if (others != NULL && strcmp(others, "*") == 0) {
+    SET(CURLOPT_NOPROXY, others);
+  } else if (all != NULL) {
+    sprintf(all, "%s,%s", own, others);
+    SET(CURLOPT_NOPROXY, all);
+  } else {
+    SET(CURLOPT_NOPROXY, own);
+  }
+  free(all);
+  return !failed;
+}
+
+static int set_version(CURL *easy, const struct settings *settings) {
+  long version = sora_libcurl_http(settings->http_version);
+  int failed = 0;
+  if (version != CURL_HTTP_VERSION_NONE)
+    SET(CURLOPT_HTTP_VERSION, version);
+  return !failed;
+}
+
+static int set_rest(CURL *easy, const struct settings *settings) {
+  int failed = 0;
   SET(CURLOPT_USERAGENT, settings->user_agent ? settings->user_agent : SORA_USER_AGENT);
-  if (settings->http_version != CURL_HTTP_VERSION_NONE)
-    SET(CURLOPT_HTTP_VERSION, settings->http_version);
-  else if (sora_http_version_supported(CURL_HTTP_VERSION_2TLS))
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-  return !failed;
-}
-
-static int set_callbacks(CURL *easy, struct client *client, struct handle *handle) {
-  int failed = 0;
-  SET(CURLOPT_ERRORBUFFER, handle->error);
-  SET(CURLOPT_WRITEFUNCTION, sora_request_on_body);
-  SET(CURLOPT_HEADERFUNCTION, sora_request_on_header);
-#if LIBCURL_VERSION_NUM >= 0x075000
-  SET(CURLOPT_PREREQFUNCTION, sora_request_on_connection);
-#endif
-  SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
-  SET(CURLOPT_OPENSOCKETDATA, client);
-  SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
-  SET(CURLOPT_CLOSESOCKETDATA, client);
-  SET(CURLOPT_SHARE, client->share);
-  return !failed;
-}
-
-static int set_rest(CURL *easy) {
-  int failed = 0;
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_ACCEPT_ENCODING, "");
-  SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+  SET(CURLOPT_BUFFERSIZE, sora_libcurl_buffer());
+  SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the service's */
   SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 #if LIBCURL_VERSION_NUM >= 0x075500
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -140,6 +155,9 @@ static int set_rest(CURL *easy) {
 #else
   SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
   SET(CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075000
+  SET(CURLOPT_MAXLIFETIME_CONN, (long)LONGEST_LIFE);
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075700
   /* A request that is cancelled while its host is looked up leaves the thread to end by itself
@@ -151,49 +169,60 @@ static int set_rest(CURL *easy) {
 
 #undef SET
 
+/* ---- life ---- */
+
 static void destroy(struct handle *handle) {
   if (handle->easy != NULL)
     curl_easy_cleanup(handle->easy);
   free(handle);
 }
 
-struct handle *sora_handle_take(struct client *client, const struct settings *own, int loopback) {
-  struct handle *handle = client->idle;
-  if (own == NULL && handle != NULL) {
-    client->idle = handle->next;
-    client->idle_count--;
-    handle->error[0] = '\0';
-    return handle;
-  }
-  handle = calloc(1, sizeof *handle);
+static struct handle *make(const struct settings *settings, CURLSH *share) {
+  struct handle *handle = calloc(1, sizeof *handle);
   if (handle == NULL)
     return NULL;
-  handle->shared = own == NULL;
   handle->easy = curl_easy_init();
-  if (handle->easy == NULL || !set_callbacks(handle->easy, client, handle) ||
-      !set_rest(handle->easy) ||
-      !set_transport(handle->easy, own ? own : &client->settings, loopback)) {
-    destroy(handle);
-    return NULL;
+  if (handle->easy != NULL && set_trust(handle->easy, settings) &&
+      set_proxy(handle->easy, settings) && set_version(handle->easy, settings) &&
+      set_rest(handle->easy, settings) &&
+      curl_easy_setopt(handle->easy, CURLOPT_ERRORBUFFER, handle->error) == CURLE_OK &&
+      curl_easy_setopt(handle->easy, CURLOPT_SHARE, share) == CURLE_OK)
+    return handle;
+  destroy(handle);
+  return NULL;
+}
+
+struct handle *sora_handle_take(struct handles *handles, const struct settings *settings,
+                                int shared, CURLSH *share) {
+  struct handle *handle = handles->idle;
+  if (shared && handle != NULL) {
+    handles->idle = handle->next;
+    handles->count--;
+    return handle;
   }
+  handle = make(settings, share);
+  if (handle != NULL)
+    handle->shared = shared;
   return handle;
 }
 
-void sora_handle_release(struct client *client, struct handle *handle) {
-  if (client == NULL || !handle->shared || client->closed || client->idle_count >= MOST_IDLE) {
+void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent) {
+  unsigned version = sora_libcurl_version();
+  int clean = version >= 0x081400 || (version >= 0x080200 && sent <= 1);
+  if (!handle->shared || !clean || handles->count >= MOST_IDLE) {
     destroy(handle);
     return;
   }
-  handle->next = client->idle;
-  client->idle = handle;
-  client->idle_count++;
+  handle->next = handles->idle;
+  handles->idle = handle;
+  handles->count++;
 }
 
-void sora_handles_free(struct client *client) {
-  while (client->idle != NULL) {
-    struct handle *handle = client->idle;
-    client->idle = handle->next;
+void sora_handles_free(struct handles *handles) {
+  while (handles->idle != NULL) {
+    struct handle *handle = handles->idle;
+    handles->idle = handle->next;
     destroy(handle);
   }
-  client->idle_count = 0;
+  handles->count = 0;
 }

@@ -1,10 +1,43 @@
 #include "transfer/headers.h"
 
+#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "transfer/url.h"
+#include "transfer/text.h"
+
+struct headers {
+  int references;
+  struct curl_slist *list;
+};
+
+struct headers *sora_headers_new(void) {
+  struct headers *headers = calloc(1, sizeof *headers);
+  if (headers != NULL)
+    headers->references = 1;
+  return headers;
+}
+
+struct headers *sora_headers_share(struct headers *headers) {
+  if (headers != NULL)
+    headers->references++;
+  return headers;
+}
+
+void sora_headers_release(struct headers **reference) {
+  struct headers *headers = *reference;
+  *reference = NULL;
+  if (headers == NULL || --headers->references > 0)
+    return;
+  for (struct curl_slist *node = headers->list; node != NULL; node = node->next)
+    explicit_bzero(node->data, strlen(node->data));
+  curl_slist_free_all(headers->list);
+  free(headers);
+}
+
+struct curl_slist *sora_headers_list(const struct headers *headers) {
+  return headers->list;
+}
 
 int sora_header_name_valid(const char *name, size_t length) {
   if (length > LONGEST_TEXT)
@@ -20,23 +53,25 @@ int sora_header_name_valid(const char *name, size_t length) {
 static const char *find(const struct curl_slist *list, const char *name) {
   size_t length = strlen(name);
   for (; list != NULL; list = list->next)
-    if (strncasecmp(list->data, name, length) == 0 &&
+    if (sora_starts_with(list->data, name) &&
         (list->data[length] == ':' || list->data[length] == ';'))
       return list->data + length;
   return NULL;
 }
 
-const char *sora_headers_key(const struct curl_slist *list) {
-  const char *found = find(list, "Authorization");
+const char *sora_headers_key(const struct headers *headers) {
+  const char *found = headers == NULL ? NULL : find(headers->list, "Authorization");
   if (found == NULL || *found != ':')
     return NULL;
   found += 1 + strspn(found + 1, " ");
-  return strncasecmp(found, "Bearer ", 7) == 0 ? found + 7 : found;
+  return sora_starts_with(found, "Bearer ") ? found + 7 : found;
 }
 
-int sora_headers_add(struct curl_slist **list, const char *name, const char *value) {
-  if (find(*list, name) != NULL)
+int sora_headers_add(struct headers *headers, const char *name, const char *value) {
+  if (find(headers->list, name) != NULL)
     return 1;
+  if (sora_text_fault(value, strlen(value)) != NULL)
+    return 0;
   /* CURLOPT_HTTPHEADER: "Name:" would take a header away, "Name;" sends it without a value */
   const char *separator = *value ? ": " : ";";
   size_t size = strlen(name) + strlen(separator) + strlen(value) + 1;
@@ -46,20 +81,16 @@ int sora_headers_add(struct curl_slist **list, const char *name, const char *val
   strcpy(line, name);
   strcat(line, separator);
   strcat(line, value);
-  struct curl_slist *longer = curl_slist_append(*list, line);
+  struct curl_slist *longer = curl_slist_append(headers->list, line);
   explicit_bzero(line, size);
   free(line);
   if (longer == NULL)
     return 0;
-  *list = longer;
+  headers->list = longer;
   return 1;
 }
 
-void sora_headers_free(struct curl_slist *list) {
-  for (struct curl_slist *node = list; node != NULL; node = node->next)
-    explicit_bzero(node->data, strlen(node->data));
-  curl_slist_free_all(list);
-}
+/* ---- an answer's ---- */
 
 /* Copies the value into `field`, trimmed; one that is too long or not plain text is left out. */
 static void keep(char *field, size_t size, const char *value, size_t length) {
@@ -81,9 +112,18 @@ static void keep_request_id(struct answer_headers *answer, int rank, const char 
   keep(answer->request_id, sizeof answer->request_id, value, length);
 }
 
+static void keep_type(struct answer_headers *answer, const char *value, size_t length) {
+  char type[64] = "";
+  keep(type, sizeof type, value, length < sizeof type - 1 ? length : sizeof type - 1);
+  answer->html = sora_starts_with(type, "text/html");
+  answer->text = sora_starts_with(type, "text/") || sora_starts_with(type, "application/json") ||
+                 sora_starts_with(type, "application/xml");
+}
+
 void sora_answer_header(struct answer_headers *answer, const char *line, size_t length) {
-  if (length >= 5 && strncasecmp(line, "HTTP/", 5) == 0) {
+  if (length >= 6 && sora_same_letters(line, "HTTP/", 5)) {
     memset(answer, 0, sizeof *answer);
+    answer->version = line[5] - '0';
     return;
   }
   const char *colon = memchr(line, ':', length);
@@ -91,17 +131,14 @@ void sora_answer_header(struct answer_headers *answer, const char *line, size_t 
     return;
   size_t name = (size_t)(colon - line), rest = length - name - 1;
   const char *value = colon + 1;
-#define IS(text) (name == sizeof(text) - 1 && strncasecmp(line, text, name) == 0)
+#define IS(text) (name == sizeof(text) - 1 && sora_same_letters(line, text, name))
 #define KEEP(field) keep(answer->field, sizeof answer->field, value, rest)
-  if (IS("content-type")) {
-    char type[64] = "";
-    keep(type, sizeof type, value, rest < sizeof type - 1 ? rest : sizeof type - 1);
-    answer->html = strncasecmp(type, "text/html", 9) == 0;
-    answer->text = strncasecmp(type, "text/", 5) == 0 ||
-                   strncasecmp(type, "application/json", 16) == 0 ||
-                   strncasecmp(type, "application/xml", 15) == 0;
-  } else if (IS("retry-after"))
+  if (IS("content-type"))
+    keep_type(answer, value, rest);
+  else if (IS("retry-after"))
     KEEP(retry_after);
+  else if (IS("date"))
+    KEEP(date);
   else if (IS("x-oneapi-request-id"))
     keep_request_id(answer, 3, value, rest);
   else if (IS("x-request-id"))
@@ -118,15 +155,41 @@ void sora_answer_header(struct answer_headers *answer, const char *line, size_t 
 #undef KEEP
 }
 
+static const double A_DAY = 86400, ABSURD = 600, UNIX_TIME = 1e9;
+
+/* Digits with at most one point in between; -1 for anything else. By hand: strtod obeys the locale.
+ */
+static double read_decimal(const char *text) {
+  double number = 0, unit = 1;
+  size_t whole = strspn(text, "0123456789");
+  const char *end = text + strlen(text);
+  for (size_t i = 0; i < whole; i++)
+    number = number * 10 + (text[i] - '0');
+  if (text + whole == end)
+    return whole > 0 ? number : -1;
+  const char *digits = text + whole + 1;
+  if (whole == 0 || text[whole] != '.' || digits + strspn(digits, "0123456789") != end)
+    return -1;
+  for (; digits < end; digits++)
+    number += (*digits - '0') * (unit /= 10);
+  return number;
+}
+
 double sora_retry_after(const struct answer_headers *answer, long long wall_clock) {
   const char *text = answer->retry_after;
-  size_t length = strlen(text);
-  if (length == 0)
+  if (*text == '\0')
     return -1;
-  if (strspn(text, "0123456789") == length)
-    return length > 9 ? 1e9 : (double)strtol(text, NULL, 10);
-  time_t date = curl_getdate(text, NULL);
-  if (date == (time_t)-1)
-    return -1;
-  return date > wall_clock ? (double)(date - wall_clock) : 0;
+  double seconds = read_decimal(text);
+  if (seconds < 0 || seconds >= UNIX_TIME) {
+    long long there = (long long)curl_getdate(answer->date, NULL);
+    long long date = seconds < 0      ? (long long)curl_getdate(text, NULL)
+                     : seconds < 1e12 ? (long long)seconds
+                                      : wall_clock + (long long)A_DAY + 1;
+    if (date == -1)
+      return -1;
+    seconds = (double)(date - (there == -1 ? wall_clock : there));
+  }
+  if (seconds > A_DAY)
+    return ABSURD;
+  return seconds > 0 ? seconds : 0;
 }

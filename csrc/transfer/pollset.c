@@ -1,14 +1,11 @@
 #include "transfer/pollset.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "transfer/timers.h"
@@ -260,38 +257,11 @@ void sora_pollset_close(struct pollset *set) {
   if (set->epoll >= 0)
     close(set->epoll);
 #endif
+  sora_pollset_forget(set);
+}
+
+void sora_pollset_forget(struct pollset *set) {
   free(set->sockets);
   free(set->polled);
   sora_pollset_preinit(set);
-}
-
-static int port_of(int fd) {
-  struct sockaddr_storage address = {0};
-  socklen_t size = sizeof address;
-  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-    return -1;
-  if (address.ss_family == AF_INET6)
-    return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-  return address.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&address)->sin_port) : -1;
-}
-
-void sora_pollset_shut(struct pollset *set, int local_port) {
-  for (size_t fd = 0; fd < set->socket_count; fd++)
-    if (set->sockets[fd].owned && port_of((int)fd) == local_port)
-      shutdown((int)fd, SHUT_RDWR);
-}
-
-void sora_pollset_orphan(struct pollset *set) {
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (size_t fd = 0; fd < set->socket_count; fd++) {
-    if (!set->sockets[fd].owned)
-      continue;
-    if (null >= 0)
-      dup2(null, (int)fd);
-    else
-      close((int)fd);
-  }
-  if (null >= 0)
-    close(null);
-  sora_pollset_close(set);
 }

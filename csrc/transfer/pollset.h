@@ -64,13 +64,8 @@ int sora_pollset_wait(struct pollset *set, double seconds, struct pollset_event 
    touched any more then, and the set has to be closed. */
 int sora_pollset_lost(struct pollset *set);
 
-/* Shuts down the owned descriptor that is bound to that port: whoever uses it is told that the
-   connection has ended. */
-void sora_pollset_shut(struct pollset *set, int local_port);
-
-/* After fork, in the child: every owned descriptor becomes /dev/null, so that what is done to the
-   connections of the parent here reaches nobody, and the set is closed without touching the
-   parent's. */
-void sora_pollset_orphan(struct pollset *set);
+/* After fork, in the child: gives back the memory and touches no descriptor. Those of epoll and
+   timerfd stay open: nothing tells whether their numbers are still the parent's copies. */
+void sora_pollset_forget(struct pollset *set);
 
 #endif

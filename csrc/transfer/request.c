@@ -2,386 +2,459 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
-static const double FIRST_PAUSE = 0.5, LONGEST_PAUSE = 8; /* seconds between attempts */
+#include "transfer/backoff.h"
+#include "transfer/libcurl.h"
+#include "transfer/process.h"
+#include "transfer/text.h"
+
 static const double LONGEST_RETRY_AFTER = 120; /* a longer one is the caller's to wait for */
 
 enum {
   MOST_HEAD = 256 * 1024, /* bytes of an answer's headers */
-  ERROR_PAGE = 4 * 1024   /* what is kept of the answer when a download is refused */
+  MOST_REDIRECTS = 5,
+  DOWNLOAD_BUFFER = 128 * 1024 /* libcurl's, for a download */
 };
+
+/* ---- putting one together ---- */
+
+struct request *sora_request_new(const char *id, size_t length) {
+  struct request *request = calloc(1, sizeof *request + length + 1);
+  if (request == NULL)
+    return NULL;
+  request->fetch.sink.fd = request->attempt.socket = -1;
+  request->fetch.total = -1;
+  request->outcome.retry_after = -1;
+  request->id_length = length;
+  memcpy(request->id, id, length);
+  return request;
+}
+
+void sora_request_destroy(struct request *request) {
+  sora_sink_close(&request->fetch.sink);
+  sora_request_forget(request);
+  sora_wipe_text(&request->url);
+  if (request->own != NULL)
+    sora_settings_free(request->own);
+  free(request->own);
+  free(request);
+}
+
+struct request_limits *sora_request_limits(struct request *request) {
+  return &request->limits;
+}
+
+int sora_request_set_settings(struct request *request, const struct settings *settings) {
+  request->own = calloc(1, sizeof *request->own);
+  return request->own != NULL && sora_settings_copy(request->own, settings);
+}
+
+void sora_request_set_headers(struct request *request, struct headers *headers) {
+  request->headers = sora_headers_share(headers);
+}
+
+int sora_request_set_query(struct request *request, const struct base_url *base) {
+  request->url = sora_url_query(base, request->id, request->id_length);
+  request->loopback = base->loopback;
+  request->plain = base->plain;
+  return request->url != NULL;
+}
+
+int sora_request_set_fetch(struct request *request, const struct fetch_file *file) {
+  struct fetch *fetch = &request->fetch;
+  fetch->active = request->place.video = 1;
+  request->limits.retries = 0;
+  request->url = sora_copy_text(file->url);
+  request->loopback = sora_url_is_loopback(file->url);
+  request->plain = sora_starts_with(file->url, "http:");
+  request->headers = sora_headers_new();
+  if (file->validator != NULL && strlen(file->validator) < sizeof fetch->validator)
+    strcpy(fetch->validator, file->validator);
+  /* none of the caller's: the video's host is not the service */
+  if (request->url == NULL || request->headers == NULL ||
+      !sora_headers_add(request->headers, "Accept", "*/*") ||
+      (fetch->validator[0] != '\0' &&
+       !sora_headers_add(request->headers, "If-Range", fetch->validator)))
+    return 0;
+  if (!sora_sink_open(&fetch->sink, file->path, file->offset))
+    sora_request_refuse(request, ERROR_io,
+                        fetch->sink.failure == EWOULDBLOCK ? "another download is writing this file"
+                                                           : strerror(fetch->sink.failure));
+  return 1;
+}
+
+void sora_request_refuse(struct request *request, enum error_kind kind, const char *message) {
+  sora_outcome_set(&request->outcome, kind, message);
+}
 
 /* ---- callbacks of libcurl: no Lua here ---- */
 
-int sora_request_refuse(struct request *request, enum error_kind kind, const char *message) {
-  request->kind = kind;
-  snprintf(request->message, sizeof request->message, "%s", message);
-  return 0;
+static struct connection *connection_of(const struct request *request) {
+  const struct host *host = request->place.host;
+  return sora_connections_get(host->connections, request->attempt.socket);
 }
 
-static int on_query_body(struct request *request, const char *bytes, size_t size) {
-  if (size > (size_t)request->max_body - request->body.length) {
-    char message[64];
-    snprintf(message, sizeof message, "the answer is larger than max_body, %ld bytes",
-             request->max_body);
-    return sora_request_refuse(request, ERROR_too_large, message);
-  }
-  return sora_buffer_append(&request->body, bytes, size) ||
-         sora_request_refuse(request, ERROR_memory, "not enough memory");
+static void note_progress(struct request *request, size_t size) {
+  struct attempt *attempt = &request->attempt;
+  struct connection *connection = connection_of(request);
+  attempt->came += size;
+  if (connection == NULL)
+    return;
+  connection->progress++;
+  if (attempt->came >= (size_t)sora_libcurl_buffer() && attempt->answer.version == 2 &&
+      sora_libcurl_holds_back())
+    connection->held = 1;
 }
 
-int sora_request_brings_video(const struct request *request, long status) {
-  return (status == 200 || status == 206) && !request->answer.text;
+/* The connection is there, and the request is about to be sent on it; it is sent again, on another
+   one, where libcurl tries once more by itself. */
+static void note_sent(struct request *request, int local_port, int ipv6) {
+  struct attempt *attempt = &request->attempt;
+  struct host *host = request->place.host;
+  attempt->socket = sora_connections_find(host->connections, host, local_port, ipv6);
+  attempt->times.sent = sora_now();
+  sora_host_sent(host, attempt->socket, attempt->sent++ > 0, attempt->opened);
+  const struct connection *connection = connection_of(request);
+  attempt->progress = connection == NULL ? 0 : connection->progress;
 }
 
-/* Whether the answer is the part that was asked for (RFC 9110, 14.4) and, as far as it says, of the
-   video that the earlier part is of: a server may not know If-Range. Learns the size of the whole.
- */
-static int range_fits(struct request *request) {
-  const char *before = request->validator;
-  const char *after = *before == '"' ? request->answer.etag : request->answer.last_modified;
-  if (*before != '\0' && *after != '\0' && strcmp(before, after) != 0)
-    return 0;
-  long long first = -1, last = -1, total = -1;
-  if (sscanf(request->answer.content_range, "bytes %lld-%lld/%lld", &first, &last, &total) < 2)
-    return 0;
-  request->total = total;
-  return first == request->sink.offset;
+#if LIBCURL_VERSION_NUM >= 0x075000
+static int on_sent(void *argument, char *address, char *local, int port, int local_port) {
+  (void)address, (void)port;
+  note_sent(argument, local_port, strchr(local, ':') != NULL);
+  return CURL_PREREQFUNC_OK;
+}
+#endif
+
+/* Before 7.80 it is only known afterwards on which connection a request was sent. */
+static void note_sent_late(struct request *request) {
+  long port = 0;
+  char *address = NULL;
+  curl_easy_getinfo(request->attempt.handle->easy, CURLINFO_LOCAL_PORT, &port);
+  curl_easy_getinfo(request->attempt.handle->easy, CURLINFO_LOCAL_IP, &address);
+  note_sent(request, (int)port, address != NULL && strchr(address, ':') != NULL);
 }
 
-/* Decides, before the first byte is written, what the body is. */
-static int accept_body(struct request *request, long status) {
-  struct sink *sink = &request->sink;
-  curl_off_t length = -1;
-  if (status == 206)
-    return range_fits(request) ||
-           sora_request_refuse(request, ERROR_http, "the server sent another range");
-  curl_easy_getinfo(request->handle->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  request->total = length;
-  return sink->offset == 0 || sora_sink_restart(sink) ||
-         sora_request_refuse(request, ERROR_io, strerror(sink->failure));
-}
-
-static int on_download_body(struct request *request, const char *bytes, size_t size) {
-  long status = 0;
-  curl_easy_getinfo(request->handle->easy, CURLINFO_RESPONSE_CODE, &status);
-  if (!sora_request_brings_video(request, status)) {
-    size_t room = ERROR_PAGE - request->body.length;
-    return sora_buffer_append(&request->body, bytes, size < room ? size : room) ||
-           sora_request_refuse(request, ERROR_memory, "not enough memory");
-  }
-  if (request->sink.received == 0 && !accept_body(request, status))
-    return 0;
-  return sora_sink_write(&request->sink, bytes, size) ||
-         sora_request_refuse(request, ERROR_io, strerror(request->sink.failure));
-}
-
-size_t sora_request_on_body(char *bytes, size_t size, size_t count, void *argument) {
+static size_t on_header(char *line, size_t size, size_t count, void *argument) {
   struct request *request = argument;
+  struct attempt *attempt = &request->attempt;
   size *= count;
-  int taken = request->download ? on_download_body(request, bytes, size)
-                                : on_query_body(request, bytes, size);
-  if (taken)
-    return size;
-  /* What has come of the rest counts against an HTTP/2 connection's window for good: after a few
-     such answers it would stand still. So the connection ends with those that it serves now. */
-  curl_easy_setopt(request->handle->easy, CURLOPT_FORBID_REUSE, 1L);
-  return !size; /* anything but `size` ends the transfer */
-}
-
-size_t sora_request_on_header(char *line, size_t size, size_t count, void *argument) {
-  struct request *request = argument;
-  size *= count;
-  request->head += size;
-  if (request->head > MOST_HEAD)
-    return sora_request_refuse(request, ERROR_too_large, "the answer's headers have no end"), !size;
-  sora_answer_header(&request->answer, line, size);
+  if (attempt->head == 0) {
+    attempt->times.first_byte = sora_now();
+    if (attempt->sent == 0)
+      note_sent_late(request);
+  }
+  attempt->head += size;
+  note_progress(request, size);
+  if (attempt->head > MOST_HEAD) {
+    sora_request_refuse(request, ERROR_too_large, "the answer's headers have no end");
+    return !size;
+  }
+  int version = attempt->answer.version;
+  sora_answer_header(&attempt->answer, line, size);
+  if (attempt->answer.version != version)
+    sora_host_heard(request->place.host, attempt->answer.version);
   return size;
 }
 
-/* CURLOPT_PREREQFUNCTION: the connection is there, the request is about to be sent on it. */
-int sora_request_on_connection(void *argument, char *address, char *local, int port,
-                               int local_port) {
+static int take_answer(struct request *request, const char *bytes, size_t size) {
+  char message[64];
+  if (size > (size_t)request->limits.max_body - request->body.length) {
+    snprintf(message, sizeof message, "the answer is larger than max_body, %ld bytes",
+             request->limits.max_body);
+    sora_request_refuse(request, ERROR_too_large, message);
+    return 0;
+  }
+  if (sora_buffer_append(&request->body, bytes, size))
+    return 1;
+  sora_request_refuse(request, ERROR_memory, "not enough memory");
+  return 0;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *argument) {
   struct request *request = argument;
-  (void)address, (void)local, (void)port;
-  request->began = sora_now();
-  request->local_port = local_port;
-  request->answers = request->client->answers;
-  return 0; /* CURL_PREREQFUNC_OK */
+  size *= count;
+  note_progress(request, size);
+  if (request->fetch.active ? sora_fetch_take(request, bytes, size)
+                            : take_answer(request, bytes, size))
+    return size;
+  /* What has come of the rest counts against an HTTP/2 connection's window for good: after a few
+     such answers it would stand still. So the connection ends with those that it serves now. */
+  curl_easy_setopt(request->attempt.handle->easy, CURLOPT_FORBID_REUSE, 1L);
+  return !size; /* anything but `size` ends the transfer */
 }
 
-/* ---- the outcome of an attempt ---- */
+/* ---- an attempt ---- */
 
-static void classify(struct request *request, CURLcode code) {
-  static const struct {
-    CURLcode code;
-    enum error_kind kind;
-    int retryable;
-  } kinds[] = {
-      {CURLE_COULDNT_RESOLVE_HOST, ERROR_dns, 1},
-      {CURLE_COULDNT_RESOLVE_PROXY, ERROR_dns, 1},
-      {CURLE_COULDNT_CONNECT, ERROR_connect, 1},
-      {CURLE_OPERATION_TIMEDOUT, ERROR_timeout, 1},
-      {CURLE_OUT_OF_MEMORY, ERROR_memory, 0},
-      {CURLE_SSL_CONNECT_ERROR, ERROR_tls,
-       1}, /* a handshake that was cut; what follows is a verdict */
-      {CURLE_PEER_FAILED_VERIFICATION, ERROR_tls, 0},
-      {CURLE_SSL_CACERT_BADFILE, ERROR_tls, 0},
-      {CURLE_SSL_CERTPROBLEM, ERROR_tls, 0},
-      {CURLE_SSL_CIPHER, ERROR_tls, 0},
-      {CURLE_SSL_ENGINE_NOTFOUND, ERROR_tls, 0},
-      {CURLE_SSL_ISSUER_ERROR, ERROR_tls, 0},
-      {CURLE_SSL_INVALIDCERTSTATUS, ERROR_tls, 0},
-      {CURLE_TOO_MANY_REDIRECTS, ERROR_http, 0},
-      {CURLE_UNSUPPORTED_PROTOCOL, ERROR_http, 0},
-      {CURLE_URL_MALFORMAT, ERROR_http, 0},
-  };
-  request->kind = ERROR_network;
-  request->retryable = 1;
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-    if (kinds[i].code == code) {
-      request->kind = kinds[i].kind;
-      request->retryable = kinds[i].retryable;
-    }
-  }
-  if (code == CURLE_UNSUPPORTED_PROTOCOL && !request->download) { /* no HTTP: garbage on the way */
-    request->kind = ERROR_network;
-    request->retryable = 1;
-  }
-  const char *said = request->handle->error;
-  snprintf(request->message, sizeof request->message, "%s",
-           *said ? said : curl_easy_strerror(code));
+static long milliseconds(double seconds) {
+  double rounded = ceil(seconds * 1000);
+  if (rounded < 1)
+    return 1;
+  return rounded > 2147483647.0 ? 2147483647L : (long)rounded;
 }
 
-/* wire-format: 408 425 429, 500 502 503 504, 520 to 527 */
-static int status_is_passing(long status) {
-  return status == 408 || status == 425 || status == 429 || status == 500 ||
-         (status >= 502 && status <= 504) || (status >= 520 && status <= 527);
+#define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
+
+static int set_fetch(const struct request *request, CURL *easy) {
+  char range[32];
+  double patience = ceil(request->limits.request_timeout);
+  int failed = 0;
+  SET(CURLOPT_ACCEPT_ENCODING, NULL);
+  SET(CURLOPT_BUFFERSIZE, (long)DOWNLOAD_BUFFER);
+  SET(CURLOPT_PATH_AS_IS, 1L);
+  SET(CURLOPT_FOLLOWLOCATION, 1L);
+  SET(CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
+#if LIBCURL_VERSION_NUM >= 0x075500
+  SET(CURLOPT_REDIR_PROTOCOLS_STR, request->plain ? "http,https" : "https");
+#else
+  SET(CURLOPT_REDIR_PROTOCOLS,
+      (long)(request->plain ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS));
+#endif
+  /* no limit for the whole: only a transfer that stands still is given up */
+  SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  SET(CURLOPT_LOW_SPEED_TIME, patience < 1e6 ? (long)patience : 1000000L);
+  if (request->fetch.sink.offset > 0) {
+    snprintf(range, sizeof range, "%lld-", request->fetch.sink.offset);
+    SET(CURLOPT_RANGE, range);
+  }
+  return !failed;
+}
+
+static int set_request(struct request *request, CURL *easy) {
+  int failed = 0;
+  SET(CURLOPT_URL, request->url);
+  SET(CURLOPT_HTTPHEADER, sora_headers_list(request->headers));
+  SET(CURLOPT_WRITEFUNCTION, on_body);
+  SET(CURLOPT_WRITEDATA, request);
+  SET(CURLOPT_HEADERFUNCTION, on_header);
+  SET(CURLOPT_HEADERDATA, request);
+#if LIBCURL_VERSION_NUM >= 0x075000
+  SET(CURLOPT_PREREQFUNCTION, on_sent);
+  SET(CURLOPT_PREREQDATA, request);
+#endif
+  SET(CURLOPT_PRIVATE, request);
+  SET(CURLOPT_FORBID_REUSE, 0L);
+  SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->limits.connect_timeout));
+  if (request->fetch.active)
+    failed |= !set_fetch(request, easy);
+  return !failed;
+}
+
+#undef SET
+
+int sora_request_begin(struct request *request, struct handle *handle, double now) {
+  struct attempt *attempt = &request->attempt;
+  double queued = attempt->times.queued;
+  memset(attempt, 0, sizeof *attempt);
+  attempt->handle = handle;
+  attempt->socket = -1;
+  attempt->times.queued = queued;
+  attempt->times.started = now;
+  sora_buffer_clear(&request->body);
+  request->outcome.kind = ERROR_NONE;
+  request->outcome.status = 0;
+  handle->error[0] = '\0';
+  return set_request(request, handle->easy);
+}
+
+/* What libcurl has measured, where somebody wants to know. */
+static void read_times(struct request *request, double now) {
+  struct attempt_times *times = &request->attempt.times;
+  CURL *easy = request->attempt.handle->easy;
+  curl_off_t lookup = 0, connect = 0, handshake = 0;
+  times->ended = now;
+  times->bytes = (long)request->attempt.came;
+  times->version = request->attempt.answer.version;
+  times->reused = request->attempt.sent > 0 && !request->attempt.opened;
+  if (!request->observed)
+    return;
+  curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup);
+  curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect);
+  curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &handshake);
+  times->lookup = (double)lookup / 1e6;
+  times->connect = connect > lookup ? (double)(connect - lookup) / 1e6 : 0;
+  times->handshake = handshake > connect ? (double)(handshake - connect) / 1e6 : 0;
+}
+
+static void judge(struct request *request, CURLcode code) {
+  struct outcome *outcome = &request->outcome;
+  const struct handle *handle = request->attempt.handle;
+  long proxy_status = 0;
+  curl_easy_getinfo(handle->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  sora_outcome_judge(outcome, code, handle->error, outcome->status == 0 ? proxy_status : 0);
+  if (request->attempt.failure != 0 && outcome->kind == ERROR_connect)
+    snprintf(outcome->message, sizeof outcome->message, "no socket: %s",
+             strerror(request->attempt.failure));
+  if (code == CURLE_UNSUPPORTED_PROTOCOL && request->fetch.active)
+    sora_outcome_set(outcome, ERROR_http, handle->error);
+  /* this is what libcurl says of a line that is longer than the 100 KiB it would keep, too */
+  if (code == CURLE_OUT_OF_MEMORY && outcome->status != 0 && request->body.length == 0 &&
+      request->fetch.sink.received == 0)
+    sora_outcome_set(outcome, ERROR_too_large,
+                     "a header of the answer is too long, or memory is short");
 }
 
 static void note_outcome(struct request *request, CURLcode code) {
-  CURL *easy = request->handle->easy;
-  request->status = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
-  request->client->answers += request->status != 0;
-  request->retry_after = sora_retry_after(&request->answer, time(NULL));
-  if (request->kind != ERROR_NONE) { /* a callback refused the body */
-    request->retryable = request->kind == ERROR_network;
+  struct outcome *outcome = &request->outcome;
+  const struct attempt *attempt = &request->attempt;
+  outcome->status = 0;
+  if (attempt->head > 0) /* else it is what an answer before had */
+    curl_easy_getinfo(attempt->handle->easy, CURLINFO_RESPONSE_CODE, &outcome->status);
+  outcome->retry_after = sora_retry_after(&attempt->answer, (long long)time(NULL));
+  if (outcome->kind != ERROR_NONE) { /* a callback refused the answer */
+    outcome->retryable = outcome->kind == ERROR_network;
   } else if (code != CURLE_OK) {
-    classify(request, code);
-    request->client->worn |= code == CURLE_OUT_OF_MEMORY;
-    /* this is what libcurl says of a line that is longer than the 100 KiB it would keep, too */
-    if (code == CURLE_OUT_OF_MEMORY && request->status != 0 && request->body.length == 0 &&
-        request->sink.received == 0)
-      sora_request_refuse(request, ERROR_too_large,
-                          "a header of the answer is too long, or memory is short");
+    judge(request, code);
   } else {
-    request->retryable = status_is_passing(request->status);
-    if (request->download && request->status == 200 && request->sink.received == 0 &&
-        !request->answer.text)
-      accept_body(request, 200);
+    outcome->retryable = sora_status_passes(outcome->status);
+    if (request->fetch.active && outcome->status == 200 && request->fetch.sink.received == 0 &&
+        !attempt->answer.text)
+      sora_fetch_accept(request, 200);
   }
 }
 
 /* The pause before the next attempt in seconds, or below 0 when there is to be none. */
-static double pause_before_next(struct request *request) {
-  if (!request->retryable || request->attempts > request->retries)
+static double pause_before_next(const struct request *request, double now) {
+  const struct outcome *outcome = &request->outcome;
+  if (!outcome->retryable || request->attempts > request->limits.retries ||
+      outcome->retry_after > LONGEST_RETRY_AFTER)
     return -1;
-  double pause = request->retry_after;
-  if (pause > LONGEST_RETRY_AFTER)
-    return -1;
-  if (pause < 0) {
-    pause = FIRST_PAUSE * pow(2, request->attempts - 1);
-    pause = (pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE) *
-            (1 - 0.25 * sora_client_random(request->client));
-  }
-  return request->deadline != 0 && sora_now() + pause >= request->deadline ? -1 : pause;
+  double pause =
+      outcome->retry_after >= 0 ? outcome->retry_after : sora_backoff(request->attempts - 1);
+  return request->limits.deadline != 0 && now + pause >= request->limits.deadline ? -1 : pause;
 }
 
-/* ---- attempts ---- */
-
-static void end(struct request *request) {
-  struct client *client = request->client;
-  sora_timers_remove(&client->timers, &request->timer);
-  if (request->handle != NULL)
-    sora_handle_release(client, request->handle);
-  request->handle = NULL;
-  if (request->download && request->sink.fd >= 0) {
-    long long modified = (long long)curl_getdate(request->answer.last_modified, NULL);
-    /* the time of the part is the validator with which a later call goes on: see download.lua */
-    if (request->sink.received > 0 && !sora_sink_sync(&request->sink, modified) &&
-        request->kind == ERROR_NONE)
-      sora_request_refuse(request, ERROR_io, strerror(request->sink.failure));
-    /* a whole video stays locked until it has its own name */
-    if (request->kind != ERROR_NONE || !sora_request_brings_video(request, request->status))
-      sora_sink_close(&request->sink);
-  }
-  sora_list_remove(&client->live, request);
-  client->counts.in_flight--;
-  request->state = REQUEST_ENDED;
-  request->queued = 1;
-  sora_list_append(&client->finished, request);
-}
-
-static void end_without_memory(struct request *request) {
-  request->client->worn = 1;
-  sora_request_refuse(request, ERROR_memory, "not enough memory");
-  request->retryable = 0;
-  end(request);
-}
-
-static long milliseconds(double seconds) {
-  double rounded = ceil(seconds * 1000);
-  return rounded > 2147483647.0 ? 2147483647L : rounded < 1 ? 1L : (long)rounded;
-}
-
-/* Sets the timer for `limit` seconds from `since`, or for the deadline of all attempts where that
-   is earlier. Returns 0 without memory. */
-static int look_after(struct request *request, double since, double limit) {
-  double due = since + limit;
-  if (request->began == 0)
-    request->answers = request->client->answers;
-  if (request->deadline != 0 && request->deadline < due)
-    due = request->deadline;
-  return isinf(due) || sora_timers_add(&request->client->timers, &request->timer, due);
-}
-
-static void start_attempt(struct request *request) {
-  struct client *client = request->client;
-  CURL *easy = request->handle->easy;
-  memset(&request->answer, 0, sizeof request->answer);
-  request->body.length = request->head = 0;
-  request->kind = ERROR_NONE;
-  request->handle->error[0] = '\0';
-  /* without CURLOPT_PREREQFUNCTION the time in the queue counts */
-  request->began = LIBCURL_VERSION_NUM >= 0x075000 ? 0 : sora_now();
-  request->answers = client->answers;
-  request->attempts++;
-  client->counts.attempts++;
-  curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 0L);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout));
-  /* a download may take its time: see CURLOPT_LOW_SPEED_TIME */
-  double limit = request->download ? INFINITY : request->request_timeout;
-  if (look_after(request, sora_now(), limit) &&
-      curl_multi_add_handle(client->multi, easy) == CURLM_OK)
-    request->state = REQUEST_RUNNING;
-  else
-    end_without_memory(request);
-}
-
-void sora_request_attempt_ended(struct request *request, CURLcode code) {
+double sora_request_attempt_over(struct request *request, CURLcode code, double now) {
   note_outcome(request, code);
-  sora_timers_remove(&request->client->timers, &request->timer);
-  curl_multi_remove_handle(request->client->multi, request->handle->easy);
-  double pause = pause_before_next(request);
-  if (pause < 0) {
-    end(request);
-    return;
-  }
-  request->state = REQUEST_PAUSED;
-  if (!sora_timers_add(&request->client->timers, &request->timer, sora_now() + pause))
-    end_without_memory(request);
+  read_times(request, now);
+  return pause_before_next(request, now);
 }
 
-/* Where nobody at all was answered meanwhile, the connection may be dead, and other requests on it
-   with it; libcurl would go on using one of HTTP/2. */
-static void time_out(struct request *request, double now) {
-  if (request->began != 0 && request->answers == request->client->answers)
-    sora_pollset_shut(&request->client->set, request->local_port);
-  if (request->deadline != 0 && now >= request->deadline)
-    snprintf(request->handle->error, CURL_ERROR_SIZE, "no answer within the timeout");
+double sora_request_look_at(const struct request *request, double since) {
+  const struct request_limits *limits = &request->limits;
+  /* a download may take its time: see CURLOPT_LOW_SPEED_TIME */
+  double due = request->fetch.active ? INFINITY : since + limits->request_timeout;
+  return limits->deadline != 0 && limits->deadline < due ? limits->deadline : due;
+}
+
+/* An attempt that was not sent is bounded by libcurl's time to connect. */
+int sora_request_is_late(struct request *request, double now, double *due) {
+  const struct request_limits *limits = &request->limits;
+  const struct attempt_times *times = &request->attempt.times;
+  char *said = request->attempt.handle->error;
+  *due = sora_request_look_at(request, times->sent != 0 ? times->sent
+                                                        : times->started + limits->connect_timeout);
+  if (*due > now)
+    return 0;
+  if (limits->deadline != 0 && limits->deadline <= now)
+    snprintf(said, CURL_ERROR_SIZE, "no answer within the timeout");
   else
-    snprintf(request->handle->error, CURL_ERROR_SIZE, "%s within %g seconds",
-             request->began != 0 ? "no answer" : "no connection", request->request_timeout);
-  sora_request_attempt_ended(request, CURLE_OPERATION_TIMEDOUT);
+    snprintf(said, CURL_ERROR_SIZE, "no %s within %g seconds",
+             times->sent != 0 ? "answer" : "connection", limits->request_timeout);
+  return 1;
 }
 
-/* request_timeout is for an attempt that has a connection. One that waits in libcurl's queue for a
-   connection to become free goes on waiting as long as the server answers others. */
-void sora_request_on_timer(struct timer *timer, double now) {
-  struct request *request =
-      (struct request *)(void *)((char *)timer - offsetof(struct request, timer));
-  double since = request->began != 0                            ? request->began
-                 : request->answers != request->client->answers ? now
-                                                                : -INFINITY;
-  if (request->state == REQUEST_PAUSED)
-    start_attempt(request);
-  else if ((request->deadline != 0 && now >= request->deadline) ||
-           since + request->request_timeout <= now)
-    time_out(request, now);
-  else if (!look_after(request, since, request->request_timeout)) {
-    curl_multi_remove_handle(request->client->multi, request->handle->easy);
-    end_without_memory(request);
-  }
+int sora_request_spoils_connection(const struct request *request, CURLcode code) {
+  const struct connection *connection = connection_of(request);
+  if (connection == NULL)
+    return 0;
+  if (code == CURLE_OPERATION_TIMEDOUT)
+    return connection->progress == request->attempt.progress;
+  return code == CURLE_HTTP2 || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
+}
+
+/* ---- the end ---- */
+
+static int brings_video(const struct request *request) {
+  long status = request->outcome.status;
+  return (status == 200 || status == 206) && !request->attempt.answer.text;
+}
+
+void sora_request_finish(struct request *request) {
+  struct sink *sink = &request->fetch.sink;
+  if (sink->fd < 0)
+    return;
+  long long modified = (long long)curl_getdate(request->attempt.answer.last_modified, NULL);
+  /* the time of the part is the validator with which a later call goes on: see download.lua */
+  if (sink->received > 0 && !sora_sink_sync(sink, modified) && request->outcome.kind == ERROR_NONE)
+    sora_request_refuse(request, ERROR_io, strerror(sink->failure));
+  if (request->outcome.kind != ERROR_NONE || !brings_video(request))
+    sora_sink_close(sink);
+}
+
+void sora_request_fail(struct request *request, enum error_kind kind, const char *message) {
+  sora_outcome_set(&request->outcome, kind, message);
+  request->outcome.status = 0;
+  request->outcome.retry_after = -1;
 }
 
 void sora_request_forget(struct request *request) {
-  memset(&request->answer, 0, sizeof request->answer);
+  memset(&request->attempt.answer, 0, sizeof request->attempt.answer);
   sora_buffer_free(&request->body);
-  sora_headers_free(request->headers);
-  request->headers = NULL;
+  sora_headers_release(&request->headers);
 }
 
-static void set_outcome(struct request *request, enum error_kind kind, const char *why) {
-  sora_request_refuse(request, kind, why);
-  request->retryable = 0;
-  request->status = 0;
-  request->retry_after = -1;
+void sora_request_close_file(struct request *request) {
+  sora_sink_close(&request->fetch.sink);
 }
 
-void sora_request_void(struct request *request, const char *why) {
-  if (request->kind != ERROR_cancelled)
-    set_outcome(request, ERROR_cancelled, why);
-  sora_request_forget(request);
-  sora_sink_close(&request->sink);
+/* ---- reading ---- */
+
+int sora_request_has_ended(const struct request *request) {
+  return request->place.state == REQUEST_ENDED;
 }
 
-/* Of a request that has ended the client may be gone already. */
-static void stop(struct request *request, enum error_kind kind, const char *why) {
-  if (request->state == REQUEST_NEW || request->state == REQUEST_ENDED)
-    return;
-  sora_client_enter(request->client); /* in a forked child, this ends it */
-  if (request->state == REQUEST_RUNNING)
-    curl_multi_remove_handle(request->client->multi, request->handle->easy);
-  else if (request->state != REQUEST_PAUSED)
-    return;
-  set_outcome(request, kind, why);
-  end(request);
-  sora_request_forget(request);
+const char *sora_request_state(const struct request *request) {
+  static const char *const words[] = {"new", "queued", "running", "paused", "ended"};
+  return words[request->place.state];
 }
 
-void sora_request_cancel(struct request *request, const char *why) {
-  stop(request, ERROR_cancelled, why);
+struct client *sora_request_client(const struct request *request) {
+  return request->place.client;
 }
 
-void sora_request_out_of_memory(struct request *request) {
-  stop(request, ERROR_memory, "not enough memory");
+int sora_request_tag(const struct request *request) {
+  return request->tag;
 }
 
-void sora_request_claim(struct request *request) {
-  if (request->queued && request->client != NULL)
-    sora_list_remove(&request->client->finished, request);
-  request->queued = 0;
+void sora_request_set_tag(struct request *request, int tag) {
+  request->tag = tag;
 }
 
-void sora_request_launch(struct request *request, struct client *client) {
-  request->client = client;
-  sora_list_append(&client->live, request);
-  client->counts.requests++;
-  client->counts.in_flight++;
-  if (request->kind != ERROR_NONE)
-    end(request);
-  else if (request->handle == NULL)
-    end_without_memory(request);
-  else if (sora_client_may_start(client) ||
-           !sora_timers_add(&client->timers, &request->timer, sora_now()))
-    start_attempt(request);
-  else
-    request->state = REQUEST_PAUSED;
+void sora_request_result(const struct request *request, struct request_result *result) {
+  const struct outcome *outcome = &request->outcome;
+  *result = (struct request_result){
+      .kind = outcome->kind,
+      .message = outcome->message,
+      .retryable = outcome->retryable,
+      .status = outcome->status,
+      .retry_after = outcome->retry_after,
+      .attempts = request->attempts,
+      .id = request->id,
+      .id_length = request->id_length,
+      .body = request->body.length > 0 ? request->body.data : NULL,
+      .body_length = request->body.length,
+      .request_id = request->attempt.answer.request_id,
+      .html = request->attempt.answer.html,
+      .headers = request->headers,
+      .max_depth = request->limits.max_depth,
+      .max_body = request->limits.max_body,
+      .download = request->fetch.active,
+      .is_video = brings_video(request),
+  };
+}
+
+void sora_request_progress(const struct request *request, struct fetch_progress *progress) {
+  const struct fetch *fetch = &request->fetch;
+  *progress = (struct fetch_progress){
+      .offset = fetch->sink.offset,
+      .received = fetch->sink.received,
+      .total = fetch->total,
+      .etag = request->attempt.answer.etag,
+      .last_modified = request->attempt.answer.last_modified,
+  };
 }

@@ -1,8 +1,19 @@
 /*
- * One request: its attempts, from the first byte sent to the outcome.
+ * One request: its attempts, and what they came to. It gives verdicts ("over", "again in n
+ * seconds"); lists, timers and the multi handle are its client's.
  *
- * It is in its client's list of live requests until it has ended, then in the queue of finished
- * ones until that is read. Lua is not known here; lua/request.h is what Lua sees.
+ *   state    what it is                                      what ends it
+ *   NEW      being put together                              sora_client_start: QUEUED, or ENDED
+ *                                                            where something is wrong already
+ *   QUEUED   waits until a connection or a stream of its     its turn: RUNNING; its deadline or a
+ *            host is free                                    cancellation: ENDED
+ *   RUNNING  its easy handle is in the multi handle          the attempt's end: ENDED, PAUSED, or
+ *                                                            QUEUED where libcurl only kept it
+ *   PAUSED   waits before its next attempt                   time: QUEUED; cancellation: ENDED
+ *   ENDED    the outcome stands; among its client's ended    –
+ *            ones until it is taken
+ *
+ * For transfer/ alone: others see requests through client.h. Lua is not known here.
  */
 #ifndef SORA_REQUEST_H
 #define SORA_REQUEST_H
@@ -11,89 +22,90 @@
 
 #include "transfer/buffer.h"
 #include "transfer/client.h"
-#include "transfer/kinds.h"
 #include "transfer/handle.h"
 #include "transfer/headers.h"
+#include "transfer/outcome.h"
+#include "transfer/queue.h"
+#include "transfer/settings.h"
 #include "transfer/sink.h"
 
-enum request_state {
-  REQUEST_NEW,     /* nothing sent */
-  REQUEST_RUNNING, /* its easy handle is in the multi handle */
-  REQUEST_PAUSED,  /* waits for its next attempt */
-  REQUEST_ENDED    /* the outcome stands */
+/* The attempt that runs, or the last one. */
+struct attempt {
+  struct handle *handle; /* while it runs */
+  size_t head;           /* bytes of the answer's headers */
+  size_t came;           /* bytes of the answer in all */
+  struct answer_headers answer;
+  int opened;                  /* it has opened a socket of its own */
+  int sent;                    /* how often it was sent: libcurl sends again by itself */
+  int forgotten;               /* it has lost a socket before it was sent */
+  int socket;                  /* the descriptor of its connection, -1: it has none yet */
+  unsigned long long progress; /* of that connection when this was sent on it */
+  int failure;                 /* errno of a socket that could not be opened, 0: none */
+  struct attempt_times times;
+};
+
+/* The file of a download. */
+struct fetch {
+  int active; /* this is a download */
+  struct sink sink;
+  char validator[128]; /* of the earlier part, "" without one */
+  long long total;     /* bytes of the whole file, below 0: not known */
 };
 
 struct request {
-  struct client *client; /* NULL: it was collected, or the request never got that far */
-  struct request *previous, *next;
-  struct request *ended_next; /* while the client deals with attempts that have ended, … */
-  CURLcode code;              /* … and how this one did */
-  enum request_state state;
-  int queued;                 /* in its client's queue of finished requests */
-  int serial;                 /* key in the client's table of requests, 0: in no table */
-  struct handle *handle;      /* while it is live */
-  struct buffer body;         /* of the answer; of a download only where that is an error */
-  struct curl_slist *headers; /* its own, NULL: the client's */
-  struct base_url base;       /* its own, or empty */
-  struct timer timer; /* paused: the next attempt; running: when the attempt is looked after */
-  double deadline;    /* of all attempts, on sora_now; 0: none */
-  double began;       /* when the attempt had a connection, 0: it waits for one */
-  int local_port;     /* of that connection */
-  unsigned long long answers; /* the client's, then or when this attempt was last looked after */
-  size_t head;                /* bytes of the answer's headers */
-  double request_timeout, connect_timeout;
-  long retries, max_depth, max_body;
-  int own_null; /* nulls are decoded as its own value, not the client's */
+  struct place place; /* the first, so that one leads to the other */
+  char *url;
+  int loopback, plain;     /* the URL's host is this machine; it is http: */
+  struct headers *headers; /* that are sent */
+  struct settings *own;    /* where it does not share its client's */
+  struct request_limits limits;
   int attempts;
-  int taken;           /* its result was pushed */
-  int download;        /* the body goes into `sink` */
-  struct sink sink;    /* closed for a query */
-  char validator[128]; /* of the earlier part of a download, "" without one */
-  long long total;     /* bytes of the whole file as far as known, below 0: not known */
-  struct answer_headers answer;
-  /* the outcome of the last attempt */
-  enum error_kind kind; /* ERROR_NONE: an answer came, whatever its status */
-  int retryable;
-  long status;
-  double retry_after; /* seconds, below 0: none */
-  char message[CURL_ERROR_SIZE + 64];
+  int kept;      /* how often libcurl has kept it to itself */
+  int tag;       /* for whoever started it */
+  CURLcode code; /* how libcurl has ended the attempt, until that is dealt with */
+  int observed;  /* somebody wants to know the attempts' times */
+  struct attempt attempt;
+  struct buffer body; /* of the answer; of a download only where that is no video */
+  struct fetch fetch;
+  struct outcome outcome;
   size_t id_length;
   char id[]; /* NUL-terminated */
 };
 
-/* Whether what a download's server sends, or has sent, is the video, by status and type. */
-int sora_request_brings_video(const struct request *request, long status);
+/* Sets on the handle what is this request's, for an attempt that begins at `now`. Returns 0 without
+   memory. */
+int sora_request_begin(struct request *request, struct handle *handle, double now);
 
-/* Puts a request, whose handle is ready or NULL for want of memory, among the live ones and sends
-   it. One that was refused already only ends. */
-void sora_request_launch(struct request *request, struct client *client);
+/* Judges an attempt that libcurl has ended. Returns the seconds until the next attempt, or a number
+   below 0: the request is over, and its outcome stands. */
+double sora_request_attempt_over(struct request *request, CURLcode code, double now);
 
-/* Notes what is wrong. Returns 0. */
-int sora_request_refuse(struct request *request, enum error_kind kind, const char *message);
+/* Frees it; it is in no list. */
+void sora_request_destroy(struct request *request);
 
-/* Ends a request, as cancelled, that has not ended yet. */
-void sora_request_cancel(struct request *request, const char *why);
+/* When to look whether the attempt has taken too long, if it was sent at `since`; infinite: never.
+ */
+double sora_request_look_at(const struct request *request, double since);
 
-/* Makes a request that has ended a cancelled one, whatever it brought. */
-void sora_request_void(struct request *request, const char *why);
+/* Whether it has, at `now`; else when that is to be asked again, in `*due`. Where it has, the
+   handle's error says what was waited for. */
+int sora_request_is_late(struct request *request, double now, double *due);
 
-/* Frees what came with the last attempt and overwrites the request's own headers, in which a key
-   may be: nothing of the answer can be told after that. The kind and the message of the outcome
-   stay. */
-void sora_request_forget(struct request *request);
+/* Whether the connection that the attempt was sent on is to be shut: it has failed as a whole, or
+   nothing at all has come on it since. libcurl would go on using one of HTTP/2. */
+int sora_request_spoils_connection(const struct request *request, CURLcode code);
 
-/* Takes a request that has ended out of its client's queue. */
-void sora_request_claim(struct request *request);
+/* Closes what an ended request has open; a whole video stays locked until it has its own name. */
+void sora_request_finish(struct request *request);
 
-/* For client.c: an attempt came to its end in libcurl, or never will; a request's timer is due, and
-   in no heap any more. */
-void sora_request_attempt_ended(struct request *request, CURLcode code);
-void sora_request_out_of_memory(struct request *request);
-void sora_request_on_timer(struct timer *timer, double now);
+/* Sets the outcome of a request that ends without an answer, whatever came before. */
+void sora_request_fail(struct request *request, enum error_kind kind, const char *message);
 
-/* For handle.c: libcurl's callbacks. They run inside libcurl and never touch Lua. */
-size_t sora_request_on_body(char *bytes, size_t size, size_t count, void *request);
-size_t sora_request_on_header(char *line, size_t size, size_t count, void *request);
-int sora_request_on_connection(void *request, char *address, char *local, int port, int local_port);
+/* fetch.c: takes bytes of a download's answer. Returns 0 with the outcome set when they are
+   refused. */
+int sora_fetch_take(struct request *request, const char *bytes, size_t size);
+
+/* fetch.c: decides, before the first byte is written, what the body of a good answer is. */
+int sora_fetch_accept(struct request *request, long status);
 
 #endif

@@ -16,8 +16,9 @@ enum option_effect {
   AFFECTS_HOST = AFFECTS_HEADERS | 16
 };
 
-/* The strings among the settings, of which a client has copies of its own. NULL: none, or the
-   default of libcurl or ours. */
+enum http_version { HTTP_BEST, HTTP_1_1, HTTP_2, HTTP_3 };
+
+/* The strings among the settings. NULL: none, or the default of libcurl or ours. */
 #define SETTINGS_STRINGS(X)                                                                        \
   X(api_key)                                                                                       \
   X(base_url)                                                                                      \
@@ -31,12 +32,19 @@ struct settings {
   SETTINGS_STRINGS(X)
 #undef X
   double request_timeout, connect_timeout, timeout; /* seconds; timeout 0: none */
-  long retries, max_depth, max_body, max_connections,
-      http_version; /* the last: CURL_HTTP_VERSION_… */
+  long retries, max_depth, max_body, max_connections;
+  long http_version; /* enum http_version */
   int verify, allow_http;
   int headers;    /* stack index of the table of headers, 0: none */
   int null;       /* stack index of what stands for null, 0: nothing does */
   unsigned given; /* option_effect bits of the options that were given */
 };
+
+/* Copies the settings with strings of its own. Returns 0 without memory: what was copied so far is
+   valid, and is freed by sora_settings_free. */
+int sora_settings_copy(struct settings *copy, const struct settings *from);
+
+/* Overwrites and frees the strings of a copy. Idempotent. */
+void sora_settings_free(struct settings *copy);
 
 #endif

@@ -2,35 +2,30 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+
+#include "transfer/libcurl.h"
+#include "transfer/text.h"
 
 const char sora_url_no_memory[] = "not enough memory";
 
-int sora_has_control(const char *bytes, size_t length) {
-  for (size_t i = 0; i < length; i++)
-    if ((unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7F)
-      return 1;
-  return 0;
-}
-
-const char *sora_text_fault(const char *bytes, size_t length) {
-  return length > LONGEST_TEXT             ? "is longer than 65536 bytes"
-         : sora_has_control(bytes, length) ? "contains a control character"
-                                           : NULL;
-}
-
 static int ends_with(const char *text, size_t length, const char *end) {
   size_t size = strlen(end);
-  return length >= size && strncasecmp(text + length - size, end, size) == 0;
+  return length >= size && sora_same_letters(text + length - size, end, size);
 }
 
-/* `host` as libcurl gives it: an IPv4 address is in its usual form. */
+/* `host` as libcurl gives it: an IPv4 address is in its usual form. "localhost" is looked up by
+   libcurl itself from 7.78 on, and the names below it (RFC 6761, 6.3) from 7.85 on: before, whoever
+   answers for DNS says where these are. */
 static int is_loopback(const char *host) {
   struct in_addr address;
-  if (strcasecmp(host, "localhost") == 0 || ends_with(host, strlen(host), ".localhost"))
-    return 1;
+  size_t length = strlen(host);
+  if (ends_with(host, length, "localhost") && length == strlen("localhost"))
+    return sora_libcurl_version() >= 0x074e00;
+  if (ends_with(host, length, ".localhost"))
+    return sora_libcurl_version() >= 0x075500;
   return strcmp(host, "[::1]") == 0 ||
          (strncmp(host, "127.", 4) == 0 && inet_pton(AF_INET, host, &address) == 1);
 }
@@ -66,9 +61,9 @@ static size_t without_slashes(const char *text, size_t length) {
 
 const char *sora_url_parse_base(const char *text, struct base_url *base) {
   size_t length = strlen(text);
-  base->prefix = NULL;
-  base->plain = strncasecmp(text, "http://", 7) == 0;
-  if (!base->plain && strncasecmp(text, "https://", 8) != 0)
+  base->prefix = base->origin = NULL;
+  base->plain = sora_starts_with(text, "http://");
+  if (!base->plain && !sora_starts_with(text, "https://"))
     return "must begin with http:// or https://";
   if (sora_has_control(text, length) || strchr(text, ' ') != NULL)
     return "contains a blank or a control character";
@@ -95,7 +90,30 @@ const char *sora_url_parse_base(const char *text, struct base_url *base) {
     return sora_url_no_memory;
   memcpy(base->prefix, text, length);
   base->prefix[length] = '\0';
-  return NULL;
+  base->origin = sora_url_origin(base->prefix);
+  return base->origin == NULL ? sora_url_no_memory : NULL;
+}
+
+char *sora_url_origin(const char *text) {
+  CURLU *url = curl_url();
+  char *scheme = NULL, *host = NULL, *port = NULL, *origin = NULL;
+  if (url != NULL && curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS) == CURLUE_OK &&
+      curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+      curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+      curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+    size_t size = strlen(scheme) + strlen(host) + strlen(port) + sizeof "://:";
+    origin = malloc(size);
+    if (origin != NULL)
+      snprintf(origin, size, "%s://%s:%s", scheme, host, port);
+    for (char *byte = origin; byte != NULL && *byte != '\0'; byte++)
+      if (*byte >= 'A' && *byte <= 'Z')
+        *byte = (char)(*byte + ('a' - 'A'));
+  }
+  curl_free(scheme);
+  curl_free(host);
+  curl_free(port);
+  curl_url_cleanup(url);
+  return origin;
 }
 
 int sora_url_is_loopback(const char *text) {
@@ -109,15 +127,12 @@ int sora_url_is_loopback(const char *text) {
 }
 
 void sora_url_free_base(struct base_url *base) {
-  if (base->prefix != NULL)
-    explicit_bzero(base->prefix, strlen(base->prefix)); /* a path can be a secret, too */
-  free(base->prefix);
-  base->prefix = NULL;
+  sora_wipe_text(&base->prefix); /* a path can be a secret, too */
+  sora_wipe_text(&base->origin);
 }
 
 static int is_unreserved(unsigned char byte) {
-  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-         (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("-._~", byte) != NULL);
+  return sora_is_alnum(byte) || (byte != '\0' && strchr("-._~", byte) != NULL);
 }
 
 char *sora_url_query(const struct base_url *base, const char *id, size_t length) {

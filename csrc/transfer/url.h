@@ -10,6 +10,7 @@
 
 struct base_url {
   char *prefix; /* "https://host:port/path", no slash at the end, no "/v1"; malloc'ed */
+  char *origin; /* as sora_url_origin has it; malloc'ed */
   int plain;    /* http: whatever is sent can be read on the way */
   int loopback; /* localhost, *.localhost (RFC 6761, 6.3), 127.0.0.0/8 or ::1 */
 };
@@ -28,13 +29,8 @@ int sora_url_is_loopback(const char *text);
    unreserved characters}". Returns it malloc'ed, or NULL without memory. */
 char *sora_url_query(const struct base_url *base, const char *id, size_t length);
 
-/* Whether the bytes hold a control character (C0 or DEL). */
-int sora_has_control(const char *bytes, size_t length);
-
-/* Beyond this no server takes it, and libcurl would take it for want of memory. */
-enum { LONGEST_TEXT = 65536 };
-
-/* What is wrong with a text that is to be sent or handed to libcurl, or NULL. */
-const char *sora_text_fault(const char *bytes, size_t length);
+/* Where a URL's requests go: "https://host:port", in small letters, malloc'ed. NULL without memory,
+   and for what is no URL. */
+char *sora_url_origin(const char *text);
 
 #endif

@@ -1,0 +1,120 @@
+#include "transfer/connections.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int reserve(struct connections *connections) {
+  if (connections->count < connections->capacity)
+    return 1;
+  size_t capacity = connections->capacity ? connections->capacity * 2 : 8;
+  struct connection *list = realloc(connections->list, capacity * sizeof *list);
+  if (list == NULL)
+    return 0;
+  connections->list = list;
+  connections->capacity = capacity;
+  return 1;
+}
+
+int sora_connections_add(struct connections *connections, int fd, struct host *host) {
+  struct stat status;
+  sora_connections_remove(connections, fd); /* whose closing was not told */
+  if (fstat(fd, &status) != 0 || !reserve(connections))
+    return 0;
+  connections->list[connections->count++] =
+      (struct connection){.fd = fd,
+                          .device = (unsigned long long)status.st_dev,
+                          .inode = (unsigned long long)status.st_ino,
+                          .host = host};
+  connections->opened++;
+  return 1;
+}
+
+struct connection *sora_connections_get(const struct connections *connections, int fd) {
+  for (size_t i = 0; i < connections->count; i++)
+    if (connections->list[i].fd == fd)
+      return &connections->list[i];
+  return NULL;
+}
+
+int sora_connection_is_ours(const struct connection *connection) {
+  struct stat status;
+  return fstat(connection->fd, &status) == 0 &&
+         (unsigned long long)status.st_ino == connection->inode &&
+         (unsigned long long)status.st_dev == connection->device;
+}
+
+struct host *sora_connections_remove(struct connections *connections, int fd) {
+  struct connection *connection = sora_connections_get(connections, fd);
+  if (connection == NULL)
+    return NULL;
+  struct host *host = connection->stands ? connection->host : NULL;
+  *connection = connections->list[--connections->count];
+  return host;
+}
+
+void sora_connections_prune(struct connections *connections) {
+  size_t i = 0;
+  while (i < connections->count)
+    if (connections->list[i].stands || sora_connection_is_ours(&connections->list[i]))
+      i++;
+    else
+      connections->list[i] = connections->list[--connections->count];
+}
+
+/* The local port of a socket, below 0 of one of IPv6, 0 where there is none. */
+static int port_of(int fd) {
+  struct sockaddr_storage address = {0};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+    return 0;
+  if (address.ss_family == AF_INET6)
+    return -ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+  return address.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&address)->sin_port) : 0;
+}
+
+int sora_connections_find(struct connections *connections, const struct host *host, int local_port,
+                          int ipv6) {
+  int wanted = ipv6 ? -local_port : local_port;
+  for (size_t i = 0; i < connections->count; i++) {
+    struct connection *connection = &connections->list[i];
+    if (connection->host != host)
+      continue;
+    if (connection->local_port == 0)
+      connection->local_port = port_of(connection->fd);
+    if (connection->local_port == wanted)
+      return connection->fd;
+  }
+  return -1;
+}
+
+int sora_connections_next_held(struct connections *connections) {
+  for (size_t i = 0; i < connections->count; i++)
+    if (connections->list[i].held) {
+      connections->list[i].held = 0;
+      return connections->list[i].fd;
+    }
+  return -1;
+}
+
+void sora_connections_shut(const struct connections *connections, int fd) {
+  const struct connection *connection = sora_connections_get(connections, fd);
+  if (connection != NULL && sora_connection_is_ours(connection))
+    shutdown(fd, SHUT_RDWR);
+}
+
+void sora_connections_close(struct connections *connections) {
+  for (size_t i = 0; i < connections->count; i++)
+    if (sora_connection_is_ours(&connections->list[i]))
+      close(connections->list[i].fd);
+  sora_connections_free(connections);
+}
+
+void sora_connections_free(struct connections *connections) {
+  free(connections->list);
+  connections->list = NULL;
+  connections->count = connections->capacity = 0;
+}

@@ -1,0 +1,18 @@
+/*
+ * What the libcurl that was loaded is and can do, for those who do not see it.
+ */
+#ifndef SORA_FEATURES_H
+#define SORA_FEATURES_H
+
+struct features {
+  const char *built, *loaded; /* versions: of the headers, of the library */
+  const char *tls;            /* its TLS library and that one's version, "none" */
+  int http2;
+};
+
+void sora_features(struct features *features);
+
+/* Whether it can do that version of HTTP (an enum http_version). */
+int sora_can_speak(long version);
+
+#endif

@@ -1,0 +1,103 @@
+#include "transfer/libcurl.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "transfer/features.h"
+#include "transfer/settings.h"
+
+static int ready;
+static unsigned loaded;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+int sora_libcurl_init(void) {
+  Dl_info info;
+  pthread_mutex_lock(&mutex);
+  if (!ready && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
+    ready = 1;
+    if (dladdr((void *)&mutex, &info) != 0 && info.dli_fname != NULL)
+      dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  }
+  int initialised = ready;
+  pthread_mutex_unlock(&mutex);
+  return initialised;
+}
+
+static void look_up_version(void) {
+  loaded = curl_version_info(CURLVERSION_NOW)->version_num;
+}
+
+unsigned sora_libcurl_version(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, look_up_version);
+  return loaded;
+}
+
+int sora_libcurl_holds_back(void) {
+  return sora_libcurl_version() >= 0x075800 && sora_libcurl_version() < 0x080100;
+}
+
+int sora_libcurl_forgets_addresses(void) {
+  return sora_libcurl_version() >= 0x075800 && sora_libcurl_version() < 0x080400;
+}
+
+long sora_libcurl_buffer(void) {
+  return sora_libcurl_version() < 0x080100 ? 32 * 1024 : 16 * 1024;
+}
+
+long sora_libcurl_http(long version) {
+  static const struct {
+    long value;
+    int feature; /* that it needs, 0: none */
+  } versions[] = {{CURL_HTTP_VERSION_2TLS, CURL_VERSION_HTTP2},
+                  {CURL_HTTP_VERSION_1_1, 0},
+                  {CURL_HTTP_VERSION_2TLS, CURL_VERSION_HTTP2},
+                  {CURL_HTTP_VERSION_3, CURL_VERSION_HTTP3}};
+  int features = curl_version_info(CURLVERSION_NOW)->features, needed = versions[version].feature;
+  return needed == 0 || (features & needed) ? versions[version].value : CURL_HTTP_VERSION_NONE;
+}
+
+int sora_can_speak(long version) {
+  return sora_libcurl_http(version) != CURL_HTTP_VERSION_NONE;
+}
+
+void sora_features(struct features *features) {
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  features->built = LIBCURL_VERSION;
+  features->loaded = info->version;
+  features->tls = info->ssl_version != NULL ? info->ssl_version : "none";
+  features->http2 = (info->features & CURL_VERSION_HTTP2) != 0;
+}
+
+static sigset_t only_sigpipe(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  return set;
+}
+
+struct libcurl_guard sora_libcurl_enter(void) {
+  struct libcurl_guard guard = {.active = 0};
+  if (sora_libcurl_version() >= 0x075700)
+    return guard;
+  sigset_t set = only_sigpipe(), pending;
+  sigemptyset(&pending);
+  sigpending(&pending);
+  if (!sigismember(&pending, SIGPIPE)) /* else it was there before, and is somebody else's */
+    guard.active = pthread_sigmask(SIG_BLOCK, &set, &guard.before) == 0;
+  return guard;
+}
+
+void sora_libcurl_leave(const struct libcurl_guard *guard) {
+  if (!guard->active)
+    return;
+  const struct timespec at_once = {0};
+  sigset_t set = only_sigpipe();
+  int failure = errno;
+  while (sigtimedwait(&set, NULL, &at_once) < 0 && errno == EINTR)
+    ;
+  pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+  errno = failure;
+}

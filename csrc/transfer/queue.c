@@ -1,0 +1,136 @@
+#include "transfer/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct host *sora_host_new(const char *origin, int plain, int most,
+                           struct connections *connections) {
+  size_t size = strlen(origin) + 1;
+  struct host *host = calloc(1, sizeof *host + size);
+  if (host == NULL)
+    return NULL;
+  memcpy(host->origin, origin, size);
+  host->version = plain ? 1 : 0;
+  host->most = most;
+  host->limit = most * MOST_STREAMS;
+  host->connections = connections;
+  return host;
+}
+
+/* ---- those who wait ---- */
+
+void sora_host_enqueue(struct host *host, struct place *place, int in_front) {
+  struct place_list *line = place->video ? &host->videos : &host->questions;
+  struct place *before = in_front ? NULL : line->last, *after = in_front ? line->first : NULL;
+  place->queue_previous = before;
+  place->queue_next = after;
+  *(before != NULL ? &before->queue_next : &line->first) = place;
+  *(after != NULL ? &after->queue_previous : &line->last) = place;
+  host->waiting++;
+}
+
+void sora_host_withdraw(struct host *host, struct place *place) {
+  struct place_list *line = place->video ? &host->videos : &host->questions;
+  struct place *before = place->queue_previous, *after = place->queue_next;
+  *(before != NULL ? &before->queue_next : &line->first) = after;
+  *(after != NULL ? &after->queue_previous : &line->last) = before;
+  place->queue_previous = place->queue_next = NULL;
+  host->waiting--;
+}
+
+static int divide_up(int number, int by) {
+  return (number + by - 1) / by;
+}
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+/* How many may be live at once. */
+static int room(const struct host *host) {
+  if (host->version == 1)
+    return host->most;
+  if (host->version == 0)
+    return host->stands > 0 || host->tried ? host->most : 1;
+  if (host->stands >= host->most)
+    return host->limit;
+  int streams = host->stands * STREAMS, wanted = host->live + host->waiting - streams;
+  int opening = wanted > 0 ? least(host->most - host->stands, divide_up(wanted, STREAMS)) : 0;
+  return least(streams + opening, host->limit);
+}
+
+struct place *sora_host_next(const struct host *host) {
+  if (host->waiting == 0 || host->live >= room(host))
+    return NULL;
+  if (host->questions.first != NULL)
+    return host->questions.first;
+  int videos = host->most > 1 ? host->most - 1 : 1;
+  return host->version >= 2 || host->live_videos < videos ? host->videos.first : NULL;
+}
+
+/* ---- what is learnt ---- */
+
+void sora_host_began(struct host *host, const struct place *place) {
+  host->live++;
+  host->unsent++;
+  host->live_videos += place->video;
+}
+
+void sora_host_connects(struct host *host) {
+  host->connecting++;
+}
+
+void sora_host_sent(struct host *host, int fd, int again, int opened) {
+  struct connection *connection = sora_connections_get(host->connections, fd);
+  if (!again) {
+    host->unsent--;
+    host->connecting -= opened;
+  }
+  if (connection != NULL && !connection->stands) {
+    connection->stands = 1;
+    host->stands++;
+  } else if (host->version == 0 && !opened && host->live - host->unsent > host->stands) {
+    host->version = 2; /* more than one on a connection */
+  }
+}
+
+void sora_host_left(struct host *host, const struct place *place, int sent, int opened) {
+  host->live--;
+  host->live_videos -= place->video;
+  if (sent)
+    return;
+  host->unsent--;
+  host->connecting -= opened;
+  host->tried = 1;
+}
+
+void sora_host_heard(struct host *host, int version) {
+  host->version = version;
+  if (++host->answers < host->limit)
+    return;
+  host->answers = 0;
+  if (host->limit < host->most * MOST_STREAMS)
+    host->limit++; /* what was learnt may have changed */
+}
+
+int sora_host_is_kept_waiting(const struct host *host) {
+  return host->unsent > 0 && host->connecting == 0 && host->stands > 0 && host->live > host->unsent;
+}
+
+void sora_host_is_full(struct host *host) {
+  host->limit = host->live > host->unsent ? host->live - host->unsent : 1;
+  host->answers = 0;
+}
+
+void sora_host_lost(struct host *host) {
+  host->stands--;
+  if (host->stands > 0)
+    return;
+  host->limit = host->most * MOST_STREAMS; /* whoever answers next may be another server */
+  host->answers = 0;
+}
+
+int sora_host_streams(const struct host *host) {
+  int streams = divide_up(host->live, host->most);
+  return streams > STREAMS ? streams : STREAMS;
+}
