@@ -81,10 +81,13 @@ struct own {
   struct headers *headers;
 };
 
-static int collect_own(lua_State *L) {
-  struct own *own = lua_touserdata(L, 1);
+static void free_own(struct own *own) {
   sora_url_free_base(&own->base);
   sora_headers_release(&own->headers);
+}
+
+static int collect_own(lua_State *L) {
+  free_own(lua_touserdata(L, 1));
   return 0;
 }
 
@@ -127,17 +130,27 @@ static struct own *prepare(lua_State *L, int client_index, const struct settings
   return own;
 }
 
+/* Gives the request settings of its own where they concern its transport; the key and its like are
+   in the headers already. */
+static int own_transport(struct request *request, struct settings *settings) {
+  if (!(settings->given & AFFECTS_TRANSPORT))
+    return 1;
+  settings->api_key = settings->base_url = settings->forwarded_host = NULL;
+  return sora_request_set_settings(request, settings);
+}
+
 /* The last part, without Lua: from here on the client is what it is. */
-static void start(struct client *client, struct request *request, const struct own *own,
-                  const struct settings *settings, int transport) {
-  const struct base_url *base =
-      own != NULL && own->base.prefix ? &own->base : sora_client_base(client);
-  sora_request_set_headers(request, own != NULL && own->headers ? own->headers
-                                                                : sora_client_headers(client));
-  if (!sora_request_set_query(request, base) ||
-      (transport && !sora_request_set_settings(request, settings)))
+static void start(struct client *client, struct request *request, struct own *own,
+                  struct settings *settings) {
+  int own_base = own != NULL && own->base.prefix != NULL;
+  int own_headers = own != NULL && own->headers != NULL;
+  const struct base_url *base = own_base ? &own->base : sora_client_base(client);
+  sora_request_set_headers(request, own_headers ? own->headers : sora_client_headers(client));
+  if (!sora_request_set_query(request, base) || !own_transport(request, settings))
     sora_request_refuse(request, ERROR_memory, "not enough memory");
   sora_client_start(client, request, base->origin);
+  if (own != NULL)
+    free_own(own);
 }
 
 struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int owner,
@@ -150,10 +163,9 @@ struct request *sora_request_query(lua_State *L, int client_index, int id, int o
   int self = lua_gettop(L);
   read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
   keep_null(L, self, &settings);
-  const struct own *own = prepare(L, client_index, &settings, level);
+  struct own *own = prepare(L, client_index, &settings, level);
   set_limits(request, &settings);
-  start(sora_client_check(L, client_index, level), request, own, &settings,
-        (settings.given & AFFECTS_TRANSPORT) != 0);
+  start(sora_client_check(L, client_index, level), request, own, &settings);
   lua_settop(L, self);
   return request;
 }
@@ -164,7 +176,9 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
     return;
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
-  prepare(L, client_index, &settings, level);
+  struct own *own = prepare(L, client_index, &settings, level);
+  if (own != NULL)
+    free_own(own);
   lua_settop(L, top);
 }
 
@@ -180,8 +194,7 @@ struct request *sora_request_fetch(lua_State *L, int client_index, int id,
   set_limits(request, &settings);
   struct client *client = sora_client_check(L, client_index, level);
   char *origin = sora_url_origin(file->url);
-  if (!sora_request_set_fetch(request, file) ||
-      ((settings.given & AFFECTS_TRANSPORT) && !sora_request_set_settings(request, &settings)))
+  if (!sora_request_set_fetch(request, file) || !own_transport(request, &settings))
     sora_request_refuse(request, ERROR_memory, "not enough memory");
   sora_client_start(client, request, origin != NULL ? origin : file->url);
   sora_wipe_text(&origin);

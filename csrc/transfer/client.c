@@ -256,6 +256,7 @@ static struct host *host_of(struct client *client, const struct request *request
   struct host *host = sora_host_new(origin, request->plain, (int)client->settings.max_connections,
                                     &client->connections);
   if (host != NULL) {
+    host->one_by_one = sora_libcurl_mixes_tunnels() && sora_handle_uses_proxy(&client->settings);
     host->next = client->hosts;
     client->hosts = host;
   }
@@ -364,7 +365,7 @@ static void begin(struct request *request) {
 
 /* Hands on what may start; how many streams a connection takes follows what is live. */
 static void start_waiting(struct client *client) {
-  int streams = STREAMS;
+  int streams = 0;
   for (struct host *host = client->hosts; host != NULL; host = host->next) {
     struct place *place;
     while (client->queued > 0 && client->started < STARTS_PER_STEP &&
@@ -373,11 +374,11 @@ static void start_waiting(struct client *client) {
       begin(request_of(place));
     }
     int wanted = sora_host_streams(host);
-    streams = wanted > streams ? wanted : streams;
+    streams = host->live > 0 && wanted > streams ? wanted : streams;
     if (client->kept_due == 0 && sora_host_is_kept_waiting(host))
       client->kept_due = sora_now() + KEPT_AFTER;
   }
-  if (client->multi != NULL && streams != client->streams &&
+  if (streams > 0 && client->multi != NULL && streams != client->streams &&
       curl_multi_setopt(client->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)streams) == CURLM_OK)
     client->streams = streams;
 }

@@ -49,23 +49,33 @@ static const char *filled(const char *name) {
   return value != NULL && *value != '\0' ? value : NULL;
 }
 
+/* What a variable names other than what libcurl takes anyway: many a machine sets it to that. */
+static const char *named(const char *variable, const char *usual) {
+  const char *value = filled(variable);
+  return value != NULL && (usual == NULL || strcmp(value, usual) != 0) ? value : NULL;
+}
+
 /* The variables that the curl program obeys, in its order (curl(1), "ENVIRONMENT"). */
-static int obey_environment(void) {
-  const char *bundle = filled("CURL_CA_BUNDLE"), *file = filled("SSL_CERT_FILE");
-  const char *directory = bundle == NULL ? filled("SSL_CERT_DIR") : NULL;
-  if (bundle != NULL || file != NULL)
-    ca_file = strdup(bundle != NULL ? bundle : file); /* for the life of the process */
+static int obey_environment(const curl_version_info_data *version) {
+  int knows = version->age >= CURLVERSION_SEVENTH;
+  const char *usual_file = knows ? version->cainfo : NULL;
+  const char *usual_directory = knows ? version->capath : NULL;
+  const char *bundle = named("CURL_CA_BUNDLE", usual_file);
+  const char *file = bundle != NULL ? bundle : named("SSL_CERT_FILE", usual_file);
+  const char *directory = bundle == NULL ? named("SSL_CERT_DIR", usual_directory) : NULL;
+  if (file != NULL)
+    ca_file = strdup(file); /* for the life of the process */
   if (directory != NULL)
     snprintf(ca_directory, sizeof ca_directory, "%s", directory);
-  return ca_file != NULL || directory != NULL;
+  return file != NULL || directory != NULL;
 }
 
 /* Finds libcurl's default directory of CAs when it is one that OpenSSL can look certificates up in.
    From it only the CA that is needed is read; parsing a whole bundle costs some 35 ms for each new
    connection, and libcurl's cache of the parsed bundle is off as soon as a directory is set. */
 static void find_authorities(void) {
-  curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
-  ca_asked_for = obey_environment();
+  const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+  ca_asked_for = obey_environment(version);
   if (!ca_asked_for && version->age >= CURLVERSION_SEVENTH && version->capath != NULL &&
       strlen(version->capath) < sizeof ca_directory && version->ssl_version != NULL &&
       strncmp(version->ssl_version, "OpenSSL", 7) == 0 && has_hashed(version->capath))
@@ -131,6 +141,13 @@ static int set_proxy(CURL *easy, const struct settings *settings) {
   }
   free(all);
   return !failed;
+}
+
+int sora_handle_uses_proxy(const struct settings *settings) {
+  if (settings->proxy != NULL)
+    return *settings->proxy != '\0';
+  return filled("https_proxy") || filled("HTTPS_PROXY") || filled("all_proxy") ||
+         filled("ALL_PROXY");
 }
 
 static int set_version(CURL *easy, const struct settings *settings) {
@@ -206,10 +223,16 @@ struct handle *sora_handle_take(struct handles *handles, const struct settings *
   return handle;
 }
 
-void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent) {
+/* See sora_handle_give_back. Before 7.80 nobody knows how often a request was sent. */
+static int stays_clean(int sent) {
   unsigned version = sora_libcurl_version();
-  int clean = version >= 0x081400 || (version >= 0x080200 && sent <= 1);
-  if (!handle->shared || !clean || handles->count >= MOST_IDLE) {
+  if (version >= 0x075400 && version < 0x080100)
+    return 0;
+  return version >= 0x081100 || (LIBCURL_VERSION_NUM >= 0x075000 && sent <= 1);
+}
+
+void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent) {
+  if (!handle->shared || !stays_clean(sent) || handles->count >= MOST_IDLE) {
     destroy(handle);
     return;
   }

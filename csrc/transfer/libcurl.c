@@ -43,6 +43,10 @@ int sora_libcurl_forgets_addresses(void) {
   return sora_libcurl_version() >= 0x075800 && sora_libcurl_version() < 0x080400;
 }
 
+int sora_libcurl_mixes_tunnels(void) {
+  return sora_libcurl_version() >= 0x075700 && sora_libcurl_version() < 0x080000;
+}
+
 long sora_libcurl_buffer(void) {
   return sora_libcurl_version() < 0x080100 ? 32 * 1024 : 16 * 1024;
 }

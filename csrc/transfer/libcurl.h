@@ -34,6 +34,10 @@ int sora_libcurl_holds_back(void);
    (lib/connect.c, is_connected; curl 8.4.0 asks). */
 int sora_libcurl_forgets_addresses(void);
 
+/* Whether it may give a request a connection that a proxy has not let through yet: 7.87.0 to 7.88.1
+   (lib/url.c, ConnectionExists). */
+int sora_libcurl_mixes_tunnels(void);
+
 /* The size of a transfer's buffer. Before 8.1.0 headers over HTTP/2 that do not fit into it come in
    the wrong order, which no later call cures; memory that nothing came into is not touched. */
 long sora_libcurl_buffer(void);

@@ -76,7 +76,9 @@ void sora_outcome_judge(struct outcome *outcome, CURLcode code, const char *said
       outcome->retryable = verdicts[i].retryable;
     }
   }
-  if (proxy_status >= 400) {
+  if (strncmp(said, "Unsupported proxy", 17) == 0) { /* it quotes the URL, and so the password */
+    sora_outcome_set(outcome, ERROR_connect, "the URL of the proxy is not one that libcurl knows");
+  } else if (proxy_status >= 400) {
     char message[96];
     snprintf(message, sizeof message, "the proxy answers CONNECT with HTTP %ld", proxy_status);
     sora_outcome_set(outcome, proxy_status == 407 ? ERROR_http : ERROR_connect, message);

@@ -12,6 +12,7 @@ struct host *sora_host_new(const char *origin, int plain, int most,
   memcpy(host->origin, origin, size);
   host->version = plain ? 1 : 0;
   host->most = most;
+  host->streams = STREAMS;
   host->limit = most * MOST_STREAMS;
   host->connections = connections;
   return host;
@@ -38,6 +39,8 @@ void sora_host_withdraw(struct host *host, struct place *place) {
   host->waiting--;
 }
 
+enum { ANSWERS_TO_TRUST = 100 /* before more is tried again */ };
+
 static int divide_up(int number, int by) {
   return (number + by - 1) / by;
 }
@@ -52,10 +55,12 @@ static int room(const struct host *host) {
     return host->most;
   if (host->version == 0)
     return host->stands > 0 || host->tried ? host->most : 1;
-  if (host->stands >= host->most)
+  if (host->stands >= host->most && host->streams == STREAMS)
     return host->limit;
-  int streams = host->stands * STREAMS, wanted = host->live + host->waiting - streams;
-  int opening = wanted > 0 ? least(host->most - host->stands, divide_up(wanted, STREAMS)) : 0;
+  int streams = host->stands * host->streams, wanted = host->live + host->waiting - streams;
+  int opening = wanted > 0 ? least(host->most - host->stands, divide_up(wanted, host->streams)) : 0;
+  if (host->one_by_one)
+    return host->connecting > 0 || host->unsent > 0 ? 0 : streams + (opening > 0);
   return least(streams + opening, host->limit);
 }
 
@@ -82,7 +87,9 @@ void sora_host_connects(struct host *host) {
 
 void sora_host_sent(struct host *host, int fd, int again, int opened) {
   struct connection *connection = sora_connections_get(host->connections, fd);
-  if (!again) {
+  if (again) {
+    host->restarts += host->live > 1; /* one alone: a kept connection had died */
+  } else {
     host->unsent--;
     host->connecting -= opened;
   }
@@ -106,11 +113,11 @@ void sora_host_left(struct host *host, const struct place *place, int sent, int 
 
 void sora_host_heard(struct host *host, int version) {
   host->version = version;
-  if (++host->answers < host->limit)
+  if (++host->answers < ANSWERS_TO_TRUST)
     return;
-  host->answers = 0;
-  if (host->limit < host->most * MOST_STREAMS)
-    host->limit++; /* what was learnt may have changed */
+  host->answers = 0; /* what was learnt may have changed */
+  host->streams = least(host->streams + 1, STREAMS);
+  host->limit = least(host->limit + host->most, host->most * MOST_STREAMS);
 }
 
 int sora_host_is_kept_waiting(const struct host *host) {
@@ -124,13 +131,16 @@ void sora_host_is_full(struct host *host) {
 
 void sora_host_lost(struct host *host) {
   host->stands--;
-  if (host->stands > 0)
-    return;
-  host->limit = host->most * MOST_STREAMS; /* whoever answers next may be another server */
-  host->answers = 0;
+  if (host->restarts > 0 && host->streams > 1)
+    host->streams /= 2;
+  if (host->restarts > 0)
+    host->answers = 0;
+  host->restarts = 0;
+  if (host->stands == 0)
+    host->limit = host->most * MOST_STREAMS; /* whoever answers next may be another server */
 }
 
 int sora_host_streams(const struct host *host) {
   int streams = divide_up(host->live, host->most);
-  return streams > STREAMS ? streams : STREAMS;
+  return streams > host->streams ? streams : host->streams;
 }

@@ -13,6 +13,8 @@
  *                                           those who wait are worth
  *   HTTP/2, as many connections as allowed  `limit` in all: MOST_STREAMS on each until libcurl has
  *                                           kept a request to itself
+ *   HTTP/2, whose server ends connections   fewer than STREAMS on each, down to one
+ *   with requests on them
  *
  * First come, first served; questions before videos. What a request is, is not known here, nor are
  * Lua and curl.
@@ -66,7 +68,10 @@ struct host {
   int stands;     /* connections on which requests were sent, and which are open */
   int version;    /* of HTTP, as the last answer said; 0: not known */
   int tried;      /* an attempt has failed before anything was known */
+  int one_by_one; /* nothing may be handed on while a connection is being made */
   int limit;      /* so many are served at once, HTTP/2 */
+  int streams;    /* on a connection: STREAMS, or fewer where the server ends it too soon */
+  int restarts;   /* requests that libcurl had to send again since a connection was lost */
   int answers;    /* since the limit was changed */
   char origin[];
 };
