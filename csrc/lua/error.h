@@ -38,9 +38,11 @@ void sora_error_push(lua_State *L, const struct failure *failure);
    message (NULL: there is none). */
 void sora_error_make(lua_State *L, const char *secret);
 
-/* Pushes `text` without `secret` (NULL: none) and without what follows the `?` of a URL, control
-   characters as blanks, about `most` bytes: up to the end of a UTF-8 character or of "?***". */
-void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
-                        size_t most);
+/* Pushes what somebody else wrote, `text`, fit for a message: without `secret` (NULL: none),
+   without keys by their look (sk-…), without the user and the query of a URL, control characters,
+   C1 among them, as blanks. About `most` bytes: up to the end of a UTF-8 character or of a "***".
+   Returns how many bytes of the text that took. */
+size_t sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
+                          size_t most);
 
 #endif

@@ -34,17 +34,26 @@ static struct request *new_request(lua_State *L, const char *id, size_t length) 
   return request;
 }
 
-static const char *check_id(lua_State *L, int index, size_t *length) {
-  if (lua_type(L, index) != LUA_TSTRING)
-    luaL_argerror(
-        L, index,
-        lua_pushfstring(L, "task id (a string) expected, got %s", luaL_typename(L, index)));
-  const char *id = lua_tolstring(L, index, length);
-  luaL_argcheck(L, *length > 0, index, "task id is empty");
-  const char *fault = sora_text_fault(id, *length);
+const char *sora_push_id_fault(lua_State *L, int index) {
+  size_t length = 0;
+  const char *id = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &length) : NULL;
+  if (id == NULL)
+    return lua_pushfstring(L, "task id (a string) expected, got %s", luaL_typename(L, index));
+  const char *fault = length == 0 ? "is empty" : sora_text_fault(id, length);
+  return fault == NULL ? NULL : lua_pushfstring(L, "task id %s", fault);
+}
+
+void sora_request_new(lua_State *L, int id, int level) {
+  size_t length;
+  const char *fault = sora_push_id_fault(L, id);
   if (fault != NULL)
-    luaL_argerror(L, index, lua_pushfstring(L, "task id %s", fault));
-  return id;
+    sora_misuse(L, level, "bad argument #1 to 'query' (%s)", fault);
+  const char *text = lua_tolstring(L, id, &length);
+  new_request(L, text, length);
+}
+
+void sora_request_new_download(lua_State *L, const char *id) {
+  new_request(L, id == NULL ? "" : id, id == NULL ? 0 : strlen(id))->download = 1;
 }
 
 /* Keeps the value of the option `null`, which is on the stack at `settings->null`, in the request
@@ -54,18 +63,20 @@ static void keep_null(lua_State *L, int self, struct request *request,
   request->own_null = settings->null != 0;
   if (!request->own_null)
     return;
-  lua_newtable(L);
+  if (request->serial != 0)
+    lua_getuservalue(L, self);
+  else
+    lua_createtable(L, 0, 1);
   lua_pushvalue(L, settings->null);
   lua_setfield(L, -2, "null");
   lua_setuservalue(L, self);
 }
 
-/* Makes a request for `client`, reads the options at `options` into `settings`, and pushes the
-   request, with what sora_settings_read pushes above it. */
-static struct request *begin(lua_State *L, const struct client *client, const char *id,
-                             size_t id_length, int options, enum option_scope scope, int level,
-                             struct settings *settings) {
-  struct request *request = new_request(L, id, id_length);
+/* Reads the options at `options`, over what the client has, into `settings` and the request. Leaves
+   on the stack what sora_settings_read pushes. */
+static void read_options(lua_State *L, const struct client *client, struct request *request,
+                         int options, enum option_scope scope, int level,
+                         struct settings *settings) {
   *settings = client->settings;
   settings->given = 0;
   settings->headers = settings->null = 0;
@@ -77,7 +88,6 @@ static struct request *begin(lua_State *L, const struct client *client, const ch
   request->retries = settings->retries;
   request->max_depth = settings->max_depth;
   request->max_body = settings->max_body;
-  return request;
 }
 
 /* Which base URL the request goes to, checked, and with which headers: the client's, or its own. */
@@ -129,31 +139,30 @@ static struct handle *handle_for(struct client *client, struct request *request,
   return NULL;
 }
 
-struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level) {
+void sora_request_query(lua_State *L, int client_index, int self, int options, int level) {
   struct settings settings;
   struct client *client = sora_client_check(L, client_index, level);
-  size_t length;
-  const char *text = check_id(L, id, &length);
-  int self = lua_gettop(L) + 1;
-  struct request *request = begin(L, client, text, length, options, SCOPE_QUERY, level, &settings);
+  struct request *request = lua_touserdata(L, self);
+  read_options(L, client, request, options, SCOPE_QUERY, level, &settings);
   const struct base_url *base = prepare(L, client, client_index, request, &settings, level);
   keep_null(L, self, request, &settings);
+  sora_client_check(L, client_index, level); /* a finaliser may have closed it meanwhile */
   int own = (settings.given & (AFFECTS_TRANSPORT | AFFECTS_URL)) != 0;
-  char *url = sora_url_query(base, text, length);
+  char *url = sora_url_query(base, request->id, request->id_length);
   request->handle = handle_for(client, request, own ? &settings : NULL, base->loopback, url);
   free(url);
   sora_url_free_base(&request->base);
   sora_request_launch(request, client);
   lua_settop(L, self);
-  return request;
 }
 
 void sora_request_check_options(lua_State *L, int client_index, int options, int level) {
   if (lua_isnil(L, options))
     return;
   struct settings settings;
+  struct request *request = new_request(L, "", 0);
   struct client *client = sora_client_check(L, client_index, level);
-  struct request *request = begin(L, client, "", 0, options, SCOPE_QUERY, level, &settings);
+  read_options(L, client, request, options, SCOPE_QUERY, level, &settings);
   prepare(L, client, client_index, request, &settings, level);
   sora_request_forget(request);
 }
@@ -186,17 +195,13 @@ static int set_fetch(struct request *request, const struct fetch *fetch) {
   return !failed;
 }
 
-struct request *sora_request_fetch(lua_State *L, int client_index, int id,
-                                   const struct fetch *fetch, int options, int level) {
+void sora_request_fetch(lua_State *L, int client_index, int self, const struct fetch *fetch,
+                        int options, int level) {
   struct settings settings;
   struct client *client = sora_client_check(L, client_index, level);
-  size_t length = 0;
-  const char *text = luaL_optlstring(L, id, "", &length);
-  int self = lua_gettop(L) + 1;
-  struct request *request =
-      begin(L, client, text, length, options, SCOPE_DOWNLOAD, level, &settings);
+  struct request *request = lua_touserdata(L, self);
+  read_options(L, client, request, options, SCOPE_DOWNLOAD, level, &settings);
   request->retries = 0;
-  request->download = 1;
   if (fetch->validator != NULL && strlen(fetch->validator) < sizeof request->validator)
     strcpy(request->validator, fetch->validator);
   if (!sora_headers_add(&request->headers, "Accept", "*/*") ||
@@ -219,7 +224,6 @@ struct request *sora_request_fetch(lua_State *L, int client_index, int id,
   }
   sora_request_launch(request, client);
   lua_settop(L, self);
-  return request;
 }
 
 /* ---- the userdata ---- */

@@ -14,9 +14,24 @@
 /* Makes the metatable. Pushes nothing. */
 void sora_request_open(lua_State *L);
 
-/* Makes a request for the task whose id is at the stack index `id`, with the options at `options`,
-   starts it and pushes it. Raises misuse `level` up. What can't be sent has ended at once. */
-struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int level);
+/* The rule of ids: pushes what is wrong with the value at `index`, and returns it; NULL, and
+   nothing pushed, where it is the id of a task. */
+const char *sora_push_id_fault(lua_State *L, int index);
+
+/* What is started is made first, then tied to its client where it has an owner; only then are the
+   options read, and last of all the client is looked at and the request sent: whatever allocates
+   may run a finaliser, and that may close the client. */
+
+/* Makes a request for the task whose id is at the stack index `id`, and pushes it. Raises `level`
+   up what is wrong with the id. */
+void sora_request_new(lua_State *L, int id, int level);
+
+/* The same for a download, of a task with that id (NULL: not known). */
+void sora_request_new_download(lua_State *L, const char *id);
+
+/* Starts the request at `self` with the options at `options`. Raises misuse `level` up. What can't
+   be sent has ended at once. */
+void sora_request_query(lua_State *L, int client_index, int self, int options, int level);
 
 /* Raises, `level` up, what sora_request_query would over the options at the stack index `options`.
  */
@@ -29,10 +44,9 @@ struct fetch {
   const char *validator; /* for If-Range, NULL: none */
 };
 
-/* The same for the transfer of a URL into a file. The key is not sent, and no header of the
- * caller's. */
-struct request *sora_request_fetch(lua_State *L, int client_index, int id,
-                                   const struct fetch *fetch, int options, int level);
+/* Starts the transfer of a URL into a file. The key is not sent, and no header of the caller's. */
+void sora_request_fetch(lua_State *L, int client_index, int self, const struct fetch *fetch,
+                        int options, int level);
 
 /* The request at `index`; raises for anything else. */
 struct request *sora_request_check(lua_State *L, int index);
