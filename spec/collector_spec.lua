@@ -4,6 +4,7 @@ local cqueues = require "cqueues"
 local helpers = require "spec.support.helpers"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
+local core = require "sora.core"
 local sora = require "sora"
 local sora_cqueues = require "sora.cqueues"
 local sora_luv = require "sora.luv"
@@ -71,7 +72,7 @@ local CALLS = {
 }
 
 local function bare_request(client)
-  local request = client:request(id "never", nil, {})
+  local request = core.request(client, id "never", nil, {})
   client:step()
   return request
 end
@@ -114,17 +115,6 @@ for name, call in pairs(CALLS) do
     assert(began)
     return { client = client, controller = controller, request = bare_request(client) }
   end
-end
-
-KINDS["a client and a thread of a run that was given up"] = function()
-  local client, thread = client_of(sora), nil
-  local ok = pcall(sora.run, function()
-    for _, call in pairs(CALLS) do thread = sora.spawn(call, client) end
-    sora.sleep(0.001)
-    error("interrupted!", 0) -- what Ctrl-C raises, which is meant for all
-  end)
-  assert(not ok)
-  return { client = client, thread = thread, coroutine = thread.coroutine }
 end
 
 --- Drops the objects in that order, with collections in between; returns what is left of them.

@@ -6,6 +6,7 @@ local core = require "sora.core"
 local sora = require "sora"
 local renegotiation = require "spec.support.renegotiation"
 local standin = require "spec.support.standin"
+local system = require "system"
 
 local service = standin.shared()
 local now = sora.driver.now
@@ -186,10 +187,9 @@ describe("a server that asks for renegotiation", function()
 
   --- Asks it, and has it ask for renegotiation; answers, or leaves it at that. Returns the outcome.
   local function ask(server, c, answers)
-    local request = c:request("x", nil, {})
+    local request = core.request(c, "x", nil, {})
     local function step()
-      core.poll({ c }, 0.01)
-      c:step()
+      core.step(c, 0.01)
     end
     server:await("GET /v1/video/query", step)
     server:tell "R\n"
@@ -197,7 +197,7 @@ describe("a server that asks for renegotiation", function()
       server:await("SSL_do_handshake %-> 1", step) -- both sides have done theirs
       server:tell(ANSWER)
     else
-      sora.sleep(0.2) -- it has asked, and waits for the client's part
+      system.sleep(0.2) -- it has asked, and waits for the client's part
       server:signal "STOP"
     end
     local deadline = now() + SOON

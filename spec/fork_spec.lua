@@ -2,8 +2,11 @@
 -- byte of one is in the other's stream.
 
 local clients = require "spec.support.clients"
+local flows = require "spec.support.flows"
 local helpers = require "spec.support.helpers"
+local core = require "sora.core"
 local sora = require "sora"
+local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
 local now = sora.driver.now
@@ -47,7 +50,7 @@ describe("after fork", function()
     assert.is_truthy(c:query(service:id "completed"))
     local slow = service:id "completed;delay=0.5"
     local inbox = {}
-    local request = c:request(slow, nil, inbox)
+    local request = core.request(c, slow, nil, inbox)
     c:step()
     local pid = unix.child(function()
       local task, err = c:query(service:id "completed")
@@ -58,8 +61,7 @@ describe("after fork", function()
     assert.are.equal(0, unix.wait(pid))
     local deadline = now() + 5
     while not request:done() and now() < deadline do
-      sora.sleep(0.01)
-      c:step()
+      core.step(c, 0.01)
     end
     assert.are.equal(slow, request:result().id)
     assert.are.equal(1, #service:log(slow))
@@ -86,7 +88,7 @@ describe("a fork in the middle", function()
   local c, child
 
   before_each(function()
-    c, child = clients.new(), nil
+    c, child = clients.new(nil, sora_cqueues), nil
     assert.is_truthy(c:query(service:id "completed"))
   end)
   after_each(function() c:close() end)
@@ -116,14 +118,13 @@ describe("a fork in the middle", function()
     assert.are.equal(1, c:stats().connections)
   end)
 
-  it("of core.poll, by a signal's handler", function()
+  it("of core.step, by a signal's handler", function()
     local id = service:id "completed;delay=0.5"
-    local request = c:request(id, nil, {})
+    local request = core.request(c, id, nil, {})
     unix.fork_in(0.1)
     local deadline = now() + 10
     while not request:done() and now() < deadline do
-      require "sora.core".poll({ c, c }, 1)
-      c:step()
+      core.step(c, 1)
     end
     if unix.forked() == 0 then leave(function() expect_lost(request:result()) end) end
     assert.are.equal(id, (request:result()).id)
@@ -131,17 +132,17 @@ describe("a fork in the middle", function()
     assert.are.equal(1, #service:log(id))
   end)
 
-  it("of sora.run: the coroutines of both go on", function()
+  it("of cqueues: the flows of both go on", function()
     local id, own = service:id "completed;delay=0.4", service:id "completed"
     local mine
     local function fork()
-      sora.sleep(0.1)
+      flows.sleep(0.1)
       child = unix.fork()
       mine = c:query(own .. child)
     end
-    local task, err = sora.run(function()
-      local asking = sora.spawn(c.query, c, id)
-      sora.spawn(fork)
+    local task, err = flows.run(function()
+      local asking = flows.spawn(c.query, c, id)
+      flows.spawn(fork)
       return asking:join()
     end)
     if child == 0 then

@@ -186,16 +186,12 @@ static int id_fault(lua_State *L) {
   return 1;
 }
 
-/* core.plain(text [, limit]) → what somebody else wrote, fit for a message: one line without keys
-   and without what is secret in a URL, about `limit` bytes (200), "..." behind it where it was cut
- */
+/* core.plain(text [, limit]) → what somebody else wrote, fit for a message, at most `limit` bytes
+   (200) and "..." where it was cut */
 static int plain(lua_State *L) {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  if (sora_push_redacted(L, text, length, NULL, (size_t)luaL_optinteger(L, 2, 200)) == length)
-    return 1;
-  lua_pushliteral(L, "...");
-  lua_concat(L, 2);
+  sora_push_plain(L, text, length, (size_t)luaL_optinteger(L, 2, 200));
   return 1;
 }
 

@@ -81,8 +81,15 @@ static size_t control_length(const char *text, size_t length) {
   return first < ' ' || first == 0x7F ? 1 : first == 0xC2 && (second & 0xE0) == 0x80 ? 2 : 0;
 }
 
-size_t sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
-                          size_t most) {
+/* The length of the UTF-8 character that begins with that byte. */
+static size_t character_length(unsigned char byte) {
+  return byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+}
+
+/* See sora_push_redacted; `query` stands for the query of a URL. Returns how many bytes of the text
+   that took. */
+static size_t redact(lua_State *L, const char *text, size_t length, const char *secret,
+                     const char *query, size_t most) {
   size_t size = secret == NULL ? 0 : strlen(secret);
   size_t i = 0, written = 0;
   int in_url = 0;
@@ -92,13 +99,13 @@ size_t sora_push_redacted(lua_State *L, const char *text, size_t length, const c
     const char *here = text + i, *instead = NULL;
     size_t left = length - i;
     unsigned char byte = (unsigned char)*here;
-    if (written >= most + 3 || (written >= most && (byte & 0xC0) != 0x80))
+    if (written + character_length(byte) > most)
       break;
     in_url = in_url && !ends_url(byte);
     if ((skip = secret_length(here, left, secret, size)) != 0) {
       instead = "***";
     } else if ((skip = query_length(here, left, in_url)) != 0) {
-      instead = "?***";
+      instead = query;
     } else if ((i == 0 || !is_word((unsigned char)here[-1])) &&
                (skip = key_length(here, left)) != 0) {
       instead = "sk-***";
@@ -120,6 +127,18 @@ size_t sora_push_redacted(lua_State *L, const char *text, size_t length, const c
   }
   luaL_pushresult(&buffer);
   return i;
+}
+
+void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
+                        size_t most) {
+  redact(L, text, length, secret, "?***", most);
+}
+
+void sora_push_plain(lua_State *L, const char *text, size_t length, size_t most) {
+  if (redact(L, text, length, NULL, "", most) == length)
+    return;
+  lua_pushliteral(L, "...");
+  lua_concat(L, 2);
 }
 
 static void set_text(lua_State *L, const char *name, const char *text, size_t length,
