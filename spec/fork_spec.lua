@@ -2,11 +2,9 @@
 -- byte of one is in the other's stream.
 
 local clients = require "spec.support.clients"
-local flows = require "spec.support.flows"
 local helpers = require "spec.support.helpers"
 local core = require "sora.core"
 local sora = require "sora"
-local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
 local now = sora.driver.now
@@ -88,7 +86,7 @@ describe("a fork in the middle", function()
   local c, child
 
   before_each(function()
-    c, child = clients.new(nil, sora_cqueues), nil
+    c, child = clients.new(), nil
     assert.is_truthy(c:query(service:id "completed"))
   end)
   after_each(function() c:close() end)
@@ -129,31 +127,6 @@ describe("a fork in the middle", function()
     if unix.forked() == 0 then leave(function() expect_lost(request:result()) end) end
     assert.are.equal(id, (request:result()).id)
     assert.are.equal(0, unix.wait(unix.forked()))
-    assert.are.equal(1, #service:log(id))
-  end)
-
-  it("of cqueues: the flows of both go on", function()
-    local id, own = service:id "completed;delay=0.4", service:id "completed"
-    local mine
-    local function fork()
-      flows.sleep(0.1)
-      child = unix.fork()
-      mine = c:query(own .. child)
-    end
-    local task, err = flows.run(function()
-      local asking = flows.spawn(c.query, c, id)
-      flows.spawn(fork)
-      return asking:join()
-    end)
-    if child == 0 then
-      leave(function()
-        assert(mine, "the coroutine that forked did not go on")
-        expect_lost(task, err)
-      end)
-    end
-    assert.are.equal(id, task and task.id, tostring(err))
-    assert.is_truthy(mine)
-    assert.are.equal(0, unix.wait(child))
     assert.are.equal(1, #service:log(id))
   end)
 
