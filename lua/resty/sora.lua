@@ -3,8 +3,8 @@
 --
 -- A pump, one for each worker, looks after the clients that have requests in flight. It runs in a
 -- timer's light thread, from the first query until there has been none for a moment. nginx cannot
--- watch a descriptor that is not its own, so a bell (csrc/lua/bell.h) tells the pump when a client has
--- something to do; without one it looks again and again. Those who wait are woken through
+-- watch a descriptor that is not its own, so a bell (csrc/lua/bell.h) tells the pump when a client
+-- has something to do; without one it looks again and again. Those who wait are woken through
 -- semaphores.
 --
 -- The pump, which nginx makes necessary, is what is longer here than in the driver for cqueues. See

@@ -90,7 +90,11 @@ M.list = {
     function(_, err) return "x" .. err .. tostring(err) end },
   { "close with requests in flight", function()
     local c = warm()
-    return c, { core.request(c, id "never"), core.request(c, id "500"), core.request(c, id "completed") }
+    local requests = {}
+    for i, steps in ipairs { "never", "500", "completed" } do
+      requests[i] = core.request(c, id(steps))
+    end
+    return c, requests
   end, function(c, requests)
     c:step()
     c:close()

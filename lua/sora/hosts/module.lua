@@ -93,8 +93,9 @@ end
 -- and that first: without its colon all arguments are shifted.
 local function prepare(name, client, argument, path, opts, callback)
   core.check(client, nil, CALLER, name)
-  local call, driver, refusal = CALLS[name], core.driver(client), nil
+  local call, driver = CALLS[name], core.driver(client)
   if driver and driver.begin then
+    local refusal
     opts, callback, refusal = driver.begin(name, opts, callback)
     if refusal then return refusal end
   else

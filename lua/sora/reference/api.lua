@@ -200,7 +200,7 @@ function client:step() end
 ---@return integer
 function client:in_flight() end
 
----Ends every call that has not returned, as `cancelled`, those that sleep between two questions too.
+---Ends every call that has not returned, as `cancelled`, also one that sleeps between two polls.
 ---The client can still be used.
 function client:cancel() end
 

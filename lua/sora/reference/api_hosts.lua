@@ -8,12 +8,13 @@
 -- The event loops of hosts ------------------------------------------------------------------------
 
 ---`require "resty.sora"`: sora in OpenResty. A call yields the light thread of nginx. Where nginx
----cannot wait, it returns an error of kind `cancelled` that says so. Beside it, use ngx.thread.spawn
----and ngx.sleep.
+---cannot wait, it returns an error of kind `cancelled` that says so. For the rest there are
+---ngx.thread.spawn and ngx.sleep.
 ---@class sora.resty: sora
 
 ---`require "sora.cqueues"`: sora for programs on cqueues. A call yields to the controller that runs
----it; outside of every controller it blocks. Beside it, use controller:wrap and cqueues.sleep.
+---it; outside of every controller it blocks. For the rest there are
+---controller:wrap and cqueues.sleep.
 ---@class sora.cqueues: sora
 
 ---`require "sora.luv"`: sora in Neovim, and in programs on luv. Inside a coroutine a call yields
