@@ -50,8 +50,8 @@ end
 local function option_rows()
   local rows = {}
   local row = '{"([%w_]+)", TYPE_([%w_]+), ([^,]+), [^,]+, [^,]+, ([^,]+), %d+}'
-  local rows = files.read("csrc/lua/options.c"):gsub("\n *", " ")
-  for name, kind, scopes, initial in rows:gmatch(row) do
+  local text = files.read("csrc/lua/options.c"):gsub("\n *", " ")
+  for name, kind, scopes, initial in text:gmatch(row) do
     rows[name] = { kind = kind, scopes = scopes, initial = initial }
   end
   return rows
