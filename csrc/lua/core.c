@@ -135,17 +135,17 @@ static int result(lua_State *L) {
 static int step(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
   double seconds = luaL_optnumber(L, 2, NOTICED_WITHIN);
-  lua_Hook before = lua_gethook(compat_mainthread(L));
-  if (!(seconds < NOTICED_WITHIN))
-    seconds = NOTICED_WITHIN;
-  int interrupted = 0;
+  lua_State *main = compat_mainthread(L);
+  lua_Hook before = lua_gethook(main);
+  int interrupted;
   if (client->finished.first != NULL)
     return 0;
+  seconds = fmax(0, fmin(seconds, NOTICED_WITHIN));
   if (client->multi != NULL)
     interrupted = !sora_client_step(client, seconds);
   else /* closed, or it was never asked */
     interrupted = poll(NULL, 0, (int)ceil(seconds * 1000)) < 0 && errno == EINTR;
-  if (interrupted || lua_gethook(compat_mainthread(L)) != before)
+  if (interrupted || lua_gethook(main) != before)
     let_hooks_run(L, NULL, before);
   return 0;
 }
@@ -272,21 +272,20 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"request", sora_client_request},  /* hosts/inbox.lua */
       {"fetch", sora_client_fetch},      /* videos/download.lua */
       {"retries", sora_client_retries},  /* videos/download.lua */
-      {"finished",
-       sora_client_finished},          /* hosts/inbox.lua; resty.sora, which delivers in batches */
-      {"close", sora_client_close_it}, /* hosts/inbox.lua: client:close */
-      {"cancel", sora_client_cancel},  /* hosts/inbox.lua: client:cancel */
-      {"step", step},                  /* hosts/plain.lua */
-      {"bell", sora_bell_new},         /* resty.sora */
-      {"error", make_error},           /* whoever makes an error in Lua */
-      {"now", now},                    /* whoever looks at the clock */
-      {"random", random_to_lua},       /* waiting/poller.lua */
-      {"backoff", backoff},            /* videos/download.lua */
-      {"id_fault", id_fault},          /* hosts/arguments.lua, videos/download.lua */
-      {"plain", plain},                /* answers, waiting and terminal: texts of the service */
-      {"terminal", terminal},          /* terminal/progress_bar.lua */
-      {"stat", file_stat},             /* videos/download.lua */
-      {"rename", file_rename},         /* videos/download.lua */
+      {"finished", sora_client_finished}, /* hosts/inbox.lua, resty.sora */
+      {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */
+      {"cancel", sora_client_cancel},     /* hosts/inbox.lua: client:cancel */
+      {"step", step},                     /* hosts/plain.lua */
+      {"bell", sora_bell_new},            /* resty.sora */
+      {"error", make_error},              /* whoever makes an error in Lua */
+      {"now", now},                       /* whoever looks at the clock */
+      {"random", random_to_lua},          /* waiting/poller.lua */
+      {"backoff", backoff},               /* videos/download.lua */
+      {"id_fault", id_fault},             /* hosts/arguments.lua, videos/download.lua */
+      {"plain", plain},                   /* answers, waiting and terminal: texts of the service */
+      {"terminal", terminal},             /* terminal/progress_bar.lua */
+      {"stat", file_stat},                /* videos/download.lua */
+      {"rename", file_rename},            /* videos/download.lua */
       {NULL, NULL}};
   static const luaL_Reg of_request[] = {{"result", result}, {NULL, NULL}};
   luaL_checkversion(L);

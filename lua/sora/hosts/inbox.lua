@@ -215,18 +215,19 @@ end
 
 -- The end of all calls of a client
 
-local function wake_the_sleeping(client)
-  for inbox in pairs(calls(client).sleeping) do inbox.driver.wake(inbox) end
+--- Wakes whoever sleeps; `known` is nil where the client had no call yet.
+local function wake_sleeping(known)
+  for inbox in pairs(known and known.sleeping or {}) do inbox.driver.wake(inbox) end
 end
 
 --- client:cancel(). What is in flight has ended as cancelled, and the host finds that as it finds
 -- every end.
 ---@param client sora.client
 function M.cancel_calls(client)
-  local shared = calls(client)
-  shared.cancels = shared.cancels + 1
+  local known = calls_of[client]
+  if known then known.cancels = known.cancels + 1 end
   core.cancel(client)
-  wake_the_sleeping(client)
+  wake_sleeping(known)
 end
 
 --- client:close(). The driver lets go of the descriptor before it goes; whoever waits is told.
@@ -235,7 +236,7 @@ end
 function M.close(client, driver)
   if driver and driver.detach and not client:closed() then driver.detach(client) end
   core.close(client)
-  wake_the_sleeping(client)
+  wake_sleeping(calls_of[client])
   M.deliver(client)
 end
 

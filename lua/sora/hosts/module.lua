@@ -173,6 +173,7 @@ function M.module(driver, default)
   end
   local module = {
     _VERSION = M.VERSION,
+    versions = core.versions,
     null = core.null,
     decode = core.decode,
     status = in_module("sora.answers.task", "status"),

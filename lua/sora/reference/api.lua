@@ -13,6 +13,7 @@
 ---wrong returns `nil, err`. A call blocks; see `sora.cqueues` and `sora.luv` for what does not.
 ---@class sora
 ---@field _VERSION string  such as "sora 0.1.0"
+---@field versions table  of libcurl: `built` against, `libcurl` that is linked, its `tls`, `http2`
 ---@field null lightuserdata  a JSON null, where one is kept; equals `cjson.null` and `ngx.null`
 ---@field driver sora.driver  what waits in this host; see docs/drivers.md
 local sora = {}
