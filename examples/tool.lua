@@ -95,6 +95,17 @@ function M.file_name(id)
   return name .. ".mp4"
 end
 
+--- A value of the service's as one line for a person: without control characters, and without the
+-- queries of URLs, where signatures are.
+---@param value any
+---@return string
+function M.plain(value)
+  local text = tostring(value):gsub("%c+", " "):gsub("\194[\128-\159]", " ")
+  text = text:gsub("(https?://[^%s?#]*)[?#]%S*", "%1")
+  if #text <= 400 then return text end
+  return (text:sub(1, 400):gsub("[\192-\255][\128-\191]*$", "")) .. "..."
+end
+
 local function number(bytes)
   local value = 0
   for i = 1, #bytes do value = value * 256 + bytes:byte(i) end

@@ -3,7 +3,6 @@
 package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
 
 local sora = require "sora"
-local answers = require "sora.answers.task"
 local tool = require "tool"
 
 local USAGE = [[
@@ -111,7 +110,7 @@ local function describe(task)
   local seconds = field(task, "seconds", "duration")
   local lines = {
     { "Task", id },
-    { "Status", answers.word(task) or sora.status(task) },
+    { "Status", field(task, "status") or sora.status(task) },
     { "Reason", sora.failure(task) },
     { "Model", field(task, "model", "detail.input.model", "detail.pending_info.model") },
     { "Size", size(task) },
@@ -122,7 +121,7 @@ local function describe(task)
   }
   for _, line in ipairs(lines) do
     local name, value = line[1], line[2]
-    if value then print(("%-9s %s"):format(name, answers.plain(tostring(value), 400))) end
+    if value then print(("%-9s %s"):format(name, tool.plain(value))) end
   end
 end
 

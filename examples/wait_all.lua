@@ -1,9 +1,10 @@
--- Waits for many tasks and downloads their videos, meanwhile. `--help` tells more.
+-- Waits for many tasks and downloads their videos, meanwhile. `--help` tells more. That it does
+-- several things at once is cqueues' doing.
 
 package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
 
-local sora = require "sora"
-local answers = require "sora.answers.task"
+local cqueues = require "cqueues"
+local sora = require "sora.cqueues"
 local tool = require "tool"
 
 local USAGE = [[
@@ -65,6 +66,7 @@ for _, id in ipairs(ids) do
   end
 end
 
+local controller = cqueues.new()
 local client = sora.client { ca_file = options["ca-file"] }
 local bar = sora.progress_bar { quiet = options.quiet, tasks = #missing }
 
@@ -73,7 +75,7 @@ local function settle(id, task, err)
   if not err then return end
   local word = ({ failed = "failed", cancelled = "failed", timeout = "timeout" })[err.kind]
   local reason = err.task and sora.failure(err.task) or err.message
-  outcome[id] = { word or "error", tool.exit_code(err), answers.plain(reason, 400) }
+  outcome[id] = { word or "error", tool.exit_code(err), tool.plain(reason) }
 end
 
 local function download(id, task)
@@ -102,7 +104,7 @@ local function on_result(id, task, err)
   queue[#queue + 1] = { id = id, task = task }
   if downloaders < (options.downloads or 4) then
     downloaders = downloaders + 1
-    sora.spawn(download_all)
+    controller:wrap(download_all)
   end
 end
 
@@ -119,12 +121,13 @@ local function report()
 end
 
 tool.run(function()
-  sora.run(function()
+  controller:wrap(function()
     client:wait_all(missing, {
       timeout = options.timeout, interval = options.interval, concurrency = options.concurrency,
       on_update = bar.on_update, on_result = on_result,
     })
   end)
+  assert(controller:loop())
   return report()
 end, function()
   report()

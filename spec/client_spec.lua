@@ -1,7 +1,9 @@
+local core = require "sora.core"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local sora = require "sora"
 local standin = require "spec.support.standin"
+local system = require "system"
 
 local service = standin.shared()
 
@@ -52,12 +54,22 @@ describe("a client", function()
     client:close()
   end)
 
-  it("puts a hundred requests on one connection of HTTP/2", function()
-    local client = client_of()
+  it("puts a hundred requests on one connection of HTTP/2 where it may have no more", function()
+    local client = client_of { max_connections = 1 }
     local ids = ids_of(100, "queued;delay=0.1")
     local _, errs = client:query_all(ids)
     assert.are.same({}, errs)
     assert.are.equal(1, connections_of(ids))
+    client:close()
+  end)
+
+  it("opens a further connection of HTTP/2 when each holds ten streams", function()
+    local client = client_of()
+    client:query(service:id "queued")
+    local ids = ids_of(25, "queued;delay=0.1")
+    local _, errs = client:query_all(ids)
+    assert.are.same({}, errs)
+    assert.are.equal(3, connections_of(ids))
     client:close()
   end)
 
@@ -122,7 +134,7 @@ describe("a client", function()
   it("prints without key", function()
     local client = client_of { api_key = "sk-secret" }
     assert.matches("^sora%.client %(https://127%.0%.0%.1:%d+, 0 in flight%)$", tostring(client))
-    local request = client:request "sora-2:x"
+    local request = core.request(client, "sora-2:x")
     assert.matches("^sora%.request %(sora%-2:x, %a+%)$", tostring(request))
     client:close()
     assert.are.equal("sora.client (closed)", tostring(client))
@@ -131,7 +143,7 @@ describe("a client", function()
   it("ends what is in flight when it is closed, once and for all", function()
     local client = client_of()
     local requests = {}
-    for i = 1, 5 do requests[i] = client:request(service:id "never", nil, {}) end
+    for i = 1, 5 do requests[i] = core.request(client, service:id "never", nil, {}) end
     client:step()
     client:close()
     client:close()
@@ -148,14 +160,15 @@ describe("a client", function()
   it("may be collected with requests in flight, in any order", function()
     for _ = 1, 20 do
       local client = client_of { base_url = service.http_url }
-      for _ = 1, 3 do client:request(service:id "never", nil, {}) end
+      for _ = 1, 3 do core.request(client, service:id "never", nil, {}) end
       client:step()
     end
     collectgarbage()
     collectgarbage()
     local ended = program.run(([[%s -e '
+      local core = require "sora.core"
       local client = require "sora".client { base_url = "%s" }
-      request, other = client:request "%s", client:request "%s"
+      request, other = core.request(client, "%s"), core.request(client, "%s")
       client:step()
       print "end"']]):format(shell.LUA, service.http_url, service:id "never",
       service:id "never"))
@@ -164,7 +177,7 @@ describe("a client", function()
 
   it("over plain http waits for no answer before it opens a second connection", function()
     local client = client_of { base_url = service.http_url }
-    local first = client:request(service:id "never", nil, {})
+    local first = core.request(client, service:id "never", nil, {})
     assert.is_truthy(client:query(service:id "completed", { timeout = 5 }))
     assert.is_false(first:done())
     client:close()
@@ -172,7 +185,7 @@ describe("a client", function()
 
   it("cancels a request that nobody holds any more", function()
     local client = client_of()
-    client:request(service:id "never", nil, {})
+    core.request(client, service:id "never", nil, {})
     client:step()
     collectgarbage()
     collectgarbage()
@@ -207,13 +220,13 @@ describe("a client", function()
         local opts = { retries = 9, api_key = own or nil }
         local requests = {}
         for i, status in ipairs { 401, 401, 500 } do
-          requests[i] = client:request(service:id(quoting:format(status)), opts, {})
+          requests[i] = core.request(client, service:id(quoting:format(status)), opts, {})
         end
         repeat
           client:step()
-          sora.sleep(0.005)
+          system.sleep(0.005)
         until requests[1]:done() and requests[2]:done() and tostring(requests[3]):find "paused%)$"
-        assert.is_truthy(client:finished())
+        assert.is_truthy(core.finished(client))
         client:close()
         for _, request in ipairs(requests) do
           local task, err = request:result()
@@ -242,10 +255,10 @@ describe("a client", function()
 
   it("gives the result of a request once", function()
     local client = client_of()
-    local request = client:request(service:id "completed", nil, {})
+    local request = core.request(client, service:id "completed", nil, {})
     repeat
       client:step()
-      sora.sleep(0.005)
+      system.sleep(0.005)
     until request:done()
     assert.are.equal("completed", request:result().status)
     local ok, message = pcall(request.result, request)

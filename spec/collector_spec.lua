@@ -1,9 +1,12 @@
 -- Everything is dropped while something is in flight: in every order, and at the program's end.
 
+-- luacheck: read globals newproxy
+
 local cqueues = require "cqueues"
 local helpers = require "spec.support.helpers"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
+local core = require "sora.core"
 local sora = require "sora"
 local sora_cqueues = require "sora.cqueues"
 local sora_luv = require "sora.luv"
@@ -71,7 +74,7 @@ local CALLS = {
 }
 
 local function bare_request(client)
-  local request = client:request(id "never", nil, {})
+  local request = core.request(client, id "never", nil, {})
   client:step()
   return request
 end
@@ -114,17 +117,6 @@ for name, call in pairs(CALLS) do
     assert(began)
     return { client = client, controller = controller, request = bare_request(client) }
   end
-end
-
-KINDS["a client and a thread of a run that was given up"] = function()
-  local client, thread = client_of(sora), nil
-  local ok = pcall(sora.run, function()
-    for _, call in pairs(CALLS) do thread = sora.spawn(call, client) end
-    sora.sleep(0.001)
-    error("interrupted!", 0) -- what Ctrl-C raises, which is meant for all
-  end)
-  assert(not ok)
-  return { client = client, thread = thread, coroutine = thread.coroutine }
 end
 
 --- Drops the objects in that order, with collections in between; returns what is left of them.
@@ -210,6 +202,44 @@ describe("on luv's loop, it is collected once closed or cancelled, in every orde
         collect()
         if next(left) then error("not collected: " .. tostring(next(left))) end
       end)
+    end)
+  end
+end)
+
+describe("a finaliser that closes the client while a request is being started", function()
+  --- Garbage whose finaliser calls fn, in an allocation to come.
+  local function leave_garbage(fn)
+    if _VERSION == "Lua 5.1" then
+      getmetatable(newproxy(true)).__gc = fn
+    else
+      setmetatable({}, { __gc = fn })
+    end
+  end
+
+  for name, opts in pairs { ["with the client's own options"] = {},
+    ["with a base URL of its own"] = { base_url = service.http_url } } do
+    it(name .. " makes the call misuse, or ends it", function()
+      local closed = 0
+      for i = 1, 300 do
+        local client = client_of(sora)
+        collectgarbage "stop"
+        leave_garbage(function() client:close() end)
+        collectgarbage("setpause", 0)
+        local before = collectgarbage("setstepmul", 1000000) -- each step is a whole cycle
+        collectgarbage "restart"
+        local ok, result = pcall(core.request, client, id "never" .. ("x"):rep(i), opts, {})
+        collectgarbage("setpause", 200)
+        collectgarbage("setstepmul", before)
+        if ok then
+          client:close()
+          assert.is_true(result:done())
+        else
+          closed = closed + 1
+          assert.matches("closed", result)
+        end
+        assert.equal(0, client:in_flight())
+      end
+      assert.is_true(closed > 0)
     end)
   end
 end)

@@ -26,8 +26,8 @@ describe("the module in C", function()
     local second = require "sora.core"
     package.loaded["sora.core"] = again
     local client = second.client { base_url = service.base_url, ca_file = service.ca_file }
-    assert.are.equal("completed", client:query(service:id "completed").status)
-    client:close()
+    assert.are.equal("completed", second.query_on(client, service:id "completed").status)
+    second.close(client)
   end)
 
   it("has a clock that goes on", function()
@@ -36,35 +36,81 @@ describe("the module in C", function()
     assert.is_true(core.now() - before >= 0.015)
   end)
 
-  it("polls clients until the time is over", function()
+  it("steps a client until something has happened or the time is over", function()
     local client = core.client { base_url = service.base_url, ca_file = service.ca_file }
-    local request = client:request(service:id "never")
+    local request = core.request(client, service:id "never")
     local before = core.now()
-    repeat core.poll({ client }, 0.05) until core.now() - before >= 0.05
+    repeat core.step(client, 0.05) until core.now() - before >= 0.05
     assert.is_true(core.now() - before < 2)
-    core.poll({}, 0.01)
     request:cancel()
-    client:close()
+    core.close(client)
+    core.finished(client)
+    before = core.now()
+    core.step(client, 0.05) -- closed, it only waits
+    assert.is_true(core.now() - before >= 0.04)
   end)
 
-  it("polls more clients than a fixed number", function()
-    local clients, requests = {}, {}
-    for i = 1, 70 do
-      clients[i] = core.client { base_url = service.http_url }
-      requests[i] = clients[i]:request(service:id "queued;delay=0.05")
+  it("draws from 0 to 1, each time and in each process anew", function()
+    local first, sum = core.random(), 0
+    for _ = 1, 1000 do
+      local number = core.random()
+      assert.is_true(number >= 0 and number < 1)
+      assert.are_not.equal(first, number)
+      sum = sum + number
     end
-    local started = core.now()
-    local function pending()
-      for _, request in ipairs(requests) do
-        if not request:done() then return true end
-      end
+    assert.is_true(sum > 400 and sum < 600)
+  end)
+
+  it("doubles the pause from failure to failure, less up to a quarter by chance", function()
+    for failures, most in ipairs { 0.5, 1, 2, 4, 8, 8, 8 } do
+      local pause = core.backoff(failures)
+      assert.is_true(pause <= most and pause >= most * 0.75)
     end
-    while pending() and core.now() - started < 10 do
-      core.poll(clients, 1)
-      for _, client in ipairs(clients) do client:step() end
+    assert.is_true(core.backoff(1e9) <= 8)
+  end)
+
+  it("says what is wrong with an id", function()
+    assert.is_nil(core.id_fault "sora-2:task_1")
+    assert.is_nil(core.id_fault "ü")
+    assert.are.equal("task id is empty", core.id_fault "")
+    assert.are.equal("task id (a string) expected, got nil", core.id_fault(nil))
+    assert.are.equal("task id (a string) expected, got number", core.id_fault(7))
+    for _, id in ipairs { "a\0b", "a\n", "\127" } do
+      assert.are.equal("task id contains a control character", core.id_fault(id))
     end
-    for _, request in ipairs(requests) do assert.are.equal("queued", (request:result()).status) end
-    for _, client in ipairs(clients) do client:close() end
+    assert.is_truthy(core.id_fault(("x"):rep(1e5)):find "^task id is ")
+  end)
+end)
+
+describe("a text of somebody else's", function()
+  local function is(expected, text, limit) assert.are.equal(expected, core.plain(text, limit)) end
+
+  it("is one line, without control characters of either set", function()
+    is("a b c", "a\nb\127c")
+    is("a b\195\164", "a\194\155b\195\164")
+  end)
+
+  it("loses what is secret in a URL and nothing else of it", function()
+    is("see https://cdn/a.mp4 now", "see https://cdn/a.mp4?sig=AbC%2Fd&se=1 now")
+    is("https://cdn/a", "https://cdn/a?AbC")
+    is("https://cdn/a", "https://cdn/a#AbC")
+    is('"http://host/x" and y@z', '"http://u:pw@host/x" and y@z')
+    is("http://host:1", "http://u:p@ss@host:1")
+    is("why? because", "why? because")
+    is("/x", "/x?sig=1&b")
+  end)
+
+  it("loses what has the look of a key", function()
+    is("the key sk-*** is wrong", "the key sk-proj_AbC-123 is wrong")
+    is("risk-free, task-1", "risk-free, task-1")
+  end)
+
+  it("is cut at the end of a character", function()
+    is("xxxx...", ("x"):rep(9), 4)
+    is("xxxx", "xxxx", 4)
+    is("xx...", "xx\226\130\172yy", 4)
+    is("xx\226\130\172...", "xx\226\130\172yy", 5)
+    assert.are.equal(203, #core.plain(("x"):rep(9999)))
   end)
 end)
 
@@ -97,8 +143,6 @@ describe("Ctrl-C at the prompt", function()
   ends("a wait between two polls", ("c:wait '%s'"):format(service:id "queued"))
   ends("many waits", ("c:wait_all { '%s', '%s' }"):format(service:id "never", service:id "queued"))
   ends("a download", ("c:download('%s', '/dev/null/x')"):format(service:id "never"))
-  ends("a program of coroutines",
-    ("sora.run(function() return c:query '%s' end)"):format(service:id "never"))
 end)
 
 describe("SIGINT", function()

@@ -1,7 +1,9 @@
 local clients = require "spec.support.clients"
 local files = require "spec.support.files"
+local flows = require "spec.support.flows"
 local shell = require "spec.support.shell"
 local sora = require "sora"
+local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
 local KEY = "sk-secret-42"
@@ -147,19 +149,20 @@ describe("download", function()
     end)
   end
 
-  it("waits beside others in a run", function()
+  it("waits beside others", function()
     local second = folder .. "/second.mp4"
-    local turns = 0
-    sora.run(function()
-      local a = sora.spawn(client.download, client, service:video "size=60000&rate=200000", path)
-      local b = sora.spawn(client.download, client, service:video "size=60001&rate=200000", second)
-      while not (a.done and b.done) do
+    local turns, own = 0, clients.new(nil, sora_cqueues)
+    flows.run(function()
+      local a = flows.spawn(own.download, own, service:video "size=60000&rate=200000", path)
+      local b = flows.spawn(own.download, own, service:video "size=60001&rate=200000", second)
+      while not (a.results and b.results) do
         turns = turns + 1
-        sora.sleep(0.02)
+        flows.sleep(0.02)
       end
       assert.equal(60000, a:join())
       assert.equal(60001, b:join())
     end)
+    own:close()
     assert.is_true(turns > 4)
     assert_whole(60000)
   end)
@@ -317,15 +320,15 @@ describe("a transfer that breaks", function()
   it("ends when its client is closed, in flight or between two attempts", function()
     for _, query in ipairs { "size=90000&rate=20000", "status=503" } do
       local url, err = service:video(query), nil
-      sora.run(function()
-        local thread = sora.spawn(client.download, client, url, path, { retries = 100 })
-        sora.sleep(0.2)
-        client:close()
-        err = select(2, thread:join())
+      local own = clients.new({ api_key = KEY }, sora_cqueues)
+      flows.run(function()
+        local flow = flows.spawn(own.download, own, url, path, { retries = 100 })
+        flows.sleep(0.2)
+        own:close()
+        err = select(2, flow:join())
       end)
       assert.equal("cancelled", err.kind)
       assert.is_nil(files.read(path))
-      client = clients.new { api_key = KEY }
     end
   end)
 
@@ -490,15 +493,17 @@ describe("the file", function()
 
   it("is written by one download at a time", function()
     local url = service:video "size=60000&delay=0.2" -- so that the part is empty at first
-    sora.run(function()
-      local first = sora.spawn(client.download, client, url, path)
-      sora.sleep(0.05)
-      local bytes, err = client:download(url, path)
+    local own = clients.new(nil, sora_cqueues)
+    flows.run(function()
+      local first = flows.spawn(own.download, own, url, path)
+      flows.sleep(0.05)
+      local bytes, err = own:download(url, path)
       assert.is_nil(bytes)
       assert.equal("io", err.kind)
       assert.is_truthy(tostring(err):find "another download")
       assert.equal(60000, first:join())
     end)
+    own:close()
     assert_whole(60000)
   end)
 

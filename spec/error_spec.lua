@@ -68,7 +68,7 @@ describe("the kind of an error", function()
   of("self_signed_url", "tls", false)
   of("unknown_ca_url", "tls", false)
   of("tls_cut_url", "tls", true)
-  of("tls_plain_url", "tls", true)
+  of("tls_plain_url", "tls", false)
   of("tls_silent_url", "timeout", true, { connect_timeout = 0.2 })
 
   it("is timeout for an address where connecting hangs", function()

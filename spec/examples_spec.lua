@@ -21,6 +21,18 @@ describe("the examples", function()
     files.remove(folder)
   end)
 
+  it("require of sora only what is public", function()
+    local public = { sora = true, ["sora.luv"] = true, ["sora.cqueues"] = true,
+      ["resty.sora"] = true, sora_nvim = true, ["sora_nvim.window"] = true }
+    local listing = assert(io.popen("find examples -name '*.lua'"))
+    for name in listing:lines() do
+      for module in files.read(name):gmatch "require%s*%(?%s*[\"'](%S-)[\"']" do
+        assert.is_true(public[module] or not module:find "sora", name .. ": " .. module)
+      end
+    end
+    listing:close()
+  end)
+
   local function start(example, arguments, input)
     local words = { shell.quote(shell.LUA), "examples/" .. example, "--ca-file",
       shell.quote(service.ca_file) }

@@ -3,6 +3,7 @@
 
 local clients = require "spec.support.clients"
 local helpers = require "spec.support.helpers"
+local core = require "sora.core"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
@@ -47,7 +48,7 @@ describe("after fork", function()
     assert.is_truthy(c:query(service:id "completed"))
     local slow = service:id "completed;delay=0.5"
     local inbox = {}
-    local request = c:request(slow, nil, inbox)
+    local request = core.request(c, slow, nil, inbox)
     c:step()
     local pid = unix.child(function()
       local task, err = c:query(service:id "completed")
@@ -58,8 +59,7 @@ describe("after fork", function()
     assert.are.equal(0, unix.wait(pid))
     local deadline = now() + 5
     while not request:done() and now() < deadline do
-      sora.sleep(0.01)
-      c:step()
+      core.step(c, 0.01)
     end
     assert.are.equal(slow, request:result().id)
     assert.are.equal(1, #service:log(slow))
@@ -116,43 +116,17 @@ describe("a fork in the middle", function()
     assert.are.equal(1, c:stats().connections)
   end)
 
-  it("of core.poll, by a signal's handler", function()
+  it("of core.step, by a signal's handler", function()
     local id = service:id "completed;delay=0.5"
-    local request = c:request(id, nil, {})
+    local request = core.request(c, id, nil, {})
     unix.fork_in(0.1)
     local deadline = now() + 10
     while not request:done() and now() < deadline do
-      require "sora.core".poll({ c, c }, 1)
-      c:step()
+      core.step(c, 1)
     end
     if unix.forked() == 0 then leave(function() expect_lost(request:result()) end) end
     assert.are.equal(id, (request:result()).id)
     assert.are.equal(0, unix.wait(unix.forked()))
-    assert.are.equal(1, #service:log(id))
-  end)
-
-  it("of sora.run: the coroutines of both go on", function()
-    local id, own = service:id "completed;delay=0.4", service:id "completed"
-    local mine
-    local function fork()
-      sora.sleep(0.1)
-      child = unix.fork()
-      mine = c:query(own .. child)
-    end
-    local task, err = sora.run(function()
-      local asking = sora.spawn(c.query, c, id)
-      sora.spawn(fork)
-      return asking:join()
-    end)
-    if child == 0 then
-      leave(function()
-        assert(mine, "the coroutine that forked did not go on")
-        expect_lost(task, err)
-      end)
-    end
-    assert.are.equal(id, task and task.id, tostring(err))
-    assert.is_truthy(mine)
-    assert.are.equal(0, unix.wait(child))
     assert.are.equal(1, #service:log(id))
   end)
 

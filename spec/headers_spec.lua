@@ -49,7 +49,20 @@ describe("Retry-After", function()
     assert.are.equal(7, retry_after "RETRY-AFTER:7")
     assert.are.equal(7, retry_after "retry-after: \t 007 \t")
     assert.are.equal(0, retry_after "Retry-After: 0")
-    assert.are.equal(1e9, retry_after "Retry-After: 99999999999999999999999999")
+    assert.are.equal(1.5, retry_after "Retry-After: 1.5")
+    assert.are.equal(86400, retry_after "Retry-After: 86400")
+  end)
+
+  it("is ten minutes where it asks for more than a day, which no poll can wait for", function()
+    assert.are.equal(600, retry_after "Retry-After: 86401")
+    assert.are.equal(600, retry_after "Retry-After: 99999999999999999999999999")
+  end)
+
+  it("as a time of Unix, or a date, is counted from the answer's own Date", function()
+    assert.are.equal(30, retry_after "Retry-After: 1700000030\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT")
+    assert.are.equal(40, retry_after("Retry-After: Tue, 14 Nov 2023 22:14:00 GMT\r\n"
+      .. "Date: Tue, 14 Nov 2023 22:13:20 GMT"))
+    assert.are.equal(0, retry_after "Retry-After: 1700000000\r\nDate: Tue, 14 Nov 2023 22:13:21 GMT")
   end)
 
   -- RFC 9110, 5.6.7: a recipient must accept all three

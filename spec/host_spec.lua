@@ -3,14 +3,14 @@ local host = require "sora.hosts.module"
 local sora = require "sora"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
-local standalone = require "sora.hosts.plain"
+local plain_driver = require "sora.hosts.plain"
 local standin = require "spec.support.standin"
 
 local service
 
 --- A module as a host makes it, above the driver of plain scripts with further manners.
 local function new_module(manners)
-  local driver = setmetatable(manners or {}, { __index = standalone })
+  local driver = setmetatable(manners or {}, { __index = plain_driver })
   local default
   local module = host.module(driver, function() return default end)
   default = module.client { base_url = service.base_url, ca_file = service.ca_file, api_key = "" }
@@ -142,11 +142,12 @@ describe("misuse", function()
         check(("bad argument #1 to '%s' "):format(name) .. expected, client[name], first, "path", 5)
         check(expected, plain[name], first, "path", 5)
       end
-      for _, name in ipairs { "close", "stats", "step", "pollfd", "timeout", "in_flight" } do
+      for name in ("close cancel stats step pollfd timeout in_flight"):gmatch "%S+" do
         check(("(sora.client expected, got %s; "):format(got), client[name], first)
       end
     end
-    check("(sora.client expected, got no value; ", client.close)
+    check("(sora.client expected, got no value; ", client.stats)
+    check("bad argument #1 to 'close' (sora.client expected, got nil; ", client.close)
     check("bad argument #1 to 'query' (sora.client ", function() plain.query "id" end)
     plain:close()
     client:close()

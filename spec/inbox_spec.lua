@@ -1,9 +1,14 @@
+local core = require "sora.core"
 local inboxes = require "sora.hosts.inbox"
+local standin = require "spec.support.standin"
+
+local service = standin.shared()
 
 --- A driver whose flows of control never wait: what happens meanwhile is said in advance.
 local function new_driver(...)
-  local driver, events = { attached = {}, woken = {}, parked = 0 }, { ... }
+  local driver, events = { attached = {}, woken = {}, detached = 0, parked = 0 }, { ... }
   function driver.attach(client) driver.attached[client] = true end
+  function driver.detach() driver.detached = driver.detached + 1 end
   function driver.wake(inbox) driver.woken[inbox] = (driver.woken[inbox] or 0) + 1 end
   function driver.park(inbox, seconds)
     driver.parked, driver.seconds = driver.parked + 1, seconds
@@ -20,35 +25,31 @@ function Request:result() return self.task, self.err end
 
 local function new_request(fields) return setmetatable(fields or {}, Request) end
 
---- A client whose requests end when they are told to.
-local function new_client()
-  local client = { started = {}, ended = {}, steps = 0 }
-  function client:request(id, opts, inbox)
-    local request = new_request { id = id, opts = opts, owner = inbox }
-    self.started[#self.started + 1] = request
-    return request
-  end
-  function client:on_close(fn) self.closer = fn end
-  function client:closed() return self.is_closed end
-  function client:step() self.steps = self.steps + 1 end
-  function client:finished()
-    local request = table.remove(self.ended, 1)
-    if request then return request, request.owner end
-  end
-  return client
+local made = {}
+
+--- An inbox on a client with that driver, which is real.
+local function new_inbox(driver)
+  local client = core.client({ base_url = service.http_url }, 1, driver or new_driver())
+  made[#made + 1] = client
+  return inboxes.new(client), client
 end
+
+after_each(function()
+  for i = #made, 1, -1 do made[i] = made[i]:close() end
+end)
 
 describe("an inbox", function()
   it("gives what was delivered in the order of the ends, with the notes", function()
-    local driver, client, inbox = new_driver(), new_client(), inboxes.new()
+    local driver = new_driver()
+    local inbox, client = new_inbox(driver)
     local a, b, c = new_request(), new_request(), new_request()
-    inboxes.add(driver, inbox, client, a, "a")
-    inboxes.add(driver, inbox, client, b)
-    inboxes.deliver(driver, inbox, b)
-    inboxes.deliver(driver, inbox, a)
+    inboxes.add(inbox, a, "a")
+    inboxes.add(inbox, b)
+    inboxes.put(inbox, b)
+    inboxes.put(inbox, a)
     assert.same({ b, true }, { inboxes.take(inbox) })
-    inboxes.add(driver, inbox, client, c, "c")
-    inboxes.deliver(driver, inbox, c)
+    inboxes.add(inbox, c, "c")
+    inboxes.put(inbox, c)
     assert.same({ a, "a" }, { inboxes.take(inbox) })
     assert.same({ c, "c" }, { inboxes.take(inbox) })
     assert.is_nil(inboxes.take(inbox))
@@ -58,21 +59,22 @@ describe("an inbox", function()
   end)
 
   it("waits for a query through wakes that bring nothing", function()
-    local client, inbox = new_client(), inboxes.new()
-    local driver
-    driver = new_driver(function() end, function()
-      client.started[1].task = "task"
-      inboxes.deliver(driver, inbox, client.started[1])
-    end)
-    assert.equal("task", (inboxes.query(driver, inbox, client, "id", { retries = 1 })))
-    assert.equal(2, driver.parked)
-    assert.same({ retries = 1 }, client.started[1].opts)
+    local function pump(inbox)
+      core.step(inbox.client, 10)
+      inboxes.deliver(inbox.client)
+    end
+    local driver = new_driver(function() end, pump, pump, pump, pump, pump, pump, pump, pump)
+    local inbox = new_inbox(driver)
+    local id = service:id "500"
+    local _, err = inboxes.query(inbox, id, { retries = 0 })
+    assert.same({ 500, 1 }, { err.status, err.attempts })
+    assert.equal(1, driver.woken[inbox])
+    assert.is_true(driver.parked > 1)
   end)
 
   it("cancels what is in flight, once", function()
-    local driver, client, inbox = new_driver(), new_client(), inboxes.new()
-    local request = new_request()
-    inboxes.add(driver, inbox, client, request)
+    local inbox, request = (new_inbox()), new_request()
+    inboxes.add(inbox, request)
     inboxes.cancel(inbox)
     assert.is_true(request.cancelled)
     request.cancelled = nil
@@ -82,27 +84,46 @@ describe("an inbox", function()
 end)
 
 describe("a sleep", function()
-  it("is woken when its client closes, and only while it lasts", function()
-    local client, inbox = new_client(), inboxes.new()
-    local driver = new_driver(function() client.closer() end)
-    inboxes.sleep(driver, inbox, client, 30)
+  it("is woken when its client closes, of which the driver is told before, once", function()
+    local driver
+    driver = new_driver(function(inbox)
+      function driver.detach(client)
+        driver.detached = driver.detached + 1
+        assert.is_false(client:closed())
+      end
+      inbox.client:close()
+    end)
+    local inbox, client = new_inbox(driver)
+    assert.is_nil(inboxes.stopped(inbox))
+    inboxes.sleep(inbox, 30)
     assert.equal(30, driver.seconds)
     assert.equal(1, driver.woken[inbox])
-    client.closer()
+    assert.equal("the client was closed", inboxes.stopped(inbox))
+    client:close()
     assert.equal(1, driver.woken[inbox])
+    assert.equal(1, driver.detached)
+  end)
+
+  it("is woken when its client's calls are cancelled; those that follow are not", function()
+    local driver = new_driver(function(inbox) inbox.client:cancel() end)
+    local inbox, client = new_inbox(driver)
+    inboxes.sleep(inbox, 30)
+    assert.equal(1, driver.woken[inbox])
+    assert.equal("cancelled by the caller", inboxes.stopped(inbox))
+    assert.is_nil(inboxes.stopped(inboxes.new(client)))
   end)
 end)
 
 describe("a guarded call", function()
   it("returns what the function returns", function()
     local function three(...) return ... end
-    assert.same({ 1, nil, 3 }, { inboxes.guard(inboxes.new(), three, 1, nil, 3) })
-    assert.equal(0, select("#", inboxes.guard(inboxes.new(), three)))
+    assert.same({ 1, nil, 3 }, { inboxes.guard((new_inbox()), three, 1, nil, 3) })
+    assert.equal(0, select("#", inboxes.guard((new_inbox()), three)))
   end)
 
   it("raises the very error, after it has cancelled what is in flight", function()
-    local inbox, request, raised = inboxes.new(), new_request(), {}
-    inboxes.add(new_driver(), inbox, new_client(), request)
+    local inbox, request, raised = (new_inbox()), new_request(), {}
+    inboxes.add(inbox, request)
     local ok, err = pcall(inboxes.guard, inbox, error, raised)
     assert.is_false(ok)
     assert.equal(raised, err)
@@ -110,8 +131,8 @@ describe("a guarded call", function()
   end)
 
   it("may yield in a coroutine, whose error cancels in the end", function()
-    local inbox, request = inboxes.new(), new_request()
-    inboxes.add(new_driver(), inbox, new_client(), request)
+    local inbox, request = (new_inbox()), new_request()
+    inboxes.add(inbox, request)
     local co = coroutine.create(function()
       inboxes.guard(inbox, function()
         coroutine.yield "yielded"
@@ -125,8 +146,8 @@ describe("a guarded call", function()
   end)
 
   it("that has returned leaves nothing for its coroutine's end", function()
-    local inbox, request = inboxes.new(), new_request()
-    inboxes.add(new_driver(), inbox, new_client(), request)
+    local inbox, request = (new_inbox()), new_request()
+    inboxes.add(inbox, request)
     local co = coroutine.create(function() inboxes.guard(inbox, function() end) end)
     assert(coroutine.resume(co))
     inboxes.abandon(co)
@@ -135,15 +156,17 @@ describe("a guarded call", function()
 end)
 
 describe("the pump", function()
-  it("steps the client and delivers what has ended; a closed one is not stepped", function()
-    local driver, client, inbox = new_driver(), new_client(), inboxes.new()
-    client.ended = { new_request { owner = inbox }, new_request(), new_request { owner = {} } }
-    inboxes.pump(driver, client)
-    assert.equal(1, client.steps)
+  it("delivers what has ended to whom it belongs, also of a closed client", function()
+    local inbox, client = new_inbox()
+    local request = core.request(client, service:id "never", nil, inbox)
+    core.request(client, service:id "never", nil, {}):cancel()
+    core.request(client, service:id "never"):cancel()
+    inboxes.pump(client)
+    assert.equal(0, inbox.tail)
+    client:close()
     assert.equal(1, inbox.tail)
-    client.is_closed, client.ended = true, { new_request { owner = inbox } }
-    inboxes.pump(driver, client)
-    assert.equal(1, client.steps)
-    assert.equal(2, inbox.tail)
+    assert.equal(request, inbox.ended[1])
+    inboxes.pump(client)
+    assert.equal(1, inbox.tail)
   end)
 end)

@@ -7,7 +7,7 @@ local standin = require "spec.support.standin"
 describe("the plain module", function()
   it("offers the calls of the contract", function()
     for _, name in ipairs { "query", "wait", "watch", "query_all", "wait_all", "download", "client",
-      "status", "progress", "video_url", "failure", "decode", "run", "spawn", "sleep" } do
+      "status", "progress", "video_url", "failure", "id", "decode" } do
       assert.is_function(sora[name], name)
     end
     assert.equal("sora 0.1.0", sora._VERSION)

@@ -3,6 +3,7 @@
 -- for. What is checked is what the service has received.
 
 local shell = require "spec.support.shell"
+local core = require "sora.core"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
@@ -94,7 +95,7 @@ describe("an id", function()
   local CALLS = {
     query = function(id) return c:query(id) end,
     ["sora.query"] = function(id) return sora.query(id) end,
-    request = function(id) return c:request(id) end,
+    request = function(id) return core.request(c, id) end,
     wait = function(id) return c:wait(id) end,
     watch = function(id) return c:watch(id) end,
     query_all = function(id) return c:query_all { "x", id } end,

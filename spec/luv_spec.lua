@@ -61,6 +61,31 @@ describe("luv", function()
   before_each(function() client = new_client() end)
   after_each(function() client:close() end)
 
+  it("raises misuse of spawn and sleep at their caller, and nothing is left in the loop", function()
+    local messages = {}
+    local function misuse(fn, ...)
+      local ok, message = pcall(function(...) fn(...) end, ...)
+      assert.is_false(ok)
+      assert.matches("^spec/luv_spec.lua:%d+: ", message)
+      messages[#messages + 1] = message:gsub("^[^ ]* ", "")
+    end
+    misuse(sora.spawn, 1)
+    misuse(sora.sleep, 1)
+    run(function()
+      misuse(sora.sleep)
+      misuse(sora.sleep, "x")
+      misuse(sora.sleep, 0 / 0)
+      sora.sleep(-1) -- over at once
+      messages[#messages + 1] = "went on"
+    end)
+    assert.equal("bad argument #1 to 'spawn' (function expected, got number)", messages[1])
+    assert.matches("outside a coroutine", messages[2])
+    assert.equal("bad argument #1 to 'sleep' (number expected, got nil)", messages[3])
+    assert.equal("bad argument #1 to 'sleep' (number expected, got string)", messages[4])
+    assert.matches("^bad argument #1 to 'sleep' %(number expected, got %-?nan", messages[5])
+    assert.equal("went on", messages[6])
+  end)
+
   -- a coroutine of Lua 5.1 cannot yield inside the pcall of the cases
   if jit or _VERSION ~= "Lua 5.1" then
     describe("as a driver:", function()

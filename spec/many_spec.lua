@@ -1,6 +1,8 @@
 local clients = require "spec.support.clients"
+local flows = require "spec.support.flows"
 local program = require "spec.support.interrupt"
 local sora = require "sora"
+local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
 local service, client
@@ -133,7 +135,7 @@ describe("wait_all", function()
     local own = standin.start()
     local ids = {}
     for i = 1, 60 do ids[i] = own:id("queued;delay=0.02", "completed") end
-    local h2 = clients.new { base_url = own.base_url, ca_file = own.ca_file }
+    local h2 = clients.new { base_url = own.base_url, ca_file = own.ca_file, max_connections = 1 }
     assert.equal(60, count(h2:wait_all(ids, clients.quick())))
     assert.equal(1, own:stats().connections_accepted)
     assert.equal(1, h2:stats().connections)
@@ -227,10 +229,11 @@ describe("wait_all", function()
 
   it("ends at once when the client is closed while all of them sleep", function()
     local ids, started, errs = ids_of(10, "queued"), sora.driver.now(), nil
-    sora.run(function()
-      local all = sora.spawn(client.wait_all, client, ids, { interval = 60 })
-      sora.sleep(0.2)
-      client:close()
+    local own = clients.new(nil, sora_cqueues)
+    flows.run(function()
+      local all = flows.spawn(own.wait_all, own, ids, { interval = 60 })
+      flows.sleep(0.2)
+      own:close()
       errs = select(2, all:join())
     end)
     assert.is_true(sora.driver.now() - started < 2)
@@ -282,18 +285,19 @@ describe("sleeping tasks", function()
     local ids = {}
     for i = 1, 2000 do ids[i] = service:id "minimal" end
     local before, during
-    sora.run(function()
-      assert(client:query(ids[1]))
+    local own = clients.new(nil, sora_cqueues)
+    flows.run(function()
+      assert(own:query(ids[1]))
       collectgarbage()
       collectgarbage()
       before = collectgarbage "count"
-      local all = sora.spawn(client.wait_all, client, ids, { interval = 60, concurrency = 1000 })
-      while client:stats().requests < 2001 or client:stats().in_flight > 0 do sora.sleep(0.05) end
-      sora.sleep(0.05)
+      local all = flows.spawn(own.wait_all, own, ids, { interval = 60, concurrency = 1000 })
+      while own:stats().requests < 2001 or own:stats().in_flight > 0 do flows.sleep(0.05) end
+      flows.sleep(0.05)
       collectgarbage()
       collectgarbage()
       during = collectgarbage "count"
-      client:close()
+      own:close()
       all:join()
     end)
     local bytes = (during - before) * 1024 / #ids

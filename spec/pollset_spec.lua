@@ -1,6 +1,7 @@
 -- The one descriptor of a client, which a host watches.
 
 local clients = require "spec.support.clients"
+local core = require "sora.core"
 local helpers = require "spec.support.helpers"
 local sora = require "sora"
 local standin = require "spec.support.standin"
@@ -21,7 +22,7 @@ describe("a client's descriptor that somebody else", function()
     local err
     if request then
       local deadline = now() + 5
-      while not request:done() and now() < deadline do require "sora.core".poll({ c }, 1) end
+      while not request:done() and now() < deadline do core.step(c, 1) end
       err = select(2, request:result())
     else
       err = select(2, c:query(service:id "completed"))
@@ -41,7 +42,7 @@ describe("a client's descriptor that somebody else", function()
 
     it(what .. " while a request is in flight: that is lost, the next works", function()
       local c = clients.new()
-      local request = c:request(service:id "completed;delay=0.3", nil, {})
+      local request = core.request(c, service:id "completed;delay=0.3", nil, {})
       c:step()
       check(how, c, request)
     end)

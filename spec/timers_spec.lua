@@ -24,7 +24,7 @@ describe("deadlines of many requests", function()
     local list = {}
     for i = 1, COUNT do
       local owner = { seconds = seconds_of(i), after = now() + seconds_of(i) }
-      owner.request = c:request(service:id "never", { timeout = owner.seconds }, owner)
+      owner.request = core.request(c, service:id "never", { timeout = owner.seconds }, owner)
       owner.before = now() + owner.seconds -- due somewhere between the two
       list[i] = owner
     end
@@ -44,9 +44,8 @@ describe("deadlines of many requests", function()
   local function finish(list)
     local order, limit = {}, now() + 10
     while #order < #list and now() < limit do
-      core.poll({ c }, 0.1)
-      c:step()
-      for _, owner in c.finished, c do
+      core.step(c, 0.1)
+      for _, owner in core.finished, c do
         owner.ended = now()
         order[#order + 1] = owner
       end

@@ -1,6 +1,8 @@
 local clients = require "spec.support.clients"
+local flows = require "spec.support.flows"
 local program = require "spec.support.interrupt"
 local sora = require "sora"
+local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
 local service, client
@@ -144,16 +146,17 @@ describe("a wait among bad answers", function()
   end)
 
   it("slows every other wait of its client after a 429, and those of no other client", function()
-    local stranger = sora.client { base_url = service.base_url, ca_file = service.ca_file }
+    local stranger, own = clients.new(nil, sora_cqueues), clients.new(nil, sora_cqueues)
     local limited = service:id("429;retry_after=1", "completed")
     local same, other = service:id("queued*3", "completed"), service:id("queued*12", "completed")
-    sora.run(function()
-      sora.spawn(function() assert(stranger:wait(other, clients.quick())) end)
-      sora.spawn(function() assert(client:wait(same, clients.quick { interval = 0.15 })) end)
-      sora.sleep(0.05)
-      assert(client:wait(limited, clients.quick()))
+    flows.run(function()
+      flows.spawn(function() assert(stranger:wait(other, clients.quick())) end)
+      flows.spawn(function() assert(own:wait(same, clients.quick { interval = 0.15 })) end)
+      flows.sleep(0.05)
+      assert(own:wait(limited, clients.quick()))
     end)
     stranger:close()
+    own:close()
     local silent = service:log(limited)[1].time
     local function within(id)
       local count = 0
@@ -273,12 +276,13 @@ describe("closing the client", function()
 
   it("ends waits that sleep or are in flight at once", function()
     local sleeping, flying
+    local own = clients.new(nil, sora_cqueues)
     local seconds = timed(function()
-      sora.run(function()
-        local a = sora.spawn(client.wait, client, service:id "queued", { interval = 60 })
-        local b = sora.spawn(client.wait, client, service:id "never", { interval = 60 })
-        sora.sleep(0.15)
-        client:close()
+      flows.run(function()
+        local a = flows.spawn(own.wait, own, service:id "queued", { interval = 60 })
+        local b = flows.spawn(own.wait, own, service:id "never", { interval = 60 })
+        flows.sleep(0.15)
+        own:close()
         sleeping, flying = { a:join() }, { b:join() }
       end)
     end)
@@ -338,7 +342,7 @@ describe("watch", function()
       assert.equal(0, client:stats().in_flight)
       if task.status == "queued" then break end
     end
-    sora.sleep(0.15)
+    flows.sleep(0.15)
     assert.equal(1, polls(id))
   end)
 
@@ -354,29 +358,7 @@ describe("watch", function()
     assert.is_truthy(err:find("^spec/wait_spec.lua:%d+: unknown option 'intervall'"))
   end)
 
-  local close = rawget(coroutine, "close") -- Lua 5.4
-  if close then
-    it("cancels what is in flight when its loop is closed from outside", function()
-      local id = service:id("queued", "never")
-      local co, queued
-      sora.run(function()
-        sora.spawn(function()
-          co = coroutine.running()
-          for _ in client:watch(id, clients.quick()) do queued = true end
-        end)
-        for _ = 1, 1000 do
-          sora.sleep(0.01)
-          if queued and client:stats().in_flight == 1 then break end
-        end
-        assert.equal(1, client:stats().in_flight)
-        assert.is_true(close(co))
-        assert.equal(0, client:stats().in_flight)
-        co = nil
-        collectgarbage() -- nobody holds the cancelled request
-        collectgarbage()
-      end)
-    end)
-
+  if rawget(coroutine, "close") then -- Lua 5.4
     it("yields nothing more once its loop was closed", function()
       local id = service:id("queued", "completed")
       local next_change, _, _, closer = client:watch(id, clients.quick())

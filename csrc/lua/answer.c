@@ -8,7 +8,7 @@
 #include "lua/error.h"
 #include "json/decode.h"
 #include "lua/options.h"
-#include "transfer/client.h"
+#include "lua/request.h"
 
 #define METATABLE "sora.task"
 
@@ -181,19 +181,24 @@ static int looks_like_html(const struct request_result *result) {
 
 /* ---- decoding ---- */
 
-/* The values that stand for null: the request's own at `self`, or its client's. */
-static struct json_options decoder_options(lua_State *L, const struct request_result *result,
-                                           int self, int client) {
-  struct json_options options = {.null_index = 0, .max_depth = (int)result->max_depth};
-  for (int i = 0; i < 2 && options.null_index == 0; i++) {
+/* Pushes what stands for null: the value that the request at `self` has of its own, or its
+ * client's; nil, and nothing else, without one. */
+static void push_null(lua_State *L, const struct request *request, int self, int client) {
+  lua_pushnil(L);
+  for (int i = sora_request_tag(request) == UNREGISTERED ? 1 : 0; i < 2 && lua_isnil(L, -1); i++) {
     lua_getuservalue(L, i == 0 ? self : client);
     lua_getfield(L, -1, "null");
-    lua_remove(L, -2);
-    if (lua_isnil(L, -1))
-      lua_pop(L, 1);
-    else
-      options.null_index = lua_gettop(L);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
   }
+}
+
+static struct json_options decoder_options(lua_State *L, const struct request *request, int self,
+                                           int client, long max_depth) {
+  struct json_options options = {.null_index = 0, .max_depth = (int)max_depth};
+  push_null(L, request, self, client);
+  if (!lua_isnil(L, -1))
+    options.null_index = lua_gettop(L);
   return options;
 }
 
@@ -352,7 +357,7 @@ static int push_outcome(lua_State *L, const struct request *request, int self, i
     return push_download(L, request, &result, &failure);
   failure.body = result.body;
   failure.body_length = result.body_length;
-  struct json_options options = decoder_options(L, &result, self, client);
+  struct json_options options = decoder_options(L, request, self, client, result.max_depth);
   return result.status >= 200 && result.status < 300
              ? push_success(L, &result, &failure, &options, decoder)
              : push_refusal(L, &result, &failure, &options, decoder);

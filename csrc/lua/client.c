@@ -10,7 +10,7 @@
 #include "transfer/text.h"
 
 #define METATABLE "sora.client"
-#define CLASSES "sora.clients" /* the set of metatables that clients have */
+#define PARTS "sora.parts"
 #define NO_CLIENT "sora.client expected, got %s; its methods are called with a colon"
 #define DEFAULT_BASE_URL "https://az.gptplus5.com"
 
@@ -40,11 +40,7 @@ static int collect_parts(lua_State *L) {
 static struct parts *push_parts(lua_State *L) {
   struct parts *parts = lua_newuserdata(L, sizeof *parts);
   memset(parts, 0, sizeof *parts);
-  if (luaL_newmetatable(L, "sora.parts")) {
-    lua_pushcfunction(L, collect_parts);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, PARTS);
   parts->headers = sora_headers_new();
   if (parts->headers == NULL)
     luaL_error(L, "not enough memory");
@@ -86,29 +82,29 @@ static void configure(lua_State *L, struct client *client, int values, int level
     luaL_error(L, "not enough memory");
 }
 
-/* client(opts [, level]): upvalue 1 is the metatable */
-static int new_client(lua_State *L) {
+int sora_client_to_lua(lua_State *L) {
   int level = (int)luaL_optinteger(L, 2, 1);
-  lua_settop(L, 1);
+  lua_settop(L, 3);
   struct client **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_setmetatable(L, 2);
-  *box = sora_client_new();
+  luaL_setmetatable(L, METATABLE);
+  *box = sora_client_make();
   if (*box == NULL)
     luaL_error(L, "not enough memory");
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
   lua_newtable(L); /* requests by their tag; the values are weak, a request that nobody waits for
                       is cancelled */
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lua_setfield(L, 3, "requests");
+  lua_setfield(L, 5, "requests");
   lua_pushvalue(L, 3);
-  lua_setuservalue(L, 2);
-  configure(L, *box, 3, level);
-  lua_settop(L, 2);
+  lua_setfield(L, 5, "driver");
+  lua_pushvalue(L, 5);
+  lua_setuservalue(L, 4);
+  configure(L, *box, 5, level);
+  lua_settop(L, 4);
   return 1;
 }
 
@@ -134,10 +130,8 @@ void sora_client_check_plain(lua_State *L, int level, const struct base_url *bas
 static int is_client(lua_State *L, int index) {
   int found = 0;
   if (lua_touserdata(L, index) != NULL && lua_getmetatable(L, index)) {
-    luaL_getmetatable(L, CLASSES);
-    lua_insert(L, -2);
-    lua_rawget(L, -2);
-    found = lua_toboolean(L, -1);
+    luaL_getmetatable(L, METATABLE);
+    found = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
   }
   return found;
@@ -158,7 +152,7 @@ struct client *sora_client_check(lua_State *L, int index, int level) {
   return client;
 }
 
-/* The next number of a request, one that no request has which has not ended. */
+/* The next number of a request. */
 static int next_tag(lua_State *L, int values) {
   lua_getfield(L, values, "tag");
   int tag = (int)lua_tointeger(L, -1) % INT_MAX + 1;
@@ -168,35 +162,32 @@ static int next_tag(lua_State *L, int values) {
   return tag;
 }
 
-void sora_client_register(lua_State *L, int client_index, int owner) {
-  int self = lua_gettop(L);
-  struct request **box = lua_touserdata(L, self);
-  lua_getuservalue(L, client_index);
-  lua_createtable(L, 0, 2);
+/* Ties the request at `self` to its client and to the value at `owner`, both of which it keeps
+   alive, so that core.finished gives it back. */
+static void register_request(lua_State *L, int client_index, int self, int owner) {
+  int top = lua_gettop(L);
+  lua_createtable(L, 0, 3);
   lua_pushvalue(L, client_index);
   lua_setfield(L, -2, "client");
-  if (owner != 0) {
-    lua_pushvalue(L, owner);
-    lua_setfield(L, -2, "owner");
-  }
+  lua_pushvalue(L, owner);
+  lua_setfield(L, -2, "owner");
   lua_setuservalue(L, self);
-  if (owner != 0) {
-    int tag = next_tag(L, self + 1);
-    lua_getfield(L, self + 1, "requests");
-    lua_pushvalue(L, self);
-    lua_rawseti(L, -2, tag);
-    sora_request_set_tag(*box, tag);
-  }
-  lua_settop(L, self);
+  lua_getuservalue(L, client_index);
+  int tag = next_tag(L, top + 1);
+  lua_getfield(L, top + 1, "requests");
+  lua_pushvalue(L, self);
+  lua_rawseti(L, -2, tag);
+  sora_request_set_tag(sora_request_check(L, self), tag);
+  lua_settop(L, top);
 }
 
-/* client:request(id [, opts [, owner [, level]]]): starts a query and returns at once; the next
-   step sends it. `owner` is a table that client:finished gives back with it. Misuse is raised
-   `level` up. */
-static int start_request(lua_State *L) {
+int sora_client_request(lua_State *L) {
   int level = (int)luaL_optinteger(L, 5, 1);
   lua_settop(L, 4);
-  sora_request_query(L, 1, 2, 3, 4, level);
+  sora_client_check(L, 1, level);
+  sora_request_new(L, 2, level);
+  register_request(L, 1, 5, 4);
+  sora_request_query(L, 1, 5, 3, level);
   return 1;
 }
 
@@ -205,25 +196,25 @@ static const char *field(lua_State *L, int index, const char *name) {
   return lua_isnil(L, -1) ? NULL : lua_tostring(L, -1);
 }
 
-/* client:fetch({id, url, path, offset, validator} [, opts [, owner]]): starts a download into the
-   file `path`, from byte `offset` on. */
-static int start_fetch(lua_State *L) {
+int sora_client_fetch(lua_State *L) {
   struct fetch_file fetch = {0};
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 4);
+  sora_client_check(L, 1, 1);
   fetch.url = field(L, 2, "url");
   fetch.path = field(L, 2, "path");
   fetch.validator = field(L, 2, "validator");
   lua_getfield(L, 2, "offset");
   fetch.offset = (long long)lua_tonumber(L, -1);
-  lua_getfield(L, 2, "id");
   luaL_argcheck(L, fetch.url != NULL && fetch.path != NULL, 2, "url and path expected");
-  sora_request_fetch(L, 1, lua_gettop(L), &fetch, 3, 4, 1);
+  sora_request_new_download(L, field(L, 2, "id"));
+  int self = lua_gettop(L);
+  register_request(L, 1, self, 4);
+  sora_request_fetch(L, 1, self, &fetch, 3, 1);
   return 1;
 }
 
-/* client:finished() → request, owner of one that has ended since, or nothing */
-static int finished(lua_State *L) {
+int sora_client_finished(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
   lua_settop(L, 1);
   lua_getuservalue(L, 1);
@@ -231,7 +222,7 @@ static int finished(lua_State *L) {
   struct request *request;
   while ((request = sora_client_next_ended(client)) != NULL) {
     int tag = sora_request_tag(request);
-    if (tag == 0)
+    if (tag <= UNREGISTERED) /* of a query that blocks, and looks by itself */
       continue;
     lua_rawgeti(L, 3, tag);
     lua_pushnil(L);
@@ -263,8 +254,7 @@ static int pollfd(lua_State *L) {
   return 1;
 }
 
-/* client:cancel(): ends everything in flight as cancelled */
-static int cancel_all(lua_State *L) {
+int sora_client_cancel_all(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
   sora_client_cancel(client, "cancelled by the caller");
   sora_client_announce(client);
@@ -279,8 +269,7 @@ static int in_flight(lua_State *L) {
   return 1;
 }
 
-/* client:retries() → the client's own default */
-static int retries(lua_State *L) {
+int sora_client_retries(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)sora_client_settings(sora_client_check_any(L, 1))->retries);
   return 1;
 }
@@ -306,50 +295,34 @@ static int timeout(lua_State *L) {
   return 1;
 }
 
-/* client:on_close(fn): client:close() calls fn() when it has closed. One function per client. */
-static int on_close(lua_State *L) {
-  sora_client_check_any(L, 1);
-  luaL_checktype(L, 2, LUA_TFUNCTION);
-  lua_settop(L, 2);
-  lua_getuservalue(L, 1);
-  lua_insert(L, 2);
-  lua_setfield(L, 2, "on_close");
-  return 0;
-}
-
-static int close_client(lua_State *L) {
-  struct client *client = sora_client_check_any(L, 1);
-  int was_open = !sora_client_is_closed(client);
-  sora_client_close(client);
+int sora_client_close_it(lua_State *L) {
+  sora_client_close(sora_client_check_any(L, 1));
   lua_getuservalue(L, 1);
   lua_pushnil(L); /* a key may be in them */
   lua_setfield(L, -2, "headers");
-  lua_getfield(L, -1, "on_close");
-  if (was_open && lua_isfunction(L, -1))
-    lua_call(L, 0, 0);
   return 0;
 }
 
-/* client:check(opts, level, method): raises, `level` up, what client:request would raise over these
-   options, and that `method` was called on something else than an open client */
-static int check(lua_State *L) {
-  int level = (int)luaL_checkinteger(L, 3);
-  const char *method = luaL_checkstring(L, 4);
+/* Raises, `level` up, that `method` was called on something else than a client. */
+static void check_self(lua_State *L, int level, const char *method) {
   if (!is_client(L, 1))
     sora_misuse(L, level, "bad argument #1 to '%s' (" NO_CLIENT ")", method, luaL_typename(L, 1));
+}
+
+int sora_client_check_call(lua_State *L) {
+  int level = (int)luaL_checkinteger(L, 3);
+  check_self(L, level, luaL_checkstring(L, 4));
   lua_settop(L, 2);
   sora_client_check(L, 1, level);
   sora_request_check_options(L, 1, 2, level);
   return 0;
 }
 
-/* __close: by the method, which a host may have put something around */
-static int close_by_method(lua_State *L) {
-  lua_settop(L, 1);
-  lua_getfield(L, 1, "close");
-  lua_insert(L, 1);
-  lua_call(L, 1, 0);
-  return 0;
+int sora_client_driver(lua_State *L) {
+  check_self(L, (int)luaL_optinteger(L, 2, 1), luaL_optstring(L, 3, "driver"));
+  lua_getuservalue(L, 1);
+  lua_getfield(L, -1, "driver");
+  return 1;
 }
 
 static int stats(lua_State *L) {
@@ -385,48 +358,30 @@ static int to_string(lua_State *L) {
 }
 
 static int collect(lua_State *L) {
-  struct client **box = lua_touserdata(L, 1);
-  struct client *client = is_client(L, 1) ? *box : NULL;
-  if (client == NULL)
-    return 0;
+  struct client **box = luaL_checkudata(L, 1, METATABLE);
+  struct client *client = *box;
   *box = NULL;
+  if (client != NULL)
+    sora_client_enter(client);
   sora_client_free(client);
   return 0;
 }
 
-int sora_client_class(lua_State *L) {
-  static const luaL_Reg methods[] = {{"request", start_request}, {"fetch", start_fetch},
-                                     {"finished", finished},     {"step", step},
-                                     {"pollfd", pollfd},         {"events", events},
-                                     {"timeout", timeout},       {"stats", stats},
-                                     {"close", close_client},    {"cancel", cancel_all},
-                                     {"in_flight", in_flight},   {"closed", closed},
-                                     {"retries", retries},       {"on_close", on_close},
-                                     {"check", check},           {NULL, NULL}};
-  static const luaL_Reg metamethods[] = {
-      {"__gc", collect}, {"__tostring", to_string}, {NULL, NULL}};
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  lua_pushvalue(L, 1);
-  luaL_setfuncs(L, methods, 0);
-  lua_newtable(L);
-  luaL_setfuncs(L, metamethods, 0);
-  lua_pushcfunction(L, close_by_method);
-  lua_setfield(L, 3, "__close");
-  lua_pushvalue(L, 1);
-  lua_setfield(L, 3, "__index");
-  lua_pushliteral(L, METATABLE);
-  lua_setfield(L, 3, "__name");
-  luaL_getmetatable(L, CLASSES);
-  lua_pushvalue(L, 3);
-  lua_pushboolean(L, 1);
-  lua_rawset(L, -3);
-  lua_pop(L, 1);
-  lua_pushcclosure(L, new_client, 1);
-  return 1;
-}
-
 void sora_client_open(lua_State *L) {
-  luaL_newmetatable(L, CLASSES);
+  static const luaL_Reg methods[] = {
+      {"step", step},           {"pollfd", pollfd}, {"events", events}, {"timeout", timeout},
+      {"in_flight", in_flight}, {"stats", stats},   {"closed", closed}, {NULL, NULL}};
+  luaL_newmetatable(L, PARTS);
+  lua_pushcfunction(L, collect_parts);
+  lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
+  luaL_newmetatable(L, METATABLE);
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, to_string);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushliteral(L, METATABLE);
+  lua_setfield(L, -2, "__name");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
 }

@@ -1,8 +1,8 @@
 /*
  * A client as Lua sees it: the userdata, what makes one, its methods.
  */
-#ifndef SORA_CLIENT_OBJECT_H
-#define SORA_CLIENT_OBJECT_H
+#ifndef SORA_LUA_CLIENT_H
+#define SORA_LUA_CLIENT_H
 
 #include <lua.h>
 
@@ -11,12 +11,46 @@ struct client;
 struct settings;
 struct headers;
 
-/* Prepares the registry. Pushes nothing. */
+/* Makes the metatable, and pushes it. Its __index has the methods in C; what is written in Lua is
+   added by lua/sora/hosts/module.lua. */
 void sora_client_open(lua_State *L);
 
-/* core.class(methods): adds the methods in C to the table and returns the function that makes
-   clients with it: client(opts [, level]), which raises misuse `level` up (1). */
-int sora_client_class(lua_State *L);
+/* The functions of clients that are not for users, which core.c lists. */
+
+/* core.client(opts [, level [, driver]]): makes a client; misuse is raised `level` up (1). The
+   driver (nil: that of plain scripts) is kept for core.driver. */
+int sora_client_to_lua(lua_State *L);
+
+/* core.request(client, id [, opts [, owner [, level]]]): starts a query and returns it at once; the
+   next step sends it. `owner` is what core.finished gives back with it. Misuse is raised `level`
+   up. */
+int sora_client_request(lua_State *L);
+
+/* core.fetch(client, {id, url, path, offset, validator} [, opts [, owner]]): the same for a
+   download into the file `path`, from byte `offset` on. */
+int sora_client_fetch(lua_State *L);
+
+/* core.finished(client) → request, owner of one that has ended since, or nothing */
+int sora_client_finished(lua_State *L);
+
+/* core.cancel(client): ends everything in flight as cancelled. */
+int sora_client_cancel_all(lua_State *L);
+
+/* core.close(client): ends everything, for good, and overwrites the key. Idempotent. */
+int sora_client_close_it(lua_State *L);
+
+/* core.retries(client) → the client's own default */
+int sora_client_retries(lua_State *L);
+
+/* core.check(client, opts, level, method): raises, `level` up, what core.request would raise over
+   these options, and that `method` was called on something else than an open client. */
+int sora_client_check_call(lua_State *L);
+
+/* core.driver(client [, level [, method]]) → the driver that the client was made with, or nil;
+   raises, `level` up (1), that `method` was called on something else than a client. */
+int sora_client_driver(lua_State *L);
+
+/* For the rest of the module in C. */
 
 /* The client at `index`; raises for anything else, and, `level` up, for a closed one. A client that
    came through a fork has dropped its parent's connections when this returns. */
@@ -24,10 +58,6 @@ struct client *sora_client_check(lua_State *L, int index, int level);
 
 /* The same, closed or not. */
 struct client *sora_client_check_any(lua_State *L, int index);
-
-/* Ties the request on top of the stack to its client and to the value at `owner`, both of which it
-   keeps alive, so that client:finished gives it back. */
-void sora_client_register(lua_State *L, int client_index, int owner);
 
 /* Pushes the client's table of further headers and returns its index; pushes nil and returns 0
  * without one. */

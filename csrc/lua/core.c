@@ -10,29 +10,25 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "compat.h"
+#include "json/decode.h"
 #include "lua/answer.h"
 #include "lua/bell.h"
-#include "transfer/client.h"
 #include "lua/client.h"
-#include "compat.h"
 #include "lua/error.h"
-#include "transfer/features.h"
-#include "json/decode.h"
 #include "lua/options.h"
 #include "lua/request.h"
+#include "transfer/backoff.h"
+#include "transfer/features.h"
+#include "transfer/process.h"
 #include "transfer/sink.h"
 #include "transfer/timers.h"
 
 /* Upvalues that all functions of the module share. */
 enum {
   UPVALUE_DECODER = 1, /* the decoder's state */
-  UPVALUE_SHARED,      /* a table, see below */
-  UPVALUE_THREADS      /* weak set of the coroutines that a scheduler resumes: they yield where
-                          others block */
+  UPVALUE_DEFAULT      /* a table with the default client, once there is one */
 };
-
-/* In the shared table: the default client, once there is one; the function that makes clients. */
-enum { DEFAULT_CLIENT = 1, MAKE_CLIENT = 2 };
 
 /* ---- blocking ---- */
 
@@ -77,57 +73,43 @@ static void wait_for(lua_State *L, struct client *client, struct request *reques
   }
 }
 
-/* Whether a scheduler resumes the running coroutine, and can answer it later. */
-static int is_scheduled(lua_State *L) {
-  int main = lua_pushthread(L);
-  lua_rawget(L, lua_upvalueindex(UPVALUE_THREADS));
-  int scheduled = !main && lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return scheduled;
-}
-
-/* Queries the client at stack index `client` for the id at `id` with the options at `id + 1`. In a
-   coroutine of a scheduler it yields an inbox, the request and the client, and returns what it is
-   resumed with; elsewhere it blocks. */
-static int query_on(lua_State *L, int client, int id) {
-  if (is_scheduled(L)) {
-    lua_newtable(L);
-    sora_request_query(L, client, id, id + 1, lua_gettop(L), 1);
-    lua_pushvalue(L, client);
-    return lua_yield(L, 3);
-  }
-  struct request *request = sora_request_query(L, client, id, id + 1, 0, 1);
+/* Queries the client at stack index `client` for the id at `id` with the options at `id + 1`;
+   blocks. */
+static int query_client(lua_State *L, int client, int id, int level) {
+  sora_request_new(L, id, level);
   int self = lua_gettop(L);
+  sora_request_query(L, client, self, id + 1, level);
+  struct request *request = sora_request_check(L, self);
   wait_for(L, sora_request_client(request), request);
   return sora_answer_push(L, request, self, client, lua_upvalueindex(UPVALUE_DECODER));
 }
 
-/* client:query(id [, opts]) */
-static int client_query(lua_State *L) {
+/* core.query_on(client, id [, opts]): as sora.query, misuse raised where the caller was called */
+static int query_on(lua_State *L) {
   lua_settop(L, 3);
-  return query_on(L, 1, 2);
+  return query_client(L, 1, 2, 2);
 }
 
 /* Pushes the default client, made on first use. What is wrong with the environment is raised
    `level` up. */
 static void push_default(lua_State *L, int level) {
-  lua_rawgeti(L, lua_upvalueindex(UPVALUE_SHARED), DEFAULT_CLIENT);
+  lua_rawgeti(L, lua_upvalueindex(UPVALUE_DEFAULT), 1);
   if (!lua_isnil(L, -1))
     return;
   lua_pop(L, 1);
-  lua_rawgeti(L, lua_upvalueindex(UPVALUE_SHARED), MAKE_CLIENT);
+  lua_pushcfunction(L, sora_client_to_lua);
   lua_pushnil(L);
   lua_pushinteger(L, level + 1); /* the function in C that makes it is one more level */
   lua_call(L, 2, 1);
   lua_pushvalue(L, -1);
-  lua_rawseti(L, lua_upvalueindex(UPVALUE_SHARED), DEFAULT_CLIENT);
+  lua_rawseti(L, lua_upvalueindex(UPVALUE_DEFAULT), 1);
 }
 
 /* sora.query(id [, opts]) */
 static int query(lua_State *L) {
   lua_settop(L, 2);
   push_default(L, 1);
-  return query_on(L, 3, 1);
+  return query_client(L, 3, 1, 1);
 }
 
 /* core.default() → the default client, for functions in Lua that their users call */
@@ -152,55 +134,56 @@ static int result(lua_State *L) {
   return sora_answer_push(L, request, 1, 3, lua_upvalueindex(UPVALUE_DECODER));
 }
 
-/* ---- waiting for several clients ---- */
-
-static double least(double a, double b) {
-  return a < 0 ? b : b < 0 || a < b ? a : b;
-}
-
-/* Collects the descriptors of the first `clients` in the table at 1, and shortens `seconds` to what
-   they ask for. */
-static int descriptors(lua_State *L, int clients, struct pollfd *polled, double *seconds) {
-  int count = 0;
-  for (int i = 1; i <= clients; i++) {
-    lua_rawgeti(L, 1, i);
-    struct client *client = sora_client_check_any(L, -1);
-    lua_pop(L, 1);
-    *seconds = least(*seconds, sora_client_timeout(client));
-    if (!sora_client_is_open(client))
-      continue;
-    int fd = sora_client_fd(client);
-    if (fd >= 0)
-      polled[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
-    else
-      *seconds = least(*seconds, 0.005); /* the poll(2) version: looked at again and again */
-  }
-  return count;
-}
-
-/* core.poll(clients, seconds): waits until one of the clients (a list) has something to do, the
-   time (nil: no limit) is over or a signal came; it may come back before. One client alone is
-   stepped as well. */
-static int poll_clients(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  double seconds = least(luaL_optnumber(L, 2, -1), NOTICED_WITHIN);
-  lua_Hook before = lua_gethook(compat_mainthread(L));
-  lua_settop(L, 1);
-  if (lua_rawlen(L, 1) == 1) {
-    lua_rawgeti(L, 1, 1);
-    struct client *client = sora_client_check_any(L, 2);
-    if (sora_client_is_open(client)) {
-      if (sora_client_timeout(client) != 0 && !sora_client_step(client, seconds) && errno == EINTR)
-        let_hooks_run(L, NULL, before);
-      return 0;
-    }
-  }
-  int clients = (int)lua_rawlen(L, 1);
-  struct pollfd *polled = lua_newuserdata(L, (size_t)(clients + 1) * sizeof *polled);
-  int count = descriptors(L, clients, polled, &seconds);
-  if (poll(polled, (nfds_t)count, (int)ceil(seconds * 1000)) < 0 && errno == EINTR)
+/* core.step(client [, seconds]): does what is due for the client, once something is, the time (nil:
+   no limit) is over or a signal came; it may come back before. */
+static int step(lua_State *L) {
+  struct client *client = sora_client_check_any(L, 1);
+  double seconds = luaL_optnumber(L, 2, NOTICED_WITHIN);
+  lua_State *main = compat_mainthread(L);
+  lua_Hook before = lua_gethook(main);
+  int interrupted;
+  if (sora_client_has_ended(client))
+    return 0;
+  seconds = fmax(0, fmin(seconds, NOTICED_WITHIN));
+  if (sora_client_is_busy(client))
+    interrupted = !sora_client_step(client, seconds);
+  else /* nothing can come */
+    interrupted = poll(NULL, 0, (int)ceil(seconds * 1000)) < 0 && errno == EINTR;
+  if (interrupted || lua_gethook(main) != before)
     let_hooks_run(L, NULL, before);
   return 0;
+}
+
+/* ---- chance, texts ---- */
+
+/* core.random() → a number from 0 to 1 */
+static int random_to_lua(lua_State *L) {
+  lua_pushnumber(L, sora_random());
+  return 1;
+}
+
+/* core.backoff(failures) → seconds before the next attempt after so many failures in a row, at
+   least 1 */
+static int backoff(lua_State *L) {
+  lua_pushnumber(L, sora_backoff((long)luaL_checkinteger(L, 1) - 1));
+  return 1;
+}
+
+/* core.id_fault(value) → what is wrong with it as the id of a task, or nil */
+static int id_fault(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (sora_push_id_fault(L, 1) == NULL)
+    lua_pushnil(L);
+  return 1;
+}
+
+/* core.plain(text [, limit]) → what somebody else wrote, fit for a message, at most `limit` bytes
+   (200) and "..." where it was cut */
+static int plain(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  sora_push_plain(L, text, length, (size_t)luaL_optinteger(L, 2, 200));
+  return 1;
 }
 
 /* ---- the machine ---- */
@@ -268,75 +251,58 @@ static void set_versions(lua_State *L) {
   lua_setfield(L, 1, "versions");
 }
 
-/* Pushes the shared upvalues: the decoder's state, the shared table (filled later), the set of
- * threads. */
-static void push_upvalues(lua_State *L) {
-  sora_json_new(L);
-  lua_createtable(L, 2, 0);
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-}
-
-/* Adds the methods of requests and of plain clients that need the upvalues, which are at index 2
-   and up; the module's table is at 1. */
-static void add_methods(lua_State *L) {
-  static const luaL_Reg of_request[] = {{"result", result}, {NULL, NULL}};
-  static const luaL_Reg of_client[] = {{"query", client_query}, {NULL, NULL}};
-  luaL_getmetatable(L, "sora.request");
-  lua_getfield(L, -1, "__index");
-  for (int i = 2; i <= 4; i++)
-    lua_pushvalue(L, i);
-  luaL_setfuncs(L, of_request, 3);
-  lua_newtable(L);
-  for (int i = 2; i <= 4; i++)
-    lua_pushvalue(L, i);
-  luaL_setfuncs(L, of_client, 3);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, 1, "methods");
-  lua_pushcfunction(L, sora_client_class);
-  lua_insert(L, -2);
-  lua_call(L, 1, 1);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, 1, "client");
-  lua_rawseti(L, 3, MAKE_CLIENT);
-  lua_settop(L, 4);
-}
-
 __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"query", query},
-                                       {"decode", sora_answer_decode},
-                                       {"default", default_client},
-                                       {"class", sora_client_class},
-                                       {"error", make_error},
-                                       {"options", sora_options},
-                                       {"poll", poll_clients},
-                                       {"bell", sora_bell_new},
-                                       {"now", now},
-                                       {"terminal", terminal},
-                                       {"stat", file_stat},
-                                       {"rename", file_rename},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      /* the module's own, in Lua */
+      {"query", query},                  /* users: it is sora.query */
+      {"decode", sora_answer_decode},    /* users: it is sora.decode */
+      {"client", sora_client_to_lua},    /* hosts/module.lua, for sora.client and default clients */
+      {"default", default_client},       /* init.lua: the client of sora.query */
+      {"query_on", query_on},            /* hosts/module.lua: client:query where it may block */
+      {"check", sora_client_check_call}, /* hosts/module.lua, for each call */
+      {"options", sora_options},         /* hosts/module.lua, for each call */
+      {"driver", sora_client_driver},    /* hosts/module.lua, hosts/inbox.lua */
+      {"request", sora_client_request},  /* hosts/inbox.lua */
+      {"fetch", sora_client_fetch},      /* videos/download.lua */
+      {"retries", sora_client_retries},  /* videos/download.lua */
+      {"finished", sora_client_finished}, /* hosts/inbox.lua, resty.sora */
+      {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */
+      {"cancel", sora_client_cancel_all}, /* hosts/inbox.lua: client:cancel */
+      {"step", step},                     /* hosts/plain.lua */
+      {"bell", sora_bell_new},            /* resty.sora */
+      {"error", make_error},              /* whoever makes an error in Lua */
+      {"now", now},                       /* whoever looks at the clock */
+      {"random", random_to_lua},          /* waiting/poller.lua */
+      {"backoff", backoff},               /* videos/download.lua */
+      {"id_fault", id_fault},             /* hosts/arguments.lua, videos/download.lua */
+      {"plain", plain},                   /* answers, waiting and terminal: texts of the service */
+      {"terminal", terminal},             /* terminal/progress_bar.lua */
+      {"stat", file_stat},                /* videos/download.lua */
+      {"rename", file_rename},            /* videos/download.lua */
+      {NULL, NULL}};
+  static const luaL_Reg of_request[] = {{"result", result}, {NULL, NULL}};
   luaL_checkversion(L);
   compat_mainthread(L); /* 5.1 can only be asked for it while it runs */
   sora_error_open(L);
   sora_answer_open(L);
   sora_request_open(L);
-  sora_client_open(L);
   sora_bell_open(L);
   lua_settop(L, 0);
   lua_newtable(L);
-  push_upvalues(L);
-  add_methods(L);
-  lua_pushvalue(L, 4);
-  lua_setfield(L, 1, "threads");
+  sora_json_new(L);
+  lua_createtable(L, 1, 0);
+  luaL_getmetatable(L, "sora.request");
+  lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, 2);
+  luaL_setfuncs(L, of_request, 1);
+  sora_client_open(L);
+  lua_setfield(L, 1, "class"); /* the metatable of clients: hosts/module.lua adds to its methods */
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, 1, "null");
   luaL_getmetatable(L, "sora.task");
-  lua_setfield(L, 1, "task");
+  lua_setfield(L, 1, "task"); /* the metatable of tasks: hosts/module.lua adds __tostring */
   set_versions(L);
-  luaL_setfuncs(L, functions, 3);
+  lua_settop(L, 3);
+  luaL_setfuncs(L, functions, 2);
   return 1;
 }

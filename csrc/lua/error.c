@@ -1,6 +1,5 @@
 #include "lua/error.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "compat.h"
@@ -19,47 +18,127 @@ static const char *const kind_names[] = {NULL,
 #undef X
 };
 
-/* How many bytes from `text` on are `?name=value…`, the query of a URL, or 0. */
-static size_t query_length(const char *text, size_t length) {
-  size_t i = 1;
-  if (*text != '?')
-    return 0;
-  while (i < length && (isalnum((unsigned char)text[i]) || strchr("_.-%[]", text[i]) != NULL))
-    i++;
-  if (i == 1 || i == length || text[i] != '=')
-    return 0;
-  while (i < length && (unsigned char)text[i] > ' ' && strchr("\"'<>`", text[i]) == NULL)
+static int is_word(unsigned char byte) {
+  return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+         (byte >= 'a' && byte <= 'z');
+}
+
+/* Whether the byte cannot stand in a URL, as texts quote them. */
+static int ends_url(unsigned char byte) {
+  return byte <= ' ' || strchr("\"'<>`", byte) != NULL;
+}
+
+static size_t url_length(const char *text, size_t length) {
+  size_t i = 0;
+  while (i < length && !ends_url((unsigned char)text[i]))
     i++;
   return i;
+}
+
+/* Whether what begins with the `?` at `text` has the look of a query: `?name=value…`. */
+static int is_query(const char *text, size_t length) {
+  size_t i = 1;
+  while (i < length && (is_word((unsigned char)text[i]) || strchr("_.-%[]", text[i]) != NULL))
+    i++;
+  return i > 1 && i < length && text[i] == '=';
+}
+
+/* How many bytes from `text` on are a URL's query or fragment, or 0. */
+static size_t query_length(const char *text, size_t length, int in_url) {
+  if (*text != '?' && !(in_url && *text == '#'))
+    return 0;
+  size_t all = in_url || is_query(text, length) ? url_length(text, length) : 0;
+  return all > 1 ? all : 0;
+}
+
+/* How many bytes from `text` on, which follow "://", are a user and a password with their `@`. */
+static size_t user_length(const char *text, size_t length) {
+  size_t user = 0;
+  for (size_t i = 0; i < length && !ends_url((unsigned char)text[i]) && !strchr("/?#", text[i]);)
+    if (text[i++] == '@')
+      user = i;
+  return user;
+}
+
+/* How many bytes from `text` on have the look of a key, sk-…, or 0: services quote them. */
+static size_t key_length(const char *text, size_t length) {
+  size_t i = 3;
+  if (length < 4 || memcmp(text, "sk-", 3) != 0)
+    return 0;
+  while (i < length && (is_word((unsigned char)text[i]) || text[i] == '_' || text[i] == '-'))
+    i++;
+  return i > 3 ? i : 0;
 }
 
 static size_t secret_length(const char *text, size_t length, const char *secret, size_t size) {
   return size >= SHORTEST_SECRET && length >= size && memcmp(text, secret, size) == 0 ? size : 0;
 }
 
-void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
-                        size_t most) {
+/* How many bytes from `text` on are one control character, C0 or C1 (U+0080 to U+009F). */
+static size_t control_length(const char *text, size_t length) {
+  unsigned char first = (unsigned char)text[0];
+  unsigned char second = length > 1 ? (unsigned char)text[1] : 0;
+  return first < ' ' || first == 0x7F ? 1 : first == 0xC2 && (second & 0xE0) == 0x80 ? 2 : 0;
+}
+
+/* The length of the UTF-8 character that begins with that byte. */
+static size_t character_length(unsigned char byte) {
+  return byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+}
+
+/* See sora_push_redacted; `query` stands for the query of a URL. Returns how many bytes of the text
+   that took. */
+static size_t redact(lua_State *L, const char *text, size_t length, const char *secret,
+                     const char *query, size_t most) {
   size_t size = secret == NULL ? 0 : strlen(secret);
+  size_t i = 0, written = 0;
+  int in_url = 0;
   luaL_Buffer buffer;
   luaL_buffinit(L, &buffer);
-  size_t written = 0;
-  for (size_t i = 0, skip; i < length; i += skip) {
-    unsigned char byte = (unsigned char)text[i];
-    if (written >= most + 3 || (written >= most && (byte & 0xC0) != 0x80))
+  for (size_t skip; i < length; i += skip) {
+    const char *here = text + i, *instead = NULL;
+    size_t left = length - i;
+    unsigned char byte = (unsigned char)*here;
+    if (written + character_length(byte) > most)
       break;
-    if ((skip = secret_length(text + i, length - i, secret, size)) != 0) {
-      luaL_addstring(&buffer, "***");
-      written += 3;
-    } else if ((skip = query_length(text + i, length - i)) != 0) {
-      luaL_addstring(&buffer, "?***");
-      written += 4;
+    in_url = in_url && !ends_url(byte);
+    if ((skip = secret_length(here, left, secret, size)) != 0) {
+      instead = "***";
+    } else if ((skip = query_length(here, left, in_url)) != 0) {
+      instead = query;
+    } else if ((i == 0 || !is_word((unsigned char)here[-1])) &&
+               (skip = key_length(here, left)) != 0) {
+      instead = "sk-***";
+    } else if ((skip = control_length(here, left)) != 0) {
+      instead = " ";
+    } else if (left > 3 && memcmp(here, "://", 3) == 0) {
+      in_url = 1;
+      instead = "://";
+      skip = 3 + user_length(here + 3, left - 3);
     } else {
-      luaL_addchar(&buffer, (char)(byte < ' ' || byte == 0x7F ? ' ' : byte));
+      luaL_addchar(&buffer, *here);
       written++;
       skip = 1;
     }
+    if (instead != NULL) {
+      luaL_addstring(&buffer, instead);
+      written += strlen(instead);
+    }
   }
   luaL_pushresult(&buffer);
+  return i;
+}
+
+void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
+                        size_t most) {
+  redact(L, text, length, secret, "?***", most);
+}
+
+void sora_push_plain(lua_State *L, const char *text, size_t length, size_t most) {
+  if (redact(L, text, length, NULL, "", most) == length)
+    return;
+  lua_pushliteral(L, "...");
+  lua_concat(L, 2);
 }
 
 static void set_text(lua_State *L, const char *name, const char *text, size_t length,

@@ -38,9 +38,14 @@ void sora_error_push(lua_State *L, const struct failure *failure);
    message (NULL: there is none). */
 void sora_error_make(lua_State *L, const char *secret);
 
-/* Pushes `text` without `secret` (NULL: none) and without what follows the `?` of a URL, control
-   characters as blanks, about `most` bytes: up to the end of a UTF-8 character or of "?***". */
+/* Pushes what somebody else wrote, `text`, fit for a message: without `secret` (NULL: none),
+   without keys by their look (sk-…), without the user of a URL, "?***" for its query, control
+   characters, C1 among them, as blanks. At most `most` bytes (a last "***" may pass that), cut
+   between UTF-8 characters. */
 void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
                         size_t most);
+
+/* The same for people to read: nothing stands for a URL's query, but "..." for what was cut off. */
+void sora_push_plain(lua_State *L, const char *text, size_t length, size_t most);
 
 #endif

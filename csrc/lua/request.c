@@ -10,36 +10,41 @@
 #include "transfer/timers.h"
 
 #define METATABLE "sora.request"
+#define OWN "sora.own"
 
-/* ---- starting ----
-   Allocate and register first, check and take pointers last: any call of Lua's API that allocates
-   can run a finaliser, and that can close the client, cancel, query. So the userdata is made and
-   tied to its client, the options are read, and only then is the client looked at; from there to
-   the start nothing of Lua is called. */
+/* ---- starting ---- */
 
-/* Pushes a request with nothing acquired, tied to its client and its owner. */
-static struct request **new_request(lua_State *L, int client_index, int owner, const char *id,
-                                    size_t length) {
+/* Pushes a request with nothing acquired. */
+static struct request *new_request(lua_State *L, const char *id, size_t length) {
   struct request **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
   luaL_setmetatable(L, METATABLE);
-  *box = sora_request_new(id, length);
+  *box = sora_request_make(id, length);
   if (*box == NULL)
     luaL_error(L, "not enough memory");
-  sora_client_register(L, client_index, owner);
-  return box;
+  return *box;
 }
 
-static const char *check_id(lua_State *L, int index, size_t *length) {
-  if (lua_type(L, index) != LUA_TSTRING)
-    luaL_argerror(
-        L, index,
-        lua_pushfstring(L, "task id (a string) expected, got %s", luaL_typename(L, index)));
-  const char *id = lua_tolstring(L, index, length);
-  const char *fault = sora_id_fault(id, *length);
+const char *sora_push_id_fault(lua_State *L, int index) {
+  size_t length = 0;
+  const char *id = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &length) : NULL;
+  if (id == NULL)
+    return lua_pushfstring(L, "task id (a string) expected, got %s", luaL_typename(L, index));
+  const char *fault = sora_id_fault(id, length);
+  return fault == NULL ? NULL : lua_pushfstring(L, "task id %s", fault);
+}
+
+void sora_request_new(lua_State *L, int id, int level) {
+  size_t length;
+  const char *fault = sora_push_id_fault(L, id);
   if (fault != NULL)
-    luaL_argerror(L, index, lua_pushfstring(L, "task id %s", fault));
-  return id;
+    sora_misuse(L, level, "bad argument #1 to 'query' (%s)", fault);
+  const char *text = lua_tolstring(L, id, &length);
+  new_request(L, text, length);
+}
+
+void sora_request_new_download(lua_State *L, const char *id) {
+  new_request(L, id == NULL ? "" : id, id == NULL ? 0 : strlen(id));
 }
 
 /* Keeps the value of the option `null`, which is on the stack at `settings->null`, with the request
@@ -47,10 +52,16 @@ static const char *check_id(lua_State *L, int index, size_t *length) {
 static void keep_null(lua_State *L, int self, const struct settings *settings) {
   if (settings->null == 0)
     return;
-  lua_getuservalue(L, self);
+  struct request *request = sora_request_check(L, self);
+  if (sora_request_tag(request) == UNREGISTERED) {
+    lua_createtable(L, 0, 1);
+    sora_request_set_tag(request, UNREGISTERED_WITH_NULL);
+  } else {
+    lua_getuservalue(L, self);
+  }
   lua_pushvalue(L, settings->null);
   lua_setfield(L, -2, "null");
-  lua_pop(L, 1);
+  lua_setuservalue(L, self);
 }
 
 /* Reads the options at `options` over the client's settings; pushes what sora_settings_read does.
@@ -94,11 +105,7 @@ static int collect_own(lua_State *L) {
 static struct own *push_own(lua_State *L) {
   struct own *own = lua_newuserdata(L, sizeof *own);
   memset(own, 0, sizeof *own);
-  if (luaL_newmetatable(L, "sora.own")) {
-    lua_pushcfunction(L, collect_own);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, OWN);
   return own;
 }
 
@@ -153,21 +160,15 @@ static void start(struct client *client, struct request *request, struct own *ow
     free_own(own);
 }
 
-struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int owner,
-                                   int level) {
+void sora_request_query(lua_State *L, int client_index, int self, int options, int level) {
   struct settings settings;
-  size_t length;
-  const char *text = check_id(L, id, &length);
-  sora_client_check(L, client_index, level);
-  struct request *request = *new_request(L, client_index, owner, text, length);
-  int self = lua_gettop(L);
   read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
   keep_null(L, self, &settings);
   struct own *own = prepare(L, client_index, &settings, level);
+  struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
   start(sora_client_check(L, client_index, level), request, own, &settings);
   lua_settop(L, self);
-  return request;
 }
 
 void sora_request_check_options(lua_State *L, int client_index, int options, int level) {
@@ -182,15 +183,11 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
   lua_settop(L, top);
 }
 
-struct request *sora_request_fetch(lua_State *L, int client_index, int id,
-                                   const struct fetch_file *file, int options, int owner,
-                                   int level) {
+void sora_request_fetch(lua_State *L, int client_index, int self, const struct fetch_file *file,
+                        int options, int level) {
   struct settings settings;
-  size_t length = 0;
-  const char *text = luaL_optlstring(L, id, "", &length);
-  struct request *request = *new_request(L, client_index, owner, text, length);
-  int self = lua_gettop(L);
   read_settings(L, client_index, options, SCOPE_DOWNLOAD, level, &settings);
+  struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
   struct client *client = sora_client_check(L, client_index, level);
   char *origin = sora_url_origin(file->url);
@@ -199,7 +196,6 @@ struct request *sora_request_fetch(lua_State *L, int client_index, int id,
   sora_client_start(client, request, origin != NULL ? origin : file->url);
   sora_wipe_text(&origin);
   lua_settop(L, self);
-  return request;
 }
 
 /* ---- the userdata ---- */
@@ -271,6 +267,10 @@ void sora_request_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"cancel", cancel},     {"done", done},
                                      {"progress", progress}, {"etag", etag},
                                      {"release", release},   {NULL, NULL}};
+  luaL_newmetatable(L, OWN);
+  lua_pushcfunction(L, collect_own);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
   luaL_newmetatable(L, METATABLE);
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");

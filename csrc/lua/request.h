@@ -9,24 +9,41 @@
 
 #include "transfer/client.h"
 
+/* A request's tag: above 0 its number in its client's table of requests. A request that is in no
+   such table has values of its own only where it keeps one for null. */
+enum { UNREGISTERED = 0, UNREGISTERED_WITH_NULL = -1 };
+
 /* Makes the metatable. Pushes nothing. */
 void sora_request_open(lua_State *L);
 
-/* Makes a request for the task whose id is at the stack index `id`, with the options at `options`,
-   tied to its client and to the value at `owner`, starts it and pushes it. Raises misuse `level`
-   up. What can't be sent has ended at once. */
-struct request *sora_request_query(lua_State *L, int client_index, int id, int options, int owner,
-                                   int level);
+/* The rule of ids: pushes what is wrong with the value at `index`, and returns it; NULL, and
+   nothing pushed, where it is the id of a task. */
+const char *sora_push_id_fault(lua_State *L, int index);
+
+/* Allocate and register first, check and take pointers last: whatever allocates in Lua may run a
+   finaliser, and that may close the client, cancel, query, change a table of options. So what is
+   started is made first, then tied to its client where it has an owner; only then are the options
+   read, and last of all the client is looked at and the request started, with no call of Lua in
+   between. */
+
+/* Makes a request for the task whose id is at the stack index `id`, and pushes it. Raises `level`
+   up what is wrong with the id. */
+void sora_request_new(lua_State *L, int id, int level);
+
+/* The same for a download, of a task with that id (NULL: not known). */
+void sora_request_new_download(lua_State *L, const char *id);
+
+/* Starts the request at `self` with the options at `options`. Raises misuse `level` up. What can't
+   be sent has ended at once. */
+void sora_request_query(lua_State *L, int client_index, int self, int options, int level);
 
 /* Raises, `level` up, what sora_request_query would over the options at the stack index `options`.
  */
 void sora_request_check_options(lua_State *L, int client_index, int options, int level);
 
-/* The same for the transfer of a URL into a file. The key is not sent, and no header of the
- * caller's. */
-struct request *sora_request_fetch(lua_State *L, int client_index, int id,
-                                   const struct fetch_file *file, int options, int owner,
-                                   int level);
+/* Starts the transfer of a URL into a file. The key is not sent, and no header of the caller's. */
+void sora_request_fetch(lua_State *L, int client_index, int self, const struct fetch_file *file,
+                        int options, int level);
 
 /* The request at `index`; raises for anything else. */
 struct request *sora_request_check(lua_State *L, int index);

@@ -677,8 +677,12 @@ int sora_client_fd(struct client *client) {
   return fd;
 }
 
-int sora_client_is_open(const struct client *client) {
-  return client->multi != NULL;
+int sora_client_is_busy(const struct client *client) {
+  return client->live.first != NULL;
+}
+
+int sora_client_has_ended(const struct client *client) {
+  return client->ended.first != NULL;
 }
 
 /* ---- requests, from outside ---- */
@@ -732,7 +736,7 @@ void sora_request_free(struct request *request) {
 
 /* ---- life ---- */
 
-struct client *sora_client_new(void) {
+struct client *sora_client_make(void) {
   struct client *client = calloc(1, sizeof *client);
   if (client != NULL)
     sora_pollset_preinit(&client->set);

@@ -27,7 +27,7 @@ struct client_counts {
 /* ---- clients ---- */
 
 /* Closed, but valid; NULL without memory. */
-struct client *sora_client_new(void);
+struct client *sora_client_make(void);
 
 /* Opens it with copies of the settings; `base` and `headers` are taken over. Returns 0 without
    memory, and the client stays closed. */
@@ -57,8 +57,11 @@ int sora_client_step(struct client *client, double seconds);
    is. */
 double sora_client_timeout(const struct client *client);
 
-/* Whether anything can come: it has sockets. */
-int sora_client_is_open(const struct client *client);
+/* Whether stepping it can bring anything: it has requests that have not ended. */
+int sora_client_is_busy(const struct client *client);
+
+/* Whether a request has ended of which nobody was told. */
+int sora_client_has_ended(const struct client *client);
 
 /* Tells whoever polls the descriptor of what has ended between two steps. */
 void sora_client_announce(struct client *client);
@@ -94,7 +97,7 @@ struct attempt_times {
 };
 
 /* With nothing acquired, for the task of that id; NULL without memory. */
-struct request *sora_request_new(const char *id, size_t length);
+struct request *sora_request_make(const char *id, size_t length);
 
 /* Frees it. One that has not ended is cancelled first. */
 void sora_request_free(struct request *request);

@@ -21,10 +21,12 @@ enum {
 
 /* ---- whom to trust ---- */
 
-static char ca_directory[256]; /* hashed, "": none is used */
-static const char *ca_file;    /* NULL: libcurl's default */
-static int ca_asked_for;       /* the environment names them */
-static atomic_int bundle_too;  /* the directory did not know an issuer */
+static const char NO_DIRECTORY[] = "/dev/null";
+static char ca_directory[256];  /* hashed, "": none is used */
+static char one_authority[280]; /* the path of one that is in it */
+static const char *ca_file;     /* NULL: libcurl's default */
+static int ca_asked_for;        /* the environment names them */
+static atomic_int bundle_too;   /* the directory did not know an issuer */
 static pthread_once_t ca_once = PTHREAD_ONCE_INIT;
 
 /* A directory made by c_rehash has names like 3513523f.0. */
@@ -32,6 +34,7 @@ static int is_hashed(const char *name) {
   return strlen(name) == 10 && strspn(name, "0123456789abcdef") == 8 && strcmp(name + 8, ".0") == 0;
 }
 
+/* Whether it is one; keeps the path of one of its files. */
 static int has_hashed(const char *path) {
   DIR *directory = opendir(path);
   if (directory == NULL)
@@ -40,6 +43,8 @@ static int has_hashed(const char *path) {
   while ((entry = readdir(directory)) != NULL && !is_hashed(entry->d_name))
     ;
   int found = entry != NULL;
+  if (found)
+    snprintf(one_authority, sizeof one_authority, "%s/%.10s", path, entry->d_name);
   closedir(directory);
   return found;
 }
@@ -65,7 +70,7 @@ static int obey_environment(const curl_version_info_data *version) {
   const char *directory = bundle == NULL ? named("SSL_CERT_DIR", usual_directory) : NULL;
   if (file != NULL)
     ca_file = strdup(file); /* for the life of the process */
-  if (directory != NULL)
+  if (directory != NULL && has_hashed(directory))
     snprintf(ca_directory, sizeof ca_directory, "%s", directory);
   return file != NULL || directory != NULL;
 }
@@ -94,23 +99,23 @@ int sora_handle_trust_bundle(const struct settings *settings) {
    has another TLS library, may not know one. */
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) == CURLE_OUT_OF_MEMORY)
 
+/* A file that nobody named is the one of the directory's that was found first: NULL would be
+   libcurl's bundle, from 8.17 on, and so would be no directory beside a file that was named. */
 static int set_trust(CURL *easy, const struct settings *settings) {
   int failed = 0;
   pthread_once(&ca_once, find_authorities);
   const char *file = settings->ca_file != NULL ? settings->ca_file : ca_file;
-  if (settings->ca_file != NULL || ca_directory[0] == '\0') {
-    if (file != NULL) {
-      SET(CURLOPT_CAINFO, file);
-      SET(CURLOPT_PROXY_CAINFO, file);
-      SET(CURLOPT_CAPATH, NULL);
-      SET(CURLOPT_PROXY_CAPATH, NULL);
-    }
-  } else if (curl_easy_setopt(easy, CURLOPT_CAPATH, ca_directory) == CURLE_OK) {
-    SET(CURLOPT_PROXY_CAPATH, ca_directory);
-    if (!bundle_too) { /* or what the environment names, which may be nothing */
-      SET(CURLOPT_CAINFO, file);
-      SET(CURLOPT_PROXY_CAINFO, file);
-    }
+  const char *directory =
+      settings->ca_file == NULL && ca_directory[0] != '\0' ? ca_directory : NO_DIRECTORY;
+  if (file == NULL && directory != NO_DIRECTORY && !bundle_too && one_authority[0] != '\0')
+    file = one_authority;
+  if ((file != NULL || directory != NO_DIRECTORY) &&
+      curl_easy_setopt(easy, CURLOPT_CAPATH, directory) == CURLE_OK) {
+    SET(CURLOPT_PROXY_CAPATH, directory);
+  }
+  if (file != NULL) {
+    SET(CURLOPT_CAINFO, file);
+    SET(CURLOPT_PROXY_CAINFO, file);
   }
   SET(CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
   SET(CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);

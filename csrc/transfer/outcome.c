@@ -81,7 +81,7 @@ void sora_outcome_judge(struct outcome *outcome, CURLcode code, const char *said
   } else if (proxy_status >= 400) {
     char message[96];
     snprintf(message, sizeof message, "the proxy answers CONNECT with HTTP %ld", proxy_status);
-    sora_outcome_set(outcome, proxy_status == 407 ? ERROR_http : ERROR_connect, message);
+    sora_outcome_set(outcome, ERROR_connect, message);
     outcome->status = proxy_status;
     outcome->retryable = sora_status_passes(proxy_status);
   } else if ((outcome->kind == ERROR_network || outcome->kind == ERROR_tls) &&

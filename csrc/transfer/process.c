@@ -1,6 +1,7 @@
 #include "transfer/process.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -59,17 +60,16 @@ static uint64_t seed(void) {
          1;
 }
 
+/* splitmix64 (Steele, Lea and Flood, 2014): one addition moves it on, for all threads. */
 double sora_random(void) {
-  static _Thread_local uint64_t state;
-  static _Thread_local unsigned seeded; /* for the process of that number */
+  static _Atomic uint64_t state;
+  static _Atomic unsigned seeded; /* for the process of that number */
   unsigned process = sora_process();
-  if (seeded != process) {
-    state = seed();
-    seeded = process;
-  }
-  /* xorshift64*, Vigna 2016 */
-  state ^= state >> 12;
-  state ^= state << 25;
-  state ^= state >> 27;
-  return (double)((state * 2685821657736338717ULL) >> 11) / 9007199254740992.0;
+  if (atomic_exchange(&seeded, process) != process)
+    atomic_store(&state, seed());
+  uint64_t z = atomic_fetch_add(&state, 0x9E3779B97F4A7C15U) + 0x9E3779B97F4A7C15U;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+  z ^= z >> 31;
+  return (double)(z >> 11) / 9007199254740992.0;
 }

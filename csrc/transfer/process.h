@@ -10,9 +10,8 @@
    may be its parent's in a namespace of its own. Costs no system call. */
 unsigned sora_process(void);
 
-/* A number from 0 up to 1, for pauses: seeded by the kernel in each thread, and again in a child of
-   fork, so that forked workers do not share their chance. Nothing depends on its being
-   unpredictable. */
+/* A number from 0 up to 1, for pauses: seeded by the kernel, and again in a child of fork, so that
+   forked workers do not share their chance. Nothing depends on its being unpredictable. */
 double sora_random(void);
 
 #endif

@@ -16,13 +16,14 @@ static const double LONGEST_RETRY_AFTER = 120; /* a longer one is the caller's t
 
 enum {
   MOST_HEAD = 256 * 1024, /* bytes of an answer's headers */
+  HELD_FROM = 16 * 1024,  /* bytes of an answer: before, libcurl holds nothing back */
   MOST_REDIRECTS = 5,
   DOWNLOAD_BUFFER = 128 * 1024 /* libcurl's, for a download */
 };
 
 /* ---- putting one together ---- */
 
-struct request *sora_request_new(const char *id, size_t length) {
+struct request *sora_request_make(const char *id, size_t length) {
   struct request *request = calloc(1, sizeof *request + length + 1);
   if (request == NULL)
     return NULL;
@@ -105,8 +106,7 @@ static void note_progress(struct request *request, size_t size) {
   if (connection == NULL)
     return;
   connection->progress++;
-  if (attempt->came >= (size_t)sora_libcurl_buffer() && attempt->answer.version == 2 &&
-      sora_libcurl_holds_back())
+  if (attempt->came >= HELD_FROM && attempt->answer.version == 2 && sora_libcurl_holds_back())
     connection->held = 1;
 }
 

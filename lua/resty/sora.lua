@@ -3,11 +3,12 @@
 --
 -- A pump, one for each worker, looks after the clients that have requests in flight. It runs in a
 -- timer's light thread, from the first query until there has been none for a moment. nginx cannot
--- watch a descriptor that is not its own, so a bell (csrc/bell.h) tells the pump when a client has
--- something to do; without one it looks again and again. Those who wait are woken through
+-- watch a descriptor that is not its own, so a bell (csrc/lua/bell.h) tells the pump when a client
+-- has something to do; without one it looks again and again. Those who wait are woken through
 -- semaphores.
 --
--- See sora/inbox.lua for what a driver has to offer.
+-- The pump, which nginx makes necessary, is what is longer here than in the driver for cqueues. See
+-- sora/hosts/inbox.lua for what a driver has to offer.
 
 local core = require "sora.core"
 local host = require "sora.hosts.module"
@@ -80,9 +81,9 @@ end
 local function deliver(client)
   if not client:closed() then client:step() end
   for count = 1, BATCH do
-    local request, inbox = client:finished()
+    local request, inbox = core.finished(client)
     if not request then return count > 1 end
-    if inbox then inboxes.deliver(M, inbox, request) end
+    if inbox then inboxes.put(inbox, request) end
   end
   return true
 end
@@ -245,4 +246,4 @@ function M.begin(_, opts)
   }
 end
 
-return (host.module(M))
+return host.module(M)

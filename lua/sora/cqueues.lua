@@ -35,7 +35,7 @@ local function is_idle(client) return client:in_flight() == 0 and client:timeout
 --- Delivers what has ended. With the last of it every pump ends; one of them at most was woken by
 -- the descriptor.
 local function look(client)
-  inboxes.pump(M, client)
+  inboxes.pump(client)
   if not is_idle(client) then return end
   for _, clients in pairs(pumped) do
     if clients[client] then clients[client]:signal() end
@@ -87,20 +87,15 @@ function M.park(inbox, seconds)
   inbox.woken = nil
 end
 
--- The module
-
----@type sora.cqueues
-local sora, methods = host.module(M)
-local close = methods.close
-
-function methods.close(client)
+function M.detach(client)
   for _, clients in pairs(pumped) do
-    if clients[client] and not client:closed() then
-      cqueues.cancel(client:pollfd() or -1) -- a controller must not poll what is being closed
+    if clients[client] then
+      return cqueues.cancel(client:pollfd() or -1) -- no controller may poll what is being closed
     end
   end
-  close(client)
-  inboxes.pump(M, client) -- tells those who waited
 end
+
+---@type sora.cqueues
+local sora = host.module(M)
 
 return sora

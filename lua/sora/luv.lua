@@ -7,8 +7,11 @@
 --
 -- Resumed coroutines and callbacks run from vim.schedule in Neovim, so that they may use its API.
 -- A client is watched only while it has something in flight: libuv aborts the process when a
--- descriptor that it watches is closed, and a watched one keeps the loop from ending. See inbox.lua
--- for what a driver has to offer.
+-- descriptor that it watches is closed, and a watched one keeps the loop from ending.
+--
+-- It is longer than the driver for cqueues because libuv has no coroutines: who waits is parked and
+-- resumed here, an error that nobody can catch is reported here, and callbacks come on top. What is
+-- needed of the loop is in hosts/luv_loop.lua. See inbox.lua for what a driver has to offer.
 
 local core = require "sora.core"
 local host = require "sora.hosts.module"
@@ -62,9 +65,12 @@ loop.on_turn(function()
   end
 end)
 
-local function unwatch(client)
+--- Nothing is in flight, and nothing has ended that was not told (a cancelled request).
+local function is_idle(client) return client:in_flight() == 0 and client:timeout() ~= 0 end
+
+function M.detach(client)
   loop.discard(watches[client])
-  watches[client] = nil
+  watches[client], fresh[client] = nil, nil
 end
 
 -- Coroutines
@@ -124,15 +130,6 @@ local function resume(inbox)
   if callback then launch(function() callback(err) end) end
 end
 
---- Nothing is in flight, and nothing has ended that was not told (a cancelled request).
-local function is_idle(client) return client:in_flight() == 0 and client:timeout() ~= 0 end
-
-local function unwatch_the_idle()
-  for client in pairs(watches) do
-    if is_idle(client) then unwatch(client) end
-  end
-end
-
 local function run_ready()
   kicked = false
   local limit = M.now() + SLICE
@@ -145,7 +142,9 @@ local function run_ready()
   end
   if ready.head <= ready.tail then return kick() end
   ready.head, ready.tail = 1, 0
-  unwatch_the_idle() -- only now: those who were resumed may have started more
+  for client in pairs(watches) do -- only now: those who were resumed may have started more
+    if is_idle(client) then M.detach(client) end
+  end
 end
 
 run_soon = nvim and nvim.schedule_wrap(run_ready) or run_ready
@@ -154,7 +153,7 @@ run_soon = nvim and nvim.schedule_wrap(run_ready) or run_ready
 
 --- Delivers what has ended.
 function look(client)
-  inboxes.pump(M, client)
+  inboxes.pump(client)
   if is_idle(client) then kick() end -- to be unwatched
 end
 
@@ -238,13 +237,12 @@ end
 -- The module
 
 ---@type sora.luv
-local sora, methods = host.module(M)
-local close = methods.close
+local sora = host.module(M)
 
-function methods.close(client)
-  unwatch(client)
-  close(client)
-  inboxes.pump(M, client) -- tells those who waited
+local function check(call, argument, wanted)
+  if type(argument) == wanted and argument == argument then return end
+  error(("bad argument #1 to '%s' (%s expected, got %s)"):format(call, wanted,
+    type(argument) == wanted and tostring(argument) or type(argument)), 3)
 end
 
 --- Runs fn(...) in a coroutine, beside the caller and not before it goes on. An error in it is
@@ -252,17 +250,17 @@ end
 ---@param fn fun(...)
 ---@return sora.handle handle  cancels the call that it waits for, and those that follow
 function sora.spawn(fn, ...)
-  if type(fn) ~= "function" then
-    error(("bad argument #1 to 'spawn' (function expected, got %s)"):format(type(fn)), 2)
-  end
+  check("spawn", fn, "function")
   return launch(bind(fn, ...))
 end
 
 --- Yields the coroutine for a while.
 ---@param seconds number
 function sora.sleep(seconds)
-  M.begin("sleep")
-  M.park(inboxes.new(), seconds)
+  local co, main = running()
+  if not co or main then error("'sleep' outside a coroutine would stop the loop", 2) end
+  check("sleep", seconds, "number")
+  M.park({ pending = {} }, seconds)
 end
 
 return sora

@@ -18,7 +18,7 @@ local function settle()
   repeat
     local attempts = client:stats().attempts
     quiet = sora.driver.now() + 0.3
-    core.poll({ client }, 0.3)
+    core.step(client, 0.3)
   until attempts == client:stats().attempts and sora.driver.now() >= quiet
 end
 
@@ -33,18 +33,18 @@ local started = sora.driver.now()
 if kind == "sleeping" then
   local ids, asked = {}, 0
   for i = 1, others do ids[i] = "sora-2:task_s" .. i end
-  sora.run(function()
-    local waits = sora.spawn(client.wait_all, client, ids, {
-      interval = 3600, max_interval = 3600, timeout = 1e6, concurrency = 500,
-      on_update = function() asked = asked + 1 end,
-    })
-    while asked < others do sora.sleep(0.05) end
-    query_all()
-    os.exit(waits and 0)
-  end)
+  client:wait_all(ids, {
+    interval = 3600, max_interval = 3600, timeout = 1e6, concurrency = 500,
+    on_update = function()
+      asked = asked + 1
+      if asked < others then return end
+      query_all() -- all of them sleep
+      os.exit(0)
+    end,
+  })
 else
   local id = kind == "flight" and "sora-2:hold_task_" or "sora-2:busy_task_"
-  for i = 1, others do held[i] = client:request(id .. i) end
+  for i = 1, others do held[i] = core.request(client, id .. i) end
   settle()
   assert(#held == client:in_flight() and sora.driver.now() - started < 90)
   query_all()

@@ -9,7 +9,9 @@
 
 package.path = "./?.lua;" .. package.path
 
+local flows = require "spec.support.flows"
 local sora = require "sora"
+local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
 local COUNT = tonumber(arg[1]) or 10000
@@ -31,8 +33,8 @@ end
 
 local function report(name, format, ...) print(("%-44s " .. format):format(name, ...)) end
 
-local function new_client()
-  return sora.client { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-x" }
+local function new_client(module)
+  return module.client { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-x" }
 end
 
 local function used()
@@ -50,15 +52,15 @@ end
 
 --- Bytes that each of the sleeping waits takes when all of them have had that answer.
 local function measure(step)
-  local client, ids = new_client(), {}
+  local client, ids = new_client(sora_cqueues), {}
   for i = 1, COUNT do ids[i] = service:id(step) end
   local before, during
-  sora.run(function()
+  flows.run(function()
     assert(client:query(ids[1]))
     before = used()
-    local all = sora.spawn(client.wait_all, client, ids, { interval = 600 })
-    repeat sora.sleep(0.2) until client:stats().requests > COUNT and client:stats().in_flight == 0
-    sora.sleep(0.2)
+    local all = flows.spawn(client.wait_all, client, ids, { interval = 600 })
+    repeat flows.sleep(0.2) until client:stats().requests > COUNT and client:stats().in_flight == 0
+    flows.sleep(0.2)
     during = used()
     client:close()
     all:join()
@@ -74,7 +76,7 @@ local function script(i)
 end
 
 local function run()
-  local client, ids, told = new_client(), {}, {}
+  local client, ids, told = new_client(sora), {}, {}
   for i = 1, COUNT do ids[i] = service:id(script(i)) end
   service:reset()
   service:noise { rate = RATE, seed = 42, steps = FAULTS }

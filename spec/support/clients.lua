@@ -15,9 +15,10 @@ end
 
 --- Makes a client that trusts the service.
 ---@param opts table?  its options
+---@param module table?  whose client it is, sora by default
 ---@return sora.client
-function M.new(opts)
-  return sora.client(with(opts, {
+function M.new(opts, module)
+  return (module or sora).client(with(opts, {
     base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-spec",
   }))
 end

@@ -151,6 +151,22 @@ case("a query that is cancelled in flight returns at once", function(host, clien
   equal("table", type(client:query(host:id "completed")), "the next answer")
 end)
 
+case("cancelling the client's calls ends those that sleep, and no later one", function(host, client)
+  local waiting = host:start(function()
+    return client:wait(host:id "queued", { interval = 60 })
+  end)
+  local all = host:start(function()
+    local id = host:id "queued"
+    return nil, select(2, client:wait_all({ id }, { interval = 60 }))[id]
+  end)
+  while client:stats().requests < 2 or client:stats().in_flight > 0 do host.sleep(0.005) end
+  host.sleep(0.05)
+  client:cancel()
+  failed("cancelled", host:join(waiting, 2))
+  failed("cancelled", host:join(all, 2))
+  equal("table", type(client:wait(host:id "completed")), "the next answer")
+end)
+
 case("closing the client ends what is in flight, and waits", function(host)
   local client = host:client()
   local query = host:start(function() return client:query(host:id "never") end)

@@ -4,12 +4,13 @@
 --   lua spec/support/ending.lua HOW HTTP_URL MODULE…
 --
 -- HOW: return, exit (os.exit with true as the second argument), error, or inside (that, in a
--- coroutine of sora.run). MODULE: what is made, in that order: sora, sora.cqueues, sora.luv.
+-- coroutine of cqueues). MODULE: what is made, in that order: sora, sora.cqueues, sora.luv.
 
 -- luacheck: read globals newproxy
 
 local how, http_url = arg[1], arg[2]
 local modules = { select(3, unpack and unpack(arg) or table.unpack(arg)) }
+local core = require "sora.core"
 local sora = require "sora"
 local live = {} -- clients and requests
 local serial = 0
@@ -24,11 +25,14 @@ local function use()
   for _, object in ipairs(live) do
     tostring(object)
     for _, name in ipairs {
-      "done", "progress", "etag", "cancel", "release", "result", "step", "finished", "pollfd",
-      "events", "timeout", "stats", "in_flight", "closed", "retries", "close", "done", "finished",
+      "done", "progress", "etag", "cancel", "release", "result", "step", "pollfd", "events",
+      "timeout", "stats", "in_flight", "closed", "close", "done",
     } do
       local _, method = pcall(function() return object[name] end)
       if method then pcall(method, object) end
+    end
+    for _, name in ipairs { "finished", "retries", "driver", "cancel", "step", "close" } do
+      pcall(core[name], object)
     end
     local _, query = pcall(function() return object.query end)
     if query then pcall(query, object, id "completed") end
@@ -45,7 +49,7 @@ local function at_the_end()
 end
 
 local function start(client)
-  local request = client:request(id "never", nil, {})
+  local request = core.request(client, id "never", nil, {})
   client:step()
   live[#live + 1], live[#live + 2] = client, request
 end
@@ -85,11 +89,12 @@ for _, name in ipairs(modules) do kept[#kept + 1] = MAKERS[name]() or name end
 if how == "exit" then os.exit(0, true) end
 if how == "error" then error("mine", 0) end
 if how == "inside" then
-  sora.run(function()
-    local client = sora.client { base_url = http_url }
+  local controller = require("cqueues").new()
+  local client = require("sora.cqueues").client { base_url = http_url }
+  for _ = 1, 3 do controller:wrap(function() client:query(id "never") end) end
+  controller:wrap(function()
     start(client)
-    for _ = 1, 3 do sora.spawn(function() client:query(id "never") end) end
-    sora.sleep(0.01)
     os.exit(0, true)
   end)
+  assert(controller:loop())
 end

@@ -7,7 +7,8 @@ local SECONDS = tonumber((...)) or 2 -- without a network
 
 assert(os.execute "ip link set lo up")
 local service = require("spec.support.standin").start()
-local sora = require "sora"
+local flows = require "spec.support.flows"
+local sora = require "sora.cqueues"
 local c = sora.client {
   base_url = service.base_url, ca_file = service.ca_file, retries = 0, request_timeout = 1,
   connect_timeout = 1,
@@ -23,14 +24,14 @@ end
 tell("unreachable", c:query("x", { base_url = "https://10.1.1.1", proxy = "" }))
 
 local taken = false
-local waiting = sora.run(function()
-  local wait = sora.spawn(c.wait, c, service:id("queued*3", "completed"), {
+local waiting = flows.run(function()
+  local wait = flows.spawn(c.wait, c, service:id("queued*3", "completed"), {
     interval = 0.2, max_interval = 0.3, max_errors = 100, timeout = 60,
     on_update = function() taken = true end,
   })
-  while not taken do sora.sleep(0.05) end
+  while not taken do flows.sleep(0.05) end
   link "down"
-  sora.sleep(SECONDS)
+  flows.sleep(SECONDS)
   local other = sora.client {
     base_url = service.base_url, ca_file = service.ca_file, retries = 0, connect_timeout = 1,
   }

@@ -272,10 +272,21 @@ static void hide_cjson(lua_State *L) {
 
 /* Lua 5.1 takes a module whose loading has failed for one that is being loaded. */
 static void forget_modules(lua_State *L) {
-  static const char *const names[] = {
-      "sora",          "sora.core",   "sora.hosts.module",    "sora.waiting.many",         "sora.waiting.wait",
-      "sora.hosts.inbox",    "sora.answers.task",   "sora.waiting.heap",    "sora.waiting.pace",         "sora.waiting.poller",
-      "sora.videos.download", "sora.terminal.screen", "sora.terminal.display", "sora.terminal.progress_bar", "sora.hosts.plain"};
+  static const char *const names[] = {"sora",
+                                      "sora.core",
+                                      "sora.hosts.module",
+                                      "sora.waiting.many",
+                                      "sora.waiting.wait",
+                                      "sora.hosts.inbox",
+                                      "sora.answers.task",
+                                      "sora.waiting.heap",
+                                      "sora.waiting.pace",
+                                      "sora.waiting.poller",
+                                      "sora.videos.download",
+                                      "sora.terminal.screen",
+                                      "sora.terminal.display",
+                                      "sora.terminal.progress_bar",
+                                      "sora.hosts.plain"};
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "loaded");
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -357,7 +368,8 @@ static int set_label(lua_State *L) {
   return 0;
 }
 
-/* NOLINTBEGIN(bugprone-signal-handler): the process is lost anyway, and seldom in these functions */
+/* NOLINTBEGIN(bugprone-signal-handler): the process is lost anyway, and seldom in these functions
+ */
 
 /* Where a request for memory of OpenSSL 3.0's set-up was refused, RAND_status, which libcurl calls
    before its first connection, takes a lock that is NULL. A program of OPENSSL_init_ssl and

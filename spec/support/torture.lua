@@ -48,7 +48,6 @@ local function collect()
 end
 
 local function use()
-  if sora then sora.sleep(0.001) end -- the scheduler lets go of clients that have nothing to do
   collect()
   local c, lua = torture.live()
   return c, lua
@@ -67,7 +66,6 @@ local function try(call, which, n, mode)
     a:close()
     a = client()
   end
-  sora.sleep(0.001) -- what was left of `run` is given up
   collectgarbage() -- a request that was started, but never reached its owner, is garbage
   if a:stats().in_flight ~= 0 then error("a request is still in flight", 0) end
   local task, why = a:query(id "completed")

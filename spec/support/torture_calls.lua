@@ -7,12 +7,12 @@ local QUICK = { interval = 0.001, max_interval = 0.002, timeout = 5, max_errors 
 
 local M = {}
 
-local sora -- once it is loaded
+local core, sora -- once they are loaded
 
 --- Loads the module, which some have to do late.
 ---@return table sora
 function M.load()
-  sora = require "sora"
+  core, sora = require "sora.core", require "sora"
   return sora
 end
 
@@ -79,16 +79,6 @@ M.list = {
     function(c, ids)
       return (c:wait_all(ids, { interval = 0.001, timeout = 5, max_errors = 3, concurrency = 2 }))
     end },
-  { "two waits in coroutines", function()
-    return warm(), id "queued,completed", id "completed"
-  end, function(c, one, other)
-    return sora.run(function()
-      local thread = sora.spawn(c.wait, c, one, QUICK)
-      local task, err = c:query(other)
-      if not task then return nil, err end
-      return thread:join()
-    end)
-  end },
   { "download", function() return warm(), video end, function(c, url)
     return c:download(url, path, { retries = 1, on_progress = function() end })
   end },
@@ -100,7 +90,11 @@ M.list = {
     function(_, err) return "x" .. err .. tostring(err) end },
   { "close with requests in flight", function()
     local c = warm()
-    return c, { c:request(id "never"), c:request(id "500"), c:request(id "completed") }
+    local requests = {}
+    for i, steps in ipairs { "never", "500", "completed" } do
+      requests[i] = core.request(c, id(steps))
+    end
+    return c, requests
   end, function(c, requests)
     c:step()
     c:close()

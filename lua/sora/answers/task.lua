@@ -8,6 +8,8 @@
 --
 -- Knows nothing of requests, clocks and errors.
 
+local plain = require("sora.core").plain
+
 local M = {}
 
 --- Words of `status`, trimmed and lower-cased. "disputed" words mean success only beside a video's
@@ -149,7 +151,7 @@ local function find(task, name, accept)
 end
 
 --- Raises where the public function `name` was called, which stands before the one of this module;
--- see in_module in host.lua.
+-- see in_module in module.lua.
 local function check(task, name)
   if type(task) ~= "table" then
     error(("bad argument #1 to '%s' (task expected, got %s)"):format(name, type(task)), 4)
@@ -253,35 +255,19 @@ function M.queue(task)
   return find(task, "queue_position", as_number), find(task, "queue_wait", as_number)
 end
 
---- Makes text of a service fit for a message: one line, no control characters, no query or user of
--- a URL (there sits its signature), bounded.
----@param text string
----@param limit integer?  bytes, default 200
----@return string
-function M.plain(text, limit)
-  limit = limit or 200
-  text = text:sub(1, 4 * limit):gsub("%c+", " "):gsub("\194[\128-\159]", " ")
-  text = text:gsub("%f[%w]sk%-[%w_-]+", "sk-***") -- what keys look like: services quote them
-  text = text:gsub("(%a[%w+.-]*://)([^%s?#]*)[?#]?%S*", function(scheme, rest)
-    return scheme .. rest:gsub("^[^/]*@", "")
-  end)
-  if #text <= limit then return text end
-  return (text:sub(1, limit):gsub("[\192-\255][\128-\191]*$", "")) .. "..."
-end
-
 --- The line that a person reads in the REPL. Of the video's URL it names the host alone.
 ---@param task table  a decoded answer
 ---@return string
 function M.describe(task)
   check(task, "describe")
   local class, id = class_of(task), find(task, "id", as_text)
-  local line = M.plain(id or "task", 80) .. " " .. M.plain(word_of(task) or class, 40)
+  local line = plain(id or "task", 80) .. " " .. plain(word_of(task) or class, 40)
   if class == "failed" then
     local reason = find(task, "failure", as_reason)
-    return reason and line .. ": " .. M.plain(reason) or line
+    return reason and line .. ": " .. plain(reason) or line
   elseif class == "succeeded" then
     local url = find(task, "video_url", as_url)
-    local host = url and M.plain(url):match("://([^/?#]+)")
+    local host = url and plain(url):match("://([^/?#]+)")
     return line .. (host and ", video at " .. host or ", no video yet")
   elseif class == "cancelled" then
     return line

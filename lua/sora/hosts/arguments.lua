@@ -1,27 +1,19 @@
 --- The arguments before the options. Misuse is raised where the public function was called.
 
+local core = require "sora.core"
 local task = require "sora.answers.task"
 
 local M = {}
 
--- bad, the check, the function of host.lua that loads this module, prepare, the public function
+-- bad, the check, the function of module.lua that loads this module, prepare, the public function
 local CALLER = 6
 
 local function bad(call, position, what)
   error(("bad argument #%d to '%s' (%s)"):format(position, call, what), CALLER)
 end
 
---- What is wrong with an id, or nil. (What "%c" is depends on the locale.)
----@return string?
-function M.fault(id)
-  if type(id) ~= "string" then return "task id (a string) expected, got " .. type(id) end
-  if id == "" then return "task id is empty" end
-  if #id > 65536 then return "task id is longer than 65536 bytes" end
-  return id:find "[%z\1-\31\127]" and "task id contains a control character" or nil
-end
-
 function M.id(call, id)
-  local what = M.fault(id)
+  local what = core.id_fault(id)
   if what then bad(call, 1, what) end
 end
 
@@ -30,7 +22,7 @@ function M.ids(call, ids)
     bad(call, 1, "table of task ids expected, got " .. type(ids))
   end
   for i = 1, #ids do
-    local what = M.fault(ids[i])
+    local what = core.id_fault(ids[i])
     if what then bad(call, 1, ("at position %d: %s"):format(i, what)) end
   end
   for key in pairs(ids) do
@@ -42,7 +34,7 @@ function M.download(call, source, path)
   if type(source) ~= "string" and type(source) ~= "table" then
     bad(call, 1, "task, URL or task id expected, got " .. type(source))
   end
-  local what = type(source) == "string" and M.fault(source)
+  local what = type(source) == "string" and core.id_fault(source)
   if what then bad(call, 1, what) end
   if type(source) == "string" and source:find("://", 1, true)
       and not task.video_url { video_url = source } then

@@ -1,19 +1,26 @@
 --- Inboxes: where a flow of control waits for the requests that it has started.
 --
--- An inbox is a table with the requests in flight (`pending`, request -> whatever the owner wants
--- to remember with it), the ended ones in the order of their ending (`ended`, from `head` to
--- `tail`) and, while its owner is parked, whatever its driver keeps there. Each driver delivers
--- into inboxes and parks on them; what is here is the same for all.
+-- An inbox belongs to one call on one client. It is a table with the requests in flight (`pending`,
+-- request -> whatever the owner wants to remember with it), the ended ones in the order of their
+-- ending (`ended`, from `head` to `tail`) and, while its owner is parked, whatever its driver keeps
+-- there. Each driver delivers into inboxes and parks on them; what is here is the same for all.
+
+local core = require "sora.core"
+local plain = require("sora.hosts.module").plain
 
 local M = {}
 
 local running = coroutine.running
 
 ---@class sora.inbox
+---@field client sora.client
+---@field driver sora.driver
 ---@field pending table<userdata, any>
 ---@field ended userdata[]
 ---@field head integer
 ---@field tail integer
+---@field calls sora.calls  what it shares with the other inboxes of its client
+---@field cancels integer  how often the client's calls had been cancelled when this one began
 ---@field cancelled boolean?  the driver was told to end the call that waits here
 
 --- What every host brings: how one waits there, in the flow of control that calls. docs/drivers.md
@@ -25,24 +32,52 @@ local running = coroutine.running
 ---@field wake fun(inbox: sora.inbox)  also before its owner parks: that returns at once then
 ---@field attach fun(client: sora.client)  sees to it that the client is stepped while it has
 ---   requests
+---@field detach (fun(client: sora.client))?  the client is about to be closed, and its descriptor
+---   with it
 
----@param inbox table?  a table that is to become one
+--- The calls of one client.
+---@class sora.calls
+---@field cancels integer  how often all of them were cancelled
+---@field sleeping table<sora.inbox, boolean>
+
+local WEAK = { __mode = "k" }
+local calls_of = setmetatable({}, WEAK) -- client -> sora.calls
+
+local function calls(client)
+  local known = calls_of[client]
+  if not known then
+    known = { cancels = 0, sleeping = setmetatable({}, WEAK) }
+    calls_of[client] = known
+  end
+  return known
+end
+
+---@param client sora.client
 ---@return sora.inbox
-function M.new(inbox)
-  inbox = inbox or {}
-  inbox.pending, inbox.ended, inbox.head, inbox.tail = {}, {}, 1, 0
-  return inbox
+function M.new(client)
+  local shared = calls(client)
+  return {
+    client = client, driver = core.driver(client) or plain,
+    pending = {}, ended = {}, head = 1, tail = 0, calls = shared, cancels = shared.cancels,
+  }
 end
 
 --- Takes in a request that has been started with the inbox as its owner.
----@param driver sora.driver
 ---@param inbox sora.inbox
----@param client sora.client
 ---@param request userdata
 ---@param note any  remembered with the request; true by default
-function M.add(driver, inbox, client, request, note)
+function M.add(inbox, request, note)
   inbox.pending[request] = note or true
-  driver.attach(client)
+  inbox.driver.attach(inbox.client)
+end
+
+--- Starts a query.
+---@param inbox sora.inbox
+---@param id string
+---@param opts table?  options of a request
+---@param note any  remembered with the request; true by default
+function M.ask(inbox, id, opts, note)
+  M.add(inbox, core.request(inbox.client, id, opts, inbox), note)
 end
 
 --- The next request that has ended, taken out, and what was remembered with it; nil when there is
@@ -66,58 +101,39 @@ function M.take(inbox)
 end
 
 --- One query: starts it and waits for its end. Nothing else is in flight for this inbox.
----@param driver sora.driver
 ---@param inbox sora.inbox
----@param client sora.client
 ---@param id string
 ---@param opts table?  options of a request
 ---@return any? task
 ---@return sora.error? err
-function M.query(driver, inbox, client, id, opts)
-  M.add(driver, inbox, client, client:request(id, opts, inbox))
+function M.query(inbox, id, opts)
+  M.ask(inbox, id, opts)
   local request = M.take(inbox)
   while not request do
-    driver.park(inbox)
+    inbox.driver.park(inbox)
     request = M.take(inbox)
   end
   return request:result()
 end
 
--- The end of a client, and of a call
-
-local sleepers = setmetatable({}, { __mode = "k" }) -- client -> set of inboxes: inbox -> driver
-
-local function sleepers_of(client)
-  local set = sleepers[client]
-  if not set then
-    set = setmetatable({}, { __mode = "k" })
-    sleepers[client] = set
-    client:on_close(function()
-      for inbox, driver in pairs(set) do driver.wake(inbox) end
-    end)
-  end
-  return set
-end
-
---- Waits until something is delivered, the time is over or the client is closed.
----@param driver sora.driver
+--- Waits until something is delivered, the time is over, or the call is to end: see M.stopped.
 ---@param inbox sora.inbox
----@param client sora.client
 ---@param seconds number?  nil: no limit
-function M.sleep(driver, inbox, client, seconds)
-  local set = sleepers_of(client)
-  set[inbox] = driver
-  driver.park(inbox, seconds)
-  set[inbox] = nil
+function M.sleep(inbox, seconds)
+  local sleeping = inbox.calls.sleeping
+  sleeping[inbox] = true
+  inbox.driver.park(inbox, seconds)
+  sleeping[inbox] = nil
 end
 
 --- Why a call that waits for the inbox must not go on, or nil.
 ---@param inbox sora.inbox
----@param client sora.client
 ---@return string?
-function M.stopped(inbox, client)
-  if inbox.cancelled then return "cancelled by the caller" end
-  return client:closed() and "the client was closed" or nil
+function M.stopped(inbox)
+  if inbox.cancelled or inbox.cancels ~= inbox.calls.cancels then
+    return "cancelled by the caller"
+  end
+  return inbox.client:closed() and "the client was closed" or nil
 end
 
 --- Cancels what is in flight. Nothing of it will be delivered to anyone who waits.
@@ -174,24 +190,54 @@ function M.abandon(co)
 end
 
 --- Puts a request that has ended into its owner's inbox, and wakes the owner.
----@param driver sora.driver
 ---@param inbox sora.inbox
 ---@param request userdata
-function M.deliver(driver, inbox, request)
+function M.put(inbox, request)
   inbox.ended[inbox.tail + 1] = request -- first: memory may run out here
   inbox.tail = inbox.tail + 1
-  driver.wake(inbox)
+  inbox.driver.wake(inbox)
 end
 
---- Steps a client and delivers all that has ended.
----@param driver sora.driver
+--- Delivers all that has ended. What was started with another owner than an inbox is dropped.
 ---@param client sora.client
-function M.pump(driver, client)
-  if not client:closed() then client:step() end
-  for request, owner in client.finished, client do
-    -- where the query in C could not yield (Lua 5.1, inside pcall), its owner is no inbox yet
-    if owner and owner.ended then M.deliver(driver, owner, request) end
+function M.deliver(client)
+  for request, owner in core.finished, client do
+    if owner and owner.ended then M.put(owner, request) end
   end
+end
+
+--- Steps a client, as far as it goes without waiting, and delivers all that has ended.
+---@param client sora.client
+function M.pump(client)
+  if not client:closed() then client:step() end
+  M.deliver(client)
+end
+
+-- The end of all calls of a client
+
+--- Wakes whoever sleeps; `known` is nil where the client had no call yet.
+local function wake_sleeping(known)
+  for inbox in pairs(known and known.sleeping or {}) do inbox.driver.wake(inbox) end
+end
+
+--- client:cancel(). What is in flight has ended as cancelled, and the host finds that as it finds
+-- every end.
+---@param client sora.client
+function M.cancel_calls(client)
+  local known = calls_of[client]
+  if known then known.cancels = known.cancels + 1 end
+  core.cancel(client)
+  wake_sleeping(known)
+end
+
+--- client:close(). The driver lets go of the descriptor before it goes; whoever waits is told.
+---@param client sora.client
+---@param driver sora.driver?
+function M.close(client, driver)
+  if driver and driver.detach and not client:closed() then driver.detach(client) end
+  core.close(client)
+  wake_sleeping(calls_of[client])
+  M.deliver(client)
 end
 
 return M

@@ -47,7 +47,7 @@ end
 function M.alarm(seconds, fn)
   local timer = uv.new_timer()
   uv.update_time() -- else the time that this turn of the loop has taken would count
-  timer:start(math.ceil(math.min(seconds * 1000, LONGEST)), 0, fn)
+  timer:start(math.ceil(math.max(0, math.min(seconds * 1000, LONGEST))), 0, fn)
   return timer
 end
 

@@ -47,14 +47,13 @@ local CALLER = 3 -- for a function in C: prepare, the public function, its calle
 local function tell_one(callback, value, err) callback(err, value) end
 local function tell_all(callback, tasks, errs) callback(nil, tasks, errs) end
 
-local check_client = core.methods.check
 local check_id = in_module("sora.hosts.arguments", "id")
 local check_ids = in_module("sora.hosts.arguments", "ids")
 local check_download = in_module("sora.hosts.arguments", "download")
 
 --- How the arguments before the options are checked (one, or two with `path`), who does the work,
--- and how a callback is told of it. Each work gets (driver, client, argument, policy options,
--- request options, path).
+-- and how a callback is told of it. Each work gets (client, argument, policy options, request
+-- options, path).
 local CALLS = {
   wait = { check = check_id, work = in_module("sora.waiting.wait", "wait"), tell = tell_one },
   watch = { check = check_id, work = in_module("sora.waiting.wait", "watch"), options = "wait" },
@@ -68,9 +67,8 @@ local CALLS = {
     check = check_download, work = in_module("sora.videos.download", "download"), tell = tell_one,
     path = true,
   },
+  query = { check = check_id, work = in_module("sora.waiting.wait", "query"), tell = tell_one },
 }
-
-local QUERY = { check = check_id, work = in_module("sora.waiting.wait", "query"), tell = tell_one }
 
 local bars -- of sora.progress_bar, once it was called
 
@@ -83,24 +81,6 @@ local function progress_bar(opts)
   return bar
 end
 
---- What is the same in the modules of all hosts: the functions that wait for nothing.
----@param driver sora.driver
----@return table module
-function M.new(driver)
-  return {
-    _VERSION = M.VERSION,
-    null = core.null,
-    decode = core.decode,
-    status = in_module("sora.answers.task", "status"),
-    progress = in_module("sora.answers.task", "progress"),
-    video_url = in_module("sora.answers.task", "video_url"),
-    failure = in_module("sora.answers.task", "failure"),
-    progress_bar = progress_bar,
-    help = in_module("sora.reference.help", "help"),
-    driver = driver,
-  }
-end
-
 --- What a driver may have beside what inbox.lua says, for the manners of its host.
 ---@class sora.manners
 ---@field begin (fun(call: string, opts: any, callback: any): opts: any, callback: function?,
@@ -109,75 +89,122 @@ end
 ---@field start (fun(tell: function, callback: function, work: function, ...): any)?  runs the work
 ---   beside the caller, then tell(callback, what it returned); returns what the caller gets
 
-local function begin_nothing(_, opts) return opts, nil, nil end
-
-local function add(module, methods, default, name, call)
-  local driver = module.driver
-  local begin = driver.begin or begin_nothing
-
-  local function prepare(client, argument, path, opts, callback)
-    check_client(client, nil, CALLER, name) -- first: without its colon all arguments are shifted
+--- The arguments of a call, checked. What its driver says to them comes before all but the client,
+-- and that first: without its colon all arguments are shifted.
+local function prepare(name, client, argument, path, opts, callback)
+  core.check(client, nil, CALLER, name)
+  local call, driver = CALLS[name], core.driver(client)
+  if driver and driver.begin then
     local refusal
-    opts, callback, refusal = begin(name, opts, callback)
+    opts, callback, refusal = driver.begin(name, opts, callback)
     if refusal then return refusal end
-    call.check(name, argument, path)
-    local policy, given = core.options(call.options or name, opts, CALLER)
-    check_client(client, given, CALLER, name)
-    return nil, callback, policy, given
+  else
+    callback = nil
   end
+  call.check(name, argument, path)
+  local policy, given = core.options(call.options or name, opts, CALLER)
+  core.check(client, given, CALLER, name)
+  return nil, callback, policy, given
+end
 
-  local function perform(client, argument, path, refusal, callback, policy, given)
-    if refusal then return nil, refusal end
-    local work = call.work
-    if callback then
-      return driver.start(call.tell, callback, work, driver, client, argument, policy, given, path)
-    end
-    return work(driver, client, argument, policy, given, path)
-  end
+local function perform(name, client, argument, path, refusal, callback, policy, given)
+  if refusal then return nil, refusal end
+  local call = CALLS[name]
+  local work = call.work
+  if not callback then return work(client, argument, policy, given, path) end
+  local start = core.driver(client).start
+  return start(call.tell, callback, work, client, argument, policy, given, path)
+end
 
+-- Methods: those in C are there already
+
+local methods = core.class.__index
+
+for name, call in pairs(CALLS) do
   if call.path then
     methods[name] = function(client, source, path, opts, callback)
-      return perform(client, source, path, prepare(client, source, path, opts, callback))
-    end
-    module[name] = function(source, path, opts, callback)
-      local client = default()
-      return perform(client, source, path, prepare(client, source, path, opts, callback))
+      return perform(name, client, source, path,
+        prepare(name, client, source, path, opts, callback))
     end
   else
     methods[name] = function(client, argument, opts, callback)
-      return perform(client, argument, nil, prepare(client, argument, nil, opts, callback))
-    end
-    module[name] = function(argument, opts, callback)
-      local client = default()
-      return perform(client, argument, nil, prepare(client, argument, nil, opts, callback))
+      return perform(name, client, argument, nil,
+        prepare(name, client, argument, nil, opts, callback))
     end
   end
 end
 
---- Adds each call to `module`, on the client that `default` returns, and to `methods`, on the
--- client that it is called on.
----@param module table
----@param methods table
----@param default fun(): sora.client
-function M.add_calls(module, methods, default)
-  for name, call in pairs(CALLS) do add(module, methods, default, name, call) end
+--- Where it may block, a query is all in C.
+function methods.query(client, id, opts, callback)
+  if not core.driver(client, 2, "query") then return pass(core.query_on(client, id, opts)) end
+  return perform("query", client, id, nil, prepare("query", client, id, nil, opts, callback))
 end
 
---- The whole module of a host with an event loop.
----@param driver sora.driver
+local close_client = in_module("sora.hosts.inbox", "close")
+local cancel_calls = in_module("sora.hosts.inbox", "cancel_calls")
+
+function methods.close(client) close_client(client, core.driver(client, 2, "close")) end
+
+function methods.cancel(client)
+  core.driver(client, 2, "cancel")
+  cancel_calls(client)
+end
+
+core.class.__close = methods.close
+
+-- Modules
+
+local function of_plain(work) return in_module("sora.hosts.plain", work) end
+
+--- The driver of clients that were made with none: that of plain scripts.
+M.plain = {
+  now = core.now, park = of_plain "park", wake = of_plain "wake", attach = of_plain "attach",
+}
+
+--- The module of a host: the functions that wait for nothing, and each call on the default client.
+---@param driver sora.driver?  of its clients; nil: `plain`
 ---@param default (fun(): sora.client)?  its default client; without it, one made on first use
 ---@return table module
----@return table methods  of its clients: a driver that has to know of a client's end wraps `close`
 function M.module(driver, default)
-  local module, methods, client = M.new(driver), {}, nil
+  local made
   default = default or function()
-    client = client or module.client()
+    made = made or core.client(nil, CALLER, driver)
+    return made
+  end
+  local module = {
+    _VERSION = M.VERSION,
+    versions = core.versions,
+    null = core.null,
+    decode = core.decode,
+    status = in_module("sora.answers.task", "status"),
+    progress = in_module("sora.answers.task", "progress"),
+    video_url = in_module("sora.answers.task", "video_url"),
+    failure = in_module("sora.answers.task", "failure"),
+    id = in_module("sora.answers.task", "id"),
+    progress_bar = progress_bar,
+    help = in_module("sora.reference.help", "help"),
+    driver = driver or M.plain,
+  }
+  function module.client(opts)
+    local client = core.client(opts, 2, driver)
     return client
   end
-  M.add_calls(module, methods, default)
-  add(module, methods, default, "query", QUERY) -- the function in C would block
-  module.client = core.class(methods)
-  return module, methods
+  for name, call in pairs(CALLS) do
+    if call.path then
+      module[name] = function(source, path, opts, callback)
+        local client = default()
+        return perform(name, client, source, path,
+          prepare(name, client, source, path, opts, callback))
+      end
+    else
+      module[name] = function(argument, opts, callback)
+        local client = default()
+        return perform(name, client, argument, nil,
+          prepare(name, client, argument, nil, opts, callback))
+      end
+    end
+  end
+  return module
 end
 
 return M

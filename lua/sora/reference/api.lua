@@ -10,9 +10,10 @@
 
 ---`require "sora"` asks a video-generation service how a task is doing, waits for its end and
 ---fetches the video. Misuse raises an error where the call stands; everything else that can go
----wrong returns `nil, err`. A call waits; inside `sora.run` the other coroutines go on meanwhile.
+---wrong returns `nil, err`. A call blocks; see `sora.cqueues` and `sora.luv` for what does not.
 ---@class sora
 ---@field _VERSION string  such as "sora 0.1.0"
+---@field versions table  of libcurl: `built` against, `libcurl` that is linked, its `tls`, `http2`
 ---@field null lightuserdata  a JSON null, where one is kept; equals `cjson.null` and `ngx.null`
 ---@field driver sora.driver  what waits in this host; see docs/drivers.md
 local sora = {}
@@ -97,6 +98,11 @@ function sora.video_url(task) end
 ---@return string?
 function sora.failure(task) end
 
+---The id in an answer. It may differ from the one that was asked for.
+---@param task table
+---@return string?
+function sora.id(task) end
+
 ---Decodes JSON (RFC 8259, strictly) into Lua values. A null in an object is absent, in an array it
 ---is `sora.null`; the option `null` keeps them all. Integers are exact.
 ---@param text string
@@ -105,24 +111,7 @@ function sora.failure(task) end
 ---@return sora.error? err  of kind `decode`; its message says where
 function sora.decode(text, opts) end
 
--- Waiting for several things ----------------------------------------------------------------------
-
----Runs a function in a coroutine, and all that it spawns, until they have ended. Whatever one of
----them waits for, through sora, the others go on.
----@param fn fun(...): ...
----@param ... any  its arguments
----@return any ...  what `fn` returned
-function sora.run(fn, ...) end
-
----Starts a coroutine beside the others.
----@param fn fun(...): ...
----@param ... any  its arguments
----@return sora.thread thread  `thread:join()` waits for its end and returns, or raises, what it did
-function sora.spawn(fn, ...) end
-
----Waits; inside `sora.run` the other coroutines go on.
----@param seconds number
-function sora.sleep(seconds) end
+-- In a terminal --------------------------------------------------------------------------------
 
 ---Makes callbacks that show progress: one line, redrawn in place, on a terminal; plain lines
 ---elsewhere. Give `on_update` and `on_result` to a wait, `on_progress` to a download.
@@ -212,7 +201,8 @@ function client:step() end
 ---@return integer
 function client:in_flight() end
 
----Ends everything in flight, as `cancelled`. The client can still be used.
+---Ends every call that has not returned, as `cancelled`, also one that sleeps between two polls.
+---The client can still be used.
 function client:cancel() end
 
 ---Whether it was closed.

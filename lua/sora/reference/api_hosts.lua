@@ -8,24 +8,19 @@
 -- The event loops of hosts ------------------------------------------------------------------------
 
 ---`require "resty.sora"`: sora in OpenResty. A call yields the light thread of nginx. Where nginx
----cannot wait, it returns an error of kind `cancelled` that says so.
+---cannot wait, it returns an error of kind `cancelled` that says so. For the rest there are
+---ngx.thread.spawn and ngx.sleep.
 ---@class sora.resty: sora
----@field run nil  the loop is nginx's
----@field spawn nil  use ngx.thread.spawn
----@field sleep nil  use ngx.sleep
 
 ---`require "sora.cqueues"`: sora for programs on cqueues. A call yields to the controller that runs
----it; outside of every controller it blocks.
+---it; outside of every controller it blocks. For the rest there are
+---controller:wrap and cqueues.sleep.
 ---@class sora.cqueues: sora
----@field run nil  the loop is the controller's
----@field spawn nil  use controller:wrap
----@field sleep nil  use cqueues.sleep
 
 ---`require "sora.luv"`: sora in Neovim, and in programs on luv. Inside a coroutine a call yields
 ---it. With a function as the last argument, after the options or in their place, it returns a
 ---handle at once, and the function is called later. The methods of its clients do the same.
 ---@class sora.luv: sora
----@field run nil  the loop is the host's
 local luv = {}
 
 ---Who is told of `query` and `wait`: the error comes first.

@@ -45,7 +45,7 @@
 ---| "api" # an error of the service's own, whatever the status
 ---| "decode" # the answer is no JSON object, or text given to `sora.decode` is no JSON
 ---| "too_large" # the answer is longer than `max_body`
----| "cancelled" # by `client:close()`, by `on_update`, or at the service
+---| "cancelled" # by `client:close()`, `client:cancel()` or `on_update`, or at the service
 ---| "failed" # the task failed; `sora.failure(err.task)` says why
 ---| "no_video" # the task succeeded, but a URL did not come
 ---| "io" # a file could not be written
@@ -67,14 +67,6 @@
 ---@field connections integer  that were opened
 ---@field open_connections integer  now
 ---@field in_flight integer  requests that have not ended
-
----A coroutine that was made by `sora.spawn`.
----@class sora.thread
-local thread = {}
-
----Waits for its end. Returns what its function returned, and raises what that raised.
----@return any ...
-function thread:join() end
 
 ---What shows progress. Its callbacks are functions, not methods.
 ---@class sora.progress_bar

@@ -6,6 +6,7 @@
 -- meanwhile does so through `bar.print`, or after `bar.finish`: then it begins on a clean line.
 -- Knows nothing of waiting and transfers. The clock and the size of the terminal are handed in.
 
+local core = require "sora.core"
 local display = require "sora.terminal.display"
 local screens = require "sora.terminal.screen"
 local task = require "sora.answers.task"
@@ -115,14 +116,14 @@ local function task_callbacks(screen, opts)
   local started, current = nil, nil   -- current: the id whose line is open
 
   local function on_update(answer, info)
-    local id = task.plain(task.id(answer) or "task", 80)
+    local id = core.plain(task.id(answer) or "task", 80)
     if current ~= id then
       screen:close()
       started, current = screen.now(), id
     end
     local class = task.status(answer)
     local final = class ~= "running"
-    local word = task.plain(task.word(answer) or class, 40)
+    local word = core.plain(task.word(answer) or class, 40)
     local fraction = class == "succeeded" and 1 or task.progress(answer)
     local left = info and not final and info.eta or nil
     show(screen, {

@@ -5,16 +5,14 @@
 -- validator with which a later call goes on (If-Range, RFC 9110, 13.1.5). A part that was changed,
 -- or was left by a process that died, has another time, and the server then sends the whole.
 
-local arguments = require "sora.hosts.arguments"
 local core = require "sora.core"
 local inboxes = require "sora.hosts.inbox"
 local task = require "sora.answers.task"
 
 local M = {}
 
-local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8 -- seconds between attempts, doubled from one to the next
-local LONGEST_RETRY_AFTER = 120           -- seconds; a longer one is the caller's to wait for
-local REPORT = 0.1                        -- seconds between two calls of on_progress
+local LONGEST_RETRY_AFTER = 120 -- seconds; a longer one is the caller's to wait for
+local REPORT = 0.1              -- seconds between two calls of on_progress
 local DAYS = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
 local MONTHS = {
   "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -39,7 +37,7 @@ end
 
 --- Seconds left, or nil without a timeout.
 function Transfer:remaining()
-  return self.deadline and math.max(1e-3, self.deadline - self.driver.now())
+  return self.deadline and math.max(1e-3, self.deadline - self.inbox.driver.now())
 end
 
 --- Finds the URL in the task.
@@ -57,7 +55,7 @@ end
 ---@return sora.error? err
 function Transfer:look_up()
   self.given.timeout = self:remaining()
-  local answer, err = inboxes.query(self.driver, self.inbox, self.client, self.id, self.given)
+  local answer, err = inboxes.query(self.inbox, self.id, self.given)
   if err then return nil, err end
   return self:url_of(answer)
 end
@@ -84,12 +82,12 @@ function Transfer:attempt(url)
   local offset, validator = self:part_state()
   self.attempts, self.restart = self.attempts + 1, nil
   self.given.timeout = self:remaining()
-  local request = self.client:fetch({
+  local request = core.fetch(self.inbox.client, {
     id = self.id, url = url, path = self.part, offset = offset, validator = validator,
   }, self.given, self.inbox)
-  inboxes.add(self.driver, self.inbox, self.client, request)
+  inboxes.add(self.inbox, request)
   while not inboxes.take(self.inbox) do
-    self.driver.park(self.inbox, self.on_progress and REPORT)
+    self.inbox.driver.park(self.inbox, self.on_progress and REPORT)
     self:report(request)
   end
   self.etag = request:etag() or self.etag
@@ -100,15 +98,11 @@ end
 --- Waits before the next attempt. Returns false when there is to be none.
 function Transfer:pause(err)
   if not err.retryable or self.failures >= self.retries then return false end
-  local pause = err.retry_after
-  if not pause then
-    pause = math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ self.failures)
-    pause = pause * (0.75 + 0.25 * math.random())
-  end
+  local pause = err.retry_after or core.backoff(self.failures + 1)
   if pause > LONGEST_RETRY_AFTER then return false end
-  if self.deadline and self.driver.now() + pause >= self.deadline then return false end
+  if self.deadline and self.inbox.driver.now() + pause >= self.deadline then return false end
   self.failures = self.failures + 1
-  inboxes.sleep(self.driver, self.inbox, self.client, pause)
+  inboxes.sleep(self.inbox, pause)
   return true
 end
 
@@ -124,7 +118,7 @@ function Transfer:after(err, url)
   elseif not self:pause(err) then
     return nil, err
   end
-  local stopped = inboxes.stopped(self.inbox, self.client)
+  local stopped = inboxes.stopped(self.inbox)
   if stopped then return nil, self:error("cancelled", stopped) end
   return url
 end
@@ -182,7 +176,7 @@ function Transfer:download(source)
     return nil, self:error("io", self.path .. ": is a folder")
   elseif type(source) == "table" then
     local id = task.id(source) -- as the service has given it: it need not be one
-    self.id = not arguments.fault(id) and id or nil
+    self.id = not core.id_fault(id) and id or nil
     url, err = self:url_of(source)
   else
     url = task.video_url { video_url = source } -- trimmed, when it is one
@@ -205,13 +199,13 @@ end
 -- task's id.
 ---@return integer? bytes
 ---@return sora.error? err
-function M.download(driver, client, source, policy, given, path)
+function M.download(client, source, policy, given, path)
   given = given or {}
-  local inbox = inboxes.new()
+  local inbox = inboxes.new(client)
   local transfer = setmetatable({
-    driver = driver, client = client, path = path, part = path .. ".part", inbox = inbox,
-    given = given, retries = given.retries or client:retries(), on_progress = policy.on_progress,
-    deadline = policy.timeout and driver.now() + policy.timeout, attempts = 0, failures = 0,
+    path = path, part = path .. ".part", inbox = inbox, given = given,
+    retries = given.retries or core.retries(client), on_progress = policy.on_progress,
+    deadline = policy.timeout and inbox.driver.now() + policy.timeout, attempts = 0, failures = 0,
   }, Transfer)
   return inboxes.guard(inbox, transfer.download, transfer, source)
 end

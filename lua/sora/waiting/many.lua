@@ -50,7 +50,7 @@ function Round:next_due(now)
   local id = self.ids[self.next_id]
   if id then
     self.next_id = self.next_id + 1
-    return self.new_poller(id)
+    return self.new_poller(id, self.started)
   end
   local due = self.sleeping:first()
   if due and due <= now then return self.sleeping:pop() end
@@ -73,24 +73,23 @@ function Round:start(poller, now)
   local action, value = poller:due(now)
   if action ~= "ask" or value > 0 then return self:follow(poller, now, action, value) end
   self.opts.timeout = poller:remaining(now)
-  local request = self.client:request(poller.id, self.opts, self.inbox)
-  inboxes.add(self.driver, self.inbox, self.client, request, poller)
+  inboxes.ask(self.inbox, poller.id, self.opts, poller)
   self.in_flight = self.in_flight + 1
 end
 
 function Round:take(request, poller)
   self.in_flight = self.in_flight - 1
-  local now = self.driver.now()
+  local now = self.now()
   local action, value, changed = poller:answer(now, request:result())
   if changed then action, value = waits.tell(self.policy, poller, now, action, value) end
   self:follow(poller, now, action, value)
 end
 
-function Round:stopped() return inboxes.stopped(self.inbox, self.client) end
+function Round:stopped() return inboxes.stopped(self.inbox) end
 
 --- Starts what may be started now.
 function Round:fill()
-  local now, concurrency = self.driver.now(), self.policy.concurrency
+  local now, concurrency = self.now(), self.policy.concurrency
   while self.in_flight < concurrency and not self:stopped() do
     local poller = self:next_due(now)
     if not poller then break end
@@ -110,8 +109,8 @@ end
 --- Waits until a query has ended or another one may be started.
 function Round:park()
   local due = self.in_flight < self.policy.concurrency and self.sleeping:first()
-  local seconds = due and math.max(0, due - self.driver.now()) or nil
-  inboxes.sleep(self.driver, self.inbox, self.client, seconds)
+  local seconds = due and math.max(0, due - self.now()) or nil
+  inboxes.sleep(self.inbox, seconds)
 end
 
 --- Whether there is nothing left to wait for.
@@ -134,13 +133,15 @@ function Round:run()
   end
 end
 
-local function all(driver, client, ids, policy, opts, new_poller)
+local function all(client, ids, policy, opts, new_poller)
+  local inbox = inboxes.new(client)
+  local now = inbox.driver.now
   local round = setmetatable({
-    driver = driver, client = client, ids = unique(ids), next_id = 1, policy = policy, opts = opts,
-    new_poller = new_poller, sleeping = heaps.new(), inbox = inboxes.new(), in_flight = 0,
+    ids = unique(ids), next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
+    sleeping = heaps.new(), inbox = inbox, now = now, started = now(), in_flight = 0,
     tasks = {}, errs = {},
   }, Round)
-  inboxes.guard(round.inbox, round.run, round)
+  inboxes.guard(inbox, round.run, round)
   return round.tasks, round.errs
 end
 
@@ -151,17 +152,17 @@ local function copy(given)
 end
 
 --- client:query_all(ids, opts), its arguments checked.
-function M.query_all(driver, client, ids, policy, given)
-  local deadline = driver.now() + (policy.timeout or math.huge)
-  return all(driver, client, ids, policy, copy(given), function(id)
-    return setmetatable({ id = id, deadline = deadline }, Once)
+function M.query_all(client, ids, policy, given)
+  local timeout = policy.timeout or math.huge
+  return all(client, ids, policy, copy(given), function(id, started)
+    return setmetatable({ id = id, deadline = started + timeout }, Once)
   end)
 end
 
 --- client:wait_all(ids, opts), its arguments checked. The timeout is that of the whole call.
-function M.wait_all(driver, client, ids, policy, given)
-  local rules, pace, started = waits.rules(policy, client), waits.pace(client), driver.now()
-  return all(driver, client, ids, policy, waits.poll_options(given), function(id)
+function M.wait_all(client, ids, policy, given)
+  local rules, pace = waits.rules(policy, client), waits.pace(client)
+  return all(client, ids, policy, waits.poll_options(given), function(id, started)
     return pollers.new(id, rules, pace, started)
   end)
 end

@@ -17,6 +17,7 @@
 -- A poller is small (one table of 16 fields, no closures), for ten thousand may wait at once; what
 -- they have in common is in `rules` (one per call) and `pace` (one per client).
 
+local core = require "sora.core"
 local task = require "sora.answers.task"
 
 local M = {}
@@ -26,18 +27,6 @@ local JITTER = 0.2       -- the part of a pause that chance may take away
 local GRACE = 5          -- polls that a task may stay without a URL after it has succeeded
 local LAST_POLL = 5      -- seconds kept for the last poll before the deadline, at most
 local NO_TIME = 1e-3     -- seconds before the deadline into which nothing fits any more
-
---- A generator of our own (Lehmer's): before Lua 5.4 math.random starts from the same seed in every
--- process, and its sequence belongs to the program.
-local seed
-local function random()
-  if not seed then
-    local address = tonumber(tostring({}):match("0x(%x+)") or "1", 16)
-    seed = (address + os.time()) % 2147483646 + 1
-  end
-  seed = seed * 16807 % 2147483647
-  return seed / 2147483647
-end
 
 ---@class sora.rules
 ---@field shortest number  seconds: no pause is shorter, however near the end
@@ -57,7 +46,7 @@ function M.rules(opts, make_error, chance)
     timeout = timeout,
     max_errors = opts.max_errors,
     error = make_error or function(spec) return spec end,
-    random = chance or random,
+    random = chance or core.random,
     shortest = math.min(interval, math.max(1, interval / 5)),
     last_poll = math.min(LAST_POLL, interval, timeout / 10),
   }
@@ -124,7 +113,7 @@ local function give_up(self, now, kind, message, code)
 end
 
 local function time_out(self, now)
-  local seen = self.task and task.describe(self.task) or task.plain(self.id, 80) .. " never seen"
+  local seen = self.task and task.describe(self.task) or core.plain(self.id, 80) .. " never seen"
   local message = ("timeout after %.1f s (polls: %d): %s")
     :format(now - self.started, self.polls, seen)
   if self.error then message = message .. "; last error: " .. tostring(self.error) end
@@ -198,7 +187,7 @@ local function good_answer(self, now, answer)
   if class == "succeeded" and task.video_url(answer) then return "done", answer, true end
 
   local action, value
-  local name = "task " .. task.plain(self.id, 80)
+  local name = "task " .. core.plain(self.id, 80)
   if class == "succeeded" then
     self.grace = self.grace + 1
     if self.grace <= GRACE then
@@ -208,7 +197,7 @@ local function good_answer(self, now, answer)
     end
   elseif class == "failed" then
     local reason = task.failure(answer)
-    reason = reason and ": " .. task.plain(reason) or ""
+    reason = reason and ": " .. core.plain(reason) or ""
     action, value = give_up(self, now, "failed", name .. " failed" .. reason, task.code(answer))
   elseif class == "cancelled" then
     action, value = give_up(self, now, "cancelled", name .. " was cancelled at the service")

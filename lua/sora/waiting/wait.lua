@@ -33,10 +33,10 @@ end
 --- client:query(id, opts) of a host in which the function in C would block.
 ---@return any? task
 ---@return sora.error? err
-function M.query(driver, client, id, policy, given)
-  local opts, inbox = { timeout = policy.timeout }, inboxes.new()
+function M.query(client, id, policy, given)
+  local opts, inbox = { timeout = policy.timeout }, inboxes.new(client)
   for name, value in pairs(given or {}) do opts[name] = value end
-  return inboxes.guard(inbox, inboxes.query, driver, inbox, client, id, opts)
+  return inboxes.guard(inbox, inboxes.query, inbox, id, opts)
 end
 
 --- The error of a wait that was ended before its task.
@@ -66,18 +66,19 @@ end
 ---@return any? task
 ---@return sora.error? err
 ---@return boolean? ended
-local function follow(driver, client, inbox, poller, policy, opts, until_change)
+local function follow(inbox, poller, policy, opts, until_change)
+  local driver = inbox.driver
   local action, value = poller:due(driver.now())
   while action == "ask" do
-    local stopped = inboxes.stopped(inbox, client)
+    local stopped = inboxes.stopped(inbox)
     if stopped then
       return nil, M.cancelled(stopped, poller), true
     elseif value > 0 then
-      inboxes.sleep(driver, inbox, client, value)
-      if not inboxes.stopped(inbox, client) then action, value = poller:due(driver.now()) end
+      inboxes.sleep(inbox, value)
+      if not inboxes.stopped(inbox) then action, value = poller:due(driver.now()) end
     else
       opts.timeout = poller:remaining(driver.now())
-      local task, err = inboxes.query(driver, inbox, client, poller.id, opts)
+      local task, err = inboxes.query(inbox, poller.id, opts)
       local now = driver.now()
       local changed
       action, value, changed = poller:answer(now, task, err)
@@ -96,30 +97,30 @@ function M.rules(policy, client)
   return pollers.rules(policy, function(spec) return core.error(spec, client) end)
 end
 
-local function new_poller(driver, client, id, policy)
-  return pollers.new(id, M.rules(policy, client), M.pace(client), driver.now())
+local function begin(client, id, policy, given)
+  local inbox = inboxes.new(client)
+  local poller = pollers.new(id, M.rules(policy, client), M.pace(client), inbox.driver.now())
+  return inbox, poller, M.poll_options(given)
 end
 
 --- client:wait(id, opts), its arguments checked.
 ---@return any? task
 ---@return sora.error? err
-function M.wait(driver, client, id, policy, given)
-  local poller, opts = new_poller(driver, client, id, policy), M.poll_options(given)
-  local inbox = inboxes.new()
-  local task, err = inboxes.guard(inbox, follow, driver, client, inbox, poller, policy, opts)
+function M.wait(client, id, policy, given)
+  local inbox, poller, opts = begin(client, id, policy, given)
+  local task, err = inboxes.guard(inbox, follow, inbox, poller, policy, opts)
   if err then return nil, err end
   return task
 end
 
 --- client:watch(id, opts), its arguments checked. The fourth value closes the loop in Lua 5.4;
 -- elsewhere nothing is in flight while the loop's body runs.
-function M.watch(driver, client, id, policy, given)
-  local poller, opts = new_poller(driver, client, id, policy), M.poll_options(given)
-  local inbox, over = inboxes.new(), false
+function M.watch(client, id, policy, given)
+  local inbox, poller, opts = begin(client, id, policy, given)
+  local over = false
   local function next_change()
     if over then return nil end
-    local task, err, ended = inboxes.guard(inbox, follow, driver, client, inbox, poller, policy,
-      opts, true)
+    local task, err, ended = inboxes.guard(inbox, follow, inbox, poller, policy, opts, true)
     over = ended
     if err then error(err, 0) end
     return task
@@ -127,7 +128,7 @@ function M.watch(driver, client, id, policy, given)
   local closer = setmetatable({}, { __close = function()
     over = true
     inboxes.cancel(inbox)
-    driver.wake(inbox) -- the driver has to learn that a coroutine which waits here was closed
+    inbox.driver.wake(inbox) -- it has to learn that a coroutine which waits here was closed
   end })
   return next_change, nil, nil, closer
 end

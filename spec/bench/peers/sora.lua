@@ -1,5 +1,6 @@
 -- sora, with the command line of libcurl.c.
 
+local core = require "sora.core"
 local sora = require "sora"
 
 local mode, count, in_flight, url, authorities = ...
@@ -20,10 +21,10 @@ if mode == "many" then
   assert(next(errs) == nil, select(2, next(errs)))
 elseif mode == "hold" then
   local requests = {}
-  for i = 1, count do requests[i] = client:request("sora-2:hold_task_" .. i) end
+  for i = 1, count do requests[i] = core.request(client, "sora-2:hold_task_" .. i) end
   local quiet = sora.driver.now() + 0.5
   repeat
-    require("sora.core").poll({ client }, quiet - sora.driver.now())
+    core.step(client, quiet - sora.driver.now())
   until sora.driver.now() >= quiet
   assert(#requests == count)
 elseif mode == "fresh" then

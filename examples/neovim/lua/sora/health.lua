@@ -20,8 +20,7 @@ local function check_module()
     })
     return nil
   end
-  local core = require "sora.core"
-  local versions = core.versions
+  local versions = sora.versions
   ok(("%s, built against libcurl %s"):format(sora._VERSION, versions.built))
   info("loaded from " .. tostring(package.searchpath("sora.core", package.cpath)))
   info(("linked with libcurl %s, TLS by %s"):format(versions.libcurl, versions.tls))

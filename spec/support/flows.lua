@@ -1,0 +1,43 @@
+--- Flows of control beside each other, for specs that need several at once: coroutines of cqueues.
+-- What they ask has to be a client of sora.cqueues.
+
+local condition = require "cqueues.condition"
+local cqueues = require "cqueues"
+
+local LIMIT = 60 -- seconds
+
+local M = { sleep = cqueues.sleep }
+
+local unpack = table.unpack or unpack
+local function pack(...) return { n = select("#", ...), ... } end
+
+local Flow = {}
+Flow.__index = Flow
+
+--- Starts fn(...) beside the flow of control that calls, which `run` has started.
+function M.spawn(fn, ...)
+  local flow = setmetatable({ ended = condition.new() }, Flow)
+  cqueues.running():wrap(function(...)
+    flow.results = pack(fn(...))
+    flow.ended:signal()
+  end, ...)
+  return flow
+end
+
+--- Waits for its end. Returns what the function returned.
+function Flow:join()
+  while not self.results do self.ended:wait() end
+  return unpack(self.results, 1, self.results.n)
+end
+
+--- Runs fn(...) and all that it spawns until they have ended. Returns what it returned; raises the
+-- first error that one of them raised.
+function M.run(fn, ...)
+  local controller, results = cqueues.new(), nil
+  controller:wrap(function(...) results = pack(fn(...)) end, ...)
+  assert(controller:loop(LIMIT))
+  assert(controller:empty(), "a flow of control did not end")
+  return unpack(results, 1, results.n)
+end
+
+return M
