@@ -67,6 +67,7 @@
 ---@field connections integer  that were opened
 ---@field open_connections integer  now
 ---@field in_flight integer  requests that have not ended
+---@field queued integer  of these, how many wait for a connection or a stream
 
 ---What shows progress. Its callbacks are functions, not methods.
 ---@class sora.progress_bar
