@@ -402,13 +402,11 @@ static int is_kept(const struct request *request, double now) {
 }
 
 static void take_back_kept(struct client *client, double now) {
-#if LIBCURL_VERSION_NUM >= 0x075000 /* before, nobody knows which were sent */
   for (struct place *place = client->live.last, *before; place != NULL; place = before) {
     before = place->previous;
     if (is_kept(request_of(place), now))
       take_back(request_of(place));
   }
-#endif
   client->kept_due = 0;
 }
 
@@ -555,6 +553,16 @@ static void remind(struct client *client) {
   client->forgotten = 0;
 }
 
+static void find_sent(struct client *client) {
+#if LIBCURL_VERSION_NUM < 0x075000
+  for (struct place *place = client->live.first; place != NULL; place = place->next)
+    if (place->state == REQUEST_RUNNING && place->host->unsent > 0)
+      sora_request_find_sent(request_of(place));
+#else
+  (void)client;
+#endif
+}
+
 /* Asks for what libcurl may hold back, until nothing more comes. */
 static void serve_held(struct client *client) {
   int fd;
@@ -573,6 +581,7 @@ static void run_libcurl(struct client *client) {
     act(client, CURL_SOCKET_TIMEOUT, 0);
     serve_held(client);
     remind(client);
+    find_sent(client);
   }
   collect(client);
   if (client->failed)
@@ -627,6 +636,7 @@ static int serve(struct client *client, double seconds) {
   }
   serve_held(client);
   remind(client);
+  find_sent(client);
   collect(client);
   if (client->failed)
     replace_multi(client);
