@@ -391,6 +391,7 @@ static void take_back(struct request *request) {
   leave_libcurl(request);
   request->kept++;
   request->attempts--;
+  request->place.client->counts.attempts--;
   enqueue(request, 1);
 }
 
