@@ -4,7 +4,6 @@ local clients = require "spec.support.clients"
 local files = require "spec.support.files"
 local flows = require "spec.support.flows"
 local shell = require "spec.support.shell"
-local sora = require "sora"
 local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 

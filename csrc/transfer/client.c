@@ -324,6 +324,13 @@ static void enqueue(struct request *request, int in_front) {
   place->client->queued++;
 }
 
+static void fail_queued(struct request *request) {
+  sora_request_fail(request, ERROR_timeout,
+                    "no connection was free within the timeout: the request was still queued");
+  request->outcome.retryable = 1;
+  end(request);
+}
+
 static void fail_to_start(struct request *request, int failure) {
   if (failure != EMFILE && failure != ENFILE) {
     end_without_memory(request);
@@ -337,8 +344,12 @@ static void begin(struct request *request) {
   struct client *client = request->place.client;
   const struct settings *settings = request->own != NULL ? request->own : &client->settings;
   int shared = request->own == NULL && !request->fetch.active;
-  double now = sora_now();
+  double now = sora_now(), deadline = request->limits.deadline;
   withdraw(request);
+  if (deadline != 0 && deadline <= now) {
+    fail_queued(request);
+    return;
+  }
   errno = 0;
   if (!ready(client)) {
     fail_to_start(request, errno);
@@ -594,9 +605,8 @@ static void on_time(struct request *request, double now) {
   if (request->place.state == REQUEST_PAUSED) {
     enqueue(request, 1);
   } else if (request->place.state == REQUEST_QUEUED) {
-    break_off(request, ERROR_timeout,
-              "no connection was free within the timeout: the request was still queued");
-    request->outcome.retryable = 1;
+    withdraw(request);
+    fail_queued(request);
   } else if (sora_request_is_late(request, now, &due)) {
     attempt_over(request, CURLE_OPERATION_TIMEDOUT);
   } else {
