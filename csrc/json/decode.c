@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json/marks.h"
 #include "json/names.h"
 #include "json/scan.h"
 #include "json/number.h"
@@ -33,9 +34,6 @@
 
 /* What lies below the window. */
 enum { SLOT_NAMES = 1, SLOT_SCRATCH, SLOT_FRAMES, SLOT_BURIED, SLOTS = SLOT_BURIED };
-
-/* Behind the strings of the names, in the same table, is the metatable of empty arrays. */
-#define EMPTY_ARRAY_INDEX (NAMES_STRINGS + 1)
 
 struct frame {
   uint64_t object; /* number of an object; higher than those of the objects around it */
@@ -308,7 +306,7 @@ static const char *push_literal(struct decoder *d, const char *p) {
 static const char *push_empty(struct decoder *d, const char *p, bool is_object) {
   lua_createtable(d->L, 0, 0);
   if (!is_object) {
-    lua_rawgeti(d->L, d->base + SLOT_NAMES, EMPTY_ARRAY_INDEX);
+    lua_rawgeti(d->L, d->base + SLOT_NAMES, MARK_EMPTY_ARRAY_MT);
     lua_setmetatable(d->L, -2);
   }
   d->top++;
@@ -462,33 +460,11 @@ static void fill_error(const struct decoder *d, struct json_error *error) {
 
 /* ---- the two entries ---- */
 
-/* Pushes lua-cjson's metatable of empty arrays, or one of ours where there is none. */
-static void push_empty_array_metatable(lua_State *L) {
-  int top = lua_gettop(L);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "cjson");
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_istable(L, -1)) {
-    lua_getfield(L, -1, "empty_array_mt");
-    if (lua_istable(L, -1)) {
-      lua_replace(L, top + 1);
-      lua_settop(L, top + 1);
-      return;
-    }
-  }
-  lua_settop(L, top);
-  lua_createtable(L, 0, 2);
-  lua_pushliteral(L, "sora.array");
-  lua_setfield(L, -2, "__name");
-  lua_pushliteral(L, "array"); /* the convention of dkjson */
-  lua_setfield(L, -2, "__jsontype");
-}
-
 void sora_json_new(lua_State *L) {
   luaL_checkstack(L, 8, "decoder");
   memset(lua_newuserdata(L, sizeof(struct names)), 0, sizeof(struct names));
-  lua_createtable(L, EMPTY_ARRAY_INDEX, 0);
-  push_empty_array_metatable(L);
-  lua_rawseti(L, -2, EMPTY_ARRAY_INDEX);
+  lua_createtable(L, MARKS_END, 0);
+  sora_json_marks_set(L);
   lua_setuservalue(L, -2);
 }
 

@@ -15,6 +15,7 @@
 #include "lua/answer.h"
 #include "lua/bell.h"
 #include "lua/client.h"
+#include "lua/encode.h"
 #include "lua/error.h"
 #include "lua/options.h"
 #include "lua/request.h"
@@ -257,6 +258,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"query", query},                  /* users: it is sora.query */
       {"decode", sora_answer_decode},    /* users: it is sora.decode */
       {"client", sora_client_to_lua},    /* hosts/module.lua, for sora.client and default clients */
+      {"encode", sora_encode},           /* users: it is sora.encode */
       {"default", default_client},       /* init.lua: the client of sora.query */
       {"query_on", query_on},            /* hosts/module.lua: client:query where it may block */
       {"check", sora_client_check_call}, /* hosts/module.lua, for each call */

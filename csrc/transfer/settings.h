@@ -35,6 +35,7 @@ struct settings {
   long retries, max_depth, max_body, max_connections;
   long http_version; /* enum http_version */
   int verify, allow_http;
+  long indent;    /* of JSON that is written, in spaces */
   int headers;    /* stack index of the table of headers, 0: none */
   int null;       /* stack index of what stands for null, 0: nothing does */
   unsigned given; /* option_effect bits of the options that were given */
