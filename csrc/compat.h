@@ -72,9 +72,11 @@ static inline lua_State *compat_mainthread(lua_State *L) {
 #pragma weak lua_callk
 #pragma weak lua_copy
 #pragma weak lua_getglobal
+#pragma weak lua_isinteger
 #pragma weak lua_pcallk
 #pragma weak lua_rawlen
 #pragma weak lua_rotate
+#pragma weak lua_tointegerx
 #pragma weak lua_tonumberx
 #pragma weak lua_yieldk
 #if LUA_VERSION_NUM < 504

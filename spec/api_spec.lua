@@ -100,6 +100,7 @@ describe("the annotations of the public interface", function()
       CLIENT = { "client_options" }, QUERY = { "query_options" }, DOWNLOAD = { "download_options" },
       WAIT = { "wait_options", "wait_all_options" },
       MANY = { "query_all_options", "wait_all_options" }, DECODE = { "decode_options" },
+      ENCODE = { "encode_options" },
     }
     local expected = {}
     for name, row in pairs(option_rows()) do

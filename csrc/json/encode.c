@@ -51,6 +51,7 @@ struct frame {
 
 /* A member of an open object, as offsets in the text. */
 struct member {
+  uint64_t order; /* the first eight bytes of its name, the first of them highest, then zeros */
   size_t begin, end;
   size_t name_length; /* as written, without its quotes; begin + 1 is where it begins */
 };
@@ -171,7 +172,8 @@ static void say_name(struct message *message, lua_State *L, int index) {
   say(message, word ? "." : "[\"");
   for (size_t i = 0; i < length && i < 40; i++) {
     unsigned char c = (unsigned char)name[i];
-    snprintf(written, sizeof written, c >= 0x20 && c < 0x7f ? "%c" : "\\x%02x", c);
+    bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    snprintf(written, sizeof written, plain ? "%c" : "\\x%02x", c);
     say(message, written);
   }
   if (length > 40)
@@ -435,8 +437,17 @@ static bool put_value(struct encoder *e) {
 
 /* ---- members in order ---- */
 
+static uint64_t first_bytes(const char *name, size_t length) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < 8; i++)
+    bytes = bytes << 8 | (i < length ? (unsigned char)name[i] : 0);
+  return bytes;
+}
+
 /* Compares as bytes; `text` is where the offsets count from. */
 static int compare_names(const char *text, const struct member *a, const struct member *b) {
+  if (a->order != b->order)
+    return a->order < b->order ? -1 : 1;
   size_t least = a->name_length < b->name_length ? a->name_length : b->name_length;
   int order = memcmp(text + a->begin + 1, text + b->begin + 1, least);
   return order != 0 ? order : (a->name_length > b->name_length) - (a->name_length < b->name_length);
@@ -541,6 +552,7 @@ static enum next next_of_object(struct encoder *e, struct frame *frame) {
     return NEXT_REFUSED;
   }
   member->name_length = text->used - member->begin - 2;
+  member->order = first_bytes(text->data + member->begin + 1, member->name_length);
   members->used += sizeof *member;
   write_bytes(e, ": ", e->indent > 0 ? 2 : 1);
   return NEXT_VALUE;

@@ -3,9 +3,10 @@
  *
  * Integers keep every digit; a float is written with the fewest digits that lead back to it, and
  * one that is whole with ".0", where Lua tells it from an integer. Names of an object are sorted by
- * their bytes, so that equal values give equal texts. A table with the indices 1 to n and nothing
- * else is an array; one with strings as keys, and an empty one without an array's mark (marks.h),
- * an object. Tables are read without their metamethods. Must not know error objects.
+ * the bytes that are written, so that equal values give equal texts. A table with the indices 1 to
+ * n and nothing else is an array; one with strings as keys, and an empty one without an array's
+ * mark (marks.h), an object. Tables are read without their metamethods. Must not know error
+ * objects.
  */
 #ifndef SORA_JSON_ENCODE_H
 #define SORA_JSON_ENCODE_H

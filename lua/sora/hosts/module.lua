@@ -81,6 +81,14 @@ local function progress_bar(opts)
   return bar
 end
 
+--- Encoded as `[]`: what a new table without values cannot say. It is like one, but nothing can be
+-- put into it.
+local EMPTY_ARRAY = setmetatable({}, {
+  __name = "sora.empty_array",
+  __jsontype = "array",
+  __newindex = function() error("sora.empty_array is a constant", 2) end,
+})
+
 --- What a driver may have beside what inbox.lua says, for the manners of its host.
 ---@class sora.manners
 ---@field begin (fun(call: string, opts: any, callback: any): opts: any, callback: function?,
@@ -175,7 +183,9 @@ function M.module(driver, default)
     _VERSION = M.VERSION,
     versions = core.versions,
     null = core.null,
+    empty_array = EMPTY_ARRAY,
     decode = core.decode,
+    encode = core.encode,
     status = in_module("sora.answers.task", "status"),
     progress = in_module("sora.answers.task", "progress"),
     video_url = in_module("sora.answers.task", "video_url"),

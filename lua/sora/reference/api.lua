@@ -14,6 +14,7 @@
 ---@class sora
 ---@field _VERSION string  such as "sora 0.1.0"
 ---@field versions table  of libcurl: `built` against, `libcurl` that is linked, its `tls`, `http2`
+---@field empty_array table  encoded as `[]`; nothing can be put into it
 ---@field null lightuserdata  a JSON null, where one is kept; equals `cjson.null` and `ngx.null`
 ---@field driver sora.driver  what waits in this host; see docs/drivers.md
 local sora = {}
@@ -110,6 +111,16 @@ function sora.id(task) end
 ---@return any value  nil on an error
 ---@return sora.error? err  of kind `decode`; its message says where
 function sora.decode(text, opts) end
+
+---Encodes a Lua value as JSON. What `sora.decode` read, it writes: integers exactly, floats with the
+---fewest digits that lead back to them, names sorted. A table with the indices 1 to n is an array;
+---an empty one is `{}`, unless it was decoded from `[]`, is `sora.empty_array` or carries the mark
+---of an array (lua-cjson's `array_mt`, `empty_array_mt`). NULL (`sora.null`) is null.
+---@param value any
+---@param opts? sora.encode_options
+---@return string? text  nil on an error
+---@return sora.error? err  of kind `decode`; it names the place, such as `$.images[3].url`
+function sora.encode(value, opts) end
 
 -- In a terminal --------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@
 ---| "network" # the connection broke in the middle of an answer
 ---| "http" # a status that says no, without an error of the service's own; or an HTML page
 ---| "api" # an error of the service's own, whatever the status
----| "decode" # the answer is no JSON object, or text given to `sora.decode` is no JSON
+---| "decode" # an answer is no JSON object, a text no JSON, or a value cannot be JSON
 ---| "too_large" # the answer is longer than `max_body`
 ---| "cancelled" # by `client:close()`, `client:cancel()` or `on_update`, or at the service
 ---| "failed" # the task failed; `sora.failure(err.task)` says why
@@ -128,6 +128,11 @@
 ---Options of `decode`.
 ---@class sora.decode_options
 ---@field null? any  decode every null as this value, in objects too; default: absent in objects
+---@field max_depth? integer  nested arrays and objects, default 512
+
+---Options of `encode`.
+---@class sora.encode_options
+---@field indent? integer  spaces for each level, up to 16, default 0: all in one line
 ---@field max_depth? integer  nested arrays and objects, default 512
 
 ---Options of `progress_bar`.
