@@ -187,7 +187,7 @@ check-instructions: build
 
 portable = build/portable-$(notdir $(LUA))
 
-## bench-decode: time the decoder beside all the others that LUA finds
+## bench-decode: time decoder and encoder beside all the others that LUA finds
 .PHONY: bench-decode
 bench-decode: build
 	@$(MAKE) --no-print-directory BUILD=$(portable) CPPFLAGS=-DSORA_NO_SIMD build

@@ -42,7 +42,7 @@ describe("encoding", function()
       "9007199254740991", "-9007199254740991", "1759763621142", "1000000000000000000",
       WITH_INTEGERS and "9007199254740993" or "9007199254740992",
       WITH_INTEGERS and "9223372036854775807" or "4611686018427387904",
-      WITH_INTEGERS and "-9223372036854775808" or "-4611686018427388000",
+      WITH_INTEGERS and "-9223372036854775808" or "-4611686018427387904",
     } do
       assert.are.equal(text, again(text))
     end
@@ -59,7 +59,8 @@ describe("encoding", function()
     local whole = WITH_INTEGERS and ".0" or ""
     for text, expected in pairs {
       ["1.0"] = "1", ["-0.0"] = "-0", ["-0"] = "-0", ["1e3"] = "1000", ["1e20"] = "1" .. ("0"):rep(20),
-      ["100e-2"] = "1", ["18446744073709551615"] = "18446744073709552000",
+      ["100e-2"] = "1", ["4611686018427387904.0"] = WITH_INTEGERS and "4611686018427388000"
+        or "4611686018427387904", ["18446744073709551615"] = "18446744073709552000",
       ["9007199254740993.0"] = "9007199254740992",
     } do
       assert.are.equal(expected .. whole, again(text), text)
@@ -75,7 +76,8 @@ describe("encoding", function()
       local digits = text:gsub("e.*", ""):gsub("[-.]", ""):gsub("^0+", ""):gsub("0+$", "")
       local fewest = 1
       while tonumber(("%." .. fewest .. "g"):format(value)) ~= value do fewest = fewest + 1 end
-      assert(#digits <= fewest, ("seed %d: %s has %d digits"):format(seed, text, #digits))
+      local integer = not WITH_INTEGERS and value % 1 == 0 and math.abs(value) < 2 ^ 63
+      assert(integer or #digits <= fewest, ("seed %d: %s has %d digits"):format(seed, text, #digits))
     end
     for exponent = -1074, 1023 do
       local power = 2 ^ math.floor(exponent / 2) * 2 ^ math.ceil(exponent / 2)
@@ -167,7 +169,7 @@ describe("what cannot be encoded", function()
     for _ = 1, 600 do deep = { deep } end
     for _, case in ipairs {
       { "a function at $.images[3].url", { images = { 1, 2, { url = print } } } },
-      { "a nil at $", nil }, { "a thread at $[1]", { coroutine.create(print) } },
+      { "a nil at $", nil }, { "a thread at $[1]", { coroutine.create(function() end) } },
       { "a userdata at $.f", { f = io.stderr } },
       { "NaN at $.a", { a = 0 / 0 } }, { "an infinite number at $[2]", { 1, -1 / 0 } },
       { "ill-formed UTF-8 (byte 2) at $.prompt", { prompt = "\195\169\255" } },

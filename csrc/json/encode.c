@@ -300,6 +300,12 @@ static bool put_string(struct encoder *e, int index) {
   return refuse(e, what);
 }
 
+/* A double that is an integer of 64 bits, in a Lua that has no others; -0 is none. */
+static bool is_integer(double value) {
+  return !SORA_LUA_INTEGERS && value >= -0x1p63 && value < 0x1p63 &&
+         (double)(int64_t)value == value && (value != 0 || !signbit(value));
+}
+
 static bool put_number(struct encoder *e, int index) {
   struct room *room = &e->rooms->text;
   char *out = reserve(e, room, NUMBER_LONGEST);
@@ -311,7 +317,10 @@ static bool put_number(struct encoder *e, int index) {
       return refuse(e, "NaN");
     if (isinf(value))
       return refuse(e, "an infinite number");
-    out = sora_number_write_real(value, SORA_LUA_INTEGERS, out);
+    if (is_integer(value))
+      out = sora_number_write_integer((int64_t)value, out);
+    else
+      out = sora_number_write_real(value, SORA_LUA_INTEGERS, out);
   }
   room->used = (size_t)(out - room->data);
   return true;

@@ -1,6 +1,7 @@
 #include "json/repair.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "json/scan.h"
@@ -9,8 +10,8 @@
 
 struct repair {
   const char *from, *end;
-  char *out; /* NULL: only count */
-  size_t length;
+  char *out;           /* NULL: only count */
+  size_t length, most; /* of what is written; where to stop */
 };
 
 static void put(struct repair *r, const char *bytes, size_t length) {
@@ -20,6 +21,8 @@ static void put(struct repair *r, const char *bytes, size_t length) {
 }
 
 static void keep(struct repair *r, size_t length) {
+  if (length > r->most - r->length)
+    length = r->most - r->length;
   put(r, r->from, length);
   r->from += length;
 }
@@ -94,12 +97,13 @@ static void repair_string(struct repair *r) {
     replace(r, subpart(r->from, r->end));
 }
 
-/* Goes on until the text is at its end or `most` bytes have been written. */
-static void repair(struct repair *r, size_t most) {
+/* Goes on until the text is at its end or `most` bytes have been written, and the rest of a
+   replacement. */
+static void repair(struct repair *r) {
   bool in_string = false;
   if (r->end - r->from >= 3 && memcmp(r->from, "\xef\xbb\xbf", 3) == 0)
     r->from += 3;
-  while (r->from < r->end && r->length < most) {
+  while (r->from < r->end && r->length < r->most) {
     if (*r->from == '"') {
       in_string = !in_string;
       keep(r, 1);
@@ -113,14 +117,13 @@ static void repair(struct repair *r, size_t most) {
 }
 
 size_t sora_json_repair(const char *text, const char *end, char *out) {
-  struct repair r = {text, end, out, 0};
-  repair(&r, (size_t)-1);
+  struct repair r = {text, end, out, 0, SIZE_MAX};
+  repair(&r);
   return r.length;
 }
 
 const char *sora_json_repair_origin(const char *text, const char *end, size_t offset) {
-  struct repair r = {text, end, NULL, 0};
-  repair(&r, offset);
-  /* A run that was kept is taken whole: what is too much of it is counted back. */
-  return r.length > offset ? r.from - (r.length - offset) : r.from;
+  struct repair r = {text, end, NULL, 0, offset};
+  repair(&r);
+  return r.from;
 }

@@ -16,7 +16,8 @@
    many bytes it has. */
 size_t sora_json_repair(const char *text, const char *end, char *out);
 
-/* Returns where in the text that is repaired which is at `offset` in the repaired one. */
+/* Returns the place in the text of what is at `offset` in the repaired one; within a replacement,
+   that behind what was replaced. */
 const char *sora_json_repair_origin(const char *text, const char *end, size_t offset);
 
 #endif

@@ -15,9 +15,8 @@
 static int decode(lua_State *L) {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  struct json_options options = {.max_depth = JSON_DEPTH_DEFAULT,
-                                 .repair = 1,
-                                 .most = (size_t)luaL_optnumber(L, 2, 0)};
+  struct json_options options = {
+      .max_depth = JSON_DEPTH_DEFAULT, .repair = 1, .most = (size_t)luaL_optnumber(L, 2, 0)};
   struct json_error error;
   if (sora_json_decode(L, lua_upvalueindex(1), text, length, &options, &error))
     return 1;
