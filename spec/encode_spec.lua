@@ -8,7 +8,8 @@ local decode, encode, null = sora.decode, sora.encode, sora.null
 
 local found, cjson = pcall(require, "cjson")
 
-local WITH_INTEGERS = math.type ~= nil
+-- Whether integers can be told from floats, which tostring then does.
+local WITH_INTEGERS = tostring(2 ^ 1) == "2.0"
 
 --- Encodes and returns the message of the error that this must give.
 local function fault(value, opts)
@@ -58,7 +59,8 @@ describe("encoding", function()
     end
     local whole = WITH_INTEGERS and ".0" or ""
     for text, expected in pairs {
-      ["1.0"] = "1", ["-0.0"] = "-0", ["-0"] = "-0", ["1e3"] = "1000", ["1e20"] = "1" .. ("0"):rep(20),
+      ["1.0"] = "1", ["-0.0"] = "-0", ["-0"] = "-0", ["1e3"] = "1000",
+      ["1e20"] = "1" .. ("0"):rep(20),
       ["100e-2"] = "1", ["4611686018427387904.0"] = WITH_INTEGERS and "4611686018427388000"
         or "4611686018427387904", ["18446744073709551615"] = "18446744073709552000",
       ["9007199254740993.0"] = "9007199254740992",
@@ -72,12 +74,13 @@ describe("encoding", function()
     math.randomseed(seed)
     local function check(value)
       local text = encode(value)
-      assert(decode(text) == value and tonumber(text) == value, ("seed %d: %s"):format(seed, text))
+      local good = decode(text) == value and tonumber(text) == value
+      assert(good, ("seed %d: %s"):format(seed, text))
       local digits = text:gsub("e.*", ""):gsub("[-.]", ""):gsub("^0+", ""):gsub("0+$", "")
       local fewest = 1
       while tonumber(("%." .. fewest .. "g"):format(value)) ~= value do fewest = fewest + 1 end
       local integer = not WITH_INTEGERS and value % 1 == 0 and math.abs(value) < 2 ^ 63
-      assert(integer or #digits <= fewest, ("seed %d: %s has %d digits"):format(seed, text, #digits))
+      assert(integer or #digits <= fewest, ("seed %d: %s is longer"):format(seed, text))
     end
     for exponent = -1074, 1023 do
       local power = 2 ^ math.floor(exponent / 2) * 2 ^ math.ceil(exponent / 2)
@@ -138,12 +141,24 @@ describe("encoding", function()
     assert.are.equal("[1]", encode(list))
     assert.are.equal("[]", encode(setmetatable({}, { __jsontype = "array" })))
     assert.are.equal("{}", encode(setmetatable({}, { __jsontype = "object" })))
-    if not found then return pending "lua-cjson is not installed" end
-    assert.are.equal("null", encode(cjson.null))
-    if not cjson.empty_array then return end -- an older lua-cjson has no marks
-    assert.are.equal("[[],[],[],[1]]", encode { cjson.empty_array,
-      setmetatable({}, cjson.empty_array_mt), setmetatable({}, cjson.array_mt),
-      setmetatable({ 1 }, cjson.array_mt) })
+    if found then assert.are.equal("null", encode(cjson.null)) end
+  end)
+
+  -- Debian's has none of these; OpenResty's has them all.
+  it("knows the marks of a lua-cjson that has some", function()
+    local loaded = package.loaded.cjson
+    local marked = {
+      empty_array = helpers.load "lenient".constant, empty_array_mt = {}, array_mt = {},
+    }
+    package.loaded.cjson = marked
+    local path = package.cpath:gsub("%?.*", "sora/core.so")
+    local other = assert(package.loadlib(path, "luaopen_sora_core"))()
+    package.loaded.cjson = loaded
+    assert.are.equal("[[],[],[],[1],[2]]", other.encode { marked.empty_array,
+      setmetatable({}, marked.empty_array_mt), setmetatable({}, marked.array_mt),
+      setmetatable({ 1 }, marked.array_mt), setmetatable({ 2 }, marked.empty_array_mt) })
+    assert.are.equal(marked.empty_array_mt, getmetatable(other.decode "[]"))
+    assert.is_truthy(fault(marked.empty_array):find("a light userdata", 1, true))
   end)
 
   it("has a constant for an empty array, which stays one", function()
@@ -189,7 +204,8 @@ describe("what cannot be encoded", function()
     } do
       assert.are.equal("cannot encode " .. case[1], fault(case[2]))
     end
-    assert.is_truthy(fault(deep):find "^cannot encode deeper nesting %(max_depth is reached%) at %$%[1")
+    local said = fault(deep)
+    assert.is_truthy(said:find "^cannot encode deeper nesting %(max_depth is reached%) at %$%[1")
     assert.is_truthy(fault({ 1, 2, x = 1 }):find "beside")
     local long = fault { [("n"):rep(100)] = { [("m"):rep(1000)] = { x = print } } }
     assert.are.equal("cannot encode a function at $." .. ("n"):rep(40) .. "...." .. ("m"):rep(40)
@@ -260,21 +276,6 @@ describe("a round trip", function()
       assert(random_json.equal(value, cjson.decode(text)),
         ("seed %d, document %d: %s"):format(seed, i, text))
     end
-  end)
-
-  it("keeps every text of the JSON test suite", function()
-    local folder = os.getenv "SUITE"
-    if not folder then return pending "SUITE names no folder" end
-    local count = 0
-    for name in require("spec.support.shell").output_of("ls " .. folder):gmatch "[^\n]+" do
-      local value, err = decode(files.read(folder .. "/" .. name), { null = null })
-      if not err then
-        count = count + 1
-        local text = assert(encode(value))
-        assert(random_json.equal(value, decode(text, { null = null })), name)
-      end
-    end
-    assert.is_true(count >= 95)
   end)
 
   it("keeps the task of the API page, in less than its bytes", function()

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json/encode.h"
 #include "json/marks.h"
 #include "json/names.h"
 #include "json/scan.h"
@@ -488,6 +489,7 @@ static void fill_error(const struct decoder *d, struct json_error *error) {
 
 void sora_json_new(lua_State *L) {
   luaL_checkstack(L, 8, "decoder");
+  sora_json_encoder_open(L);
   memset(lua_newuserdata(L, sizeof(struct names)), 0, sizeof(struct names));
   lua_createtable(L, MARKS_END, 0);
   sora_json_marks_set(L);

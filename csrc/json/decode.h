@@ -46,8 +46,8 @@ static inline size_t json_most(size_t max_body) {
   return 4 * max_body < least ? least : 4 * max_body;
 }
 
-/* Pushes the decoder's state for this Lua state, one value to be kept as long as it is used. It
-   holds no text but the names in objects that were met last. */
+/* Pushes the state of decoder and encoder for this Lua state, one value to be kept as long as they
+   are used. It holds no text but the names in objects that were met last. */
 void sora_json_new(lua_State *L);
 
 /* Decodes text; `state` is the absolute stack index, or that of an upvalue, of what sora_json_new

@@ -126,11 +126,14 @@ static char *reserve(struct encoder *e, struct room *room, size_t more) {
 
 static void push_rooms(lua_State *L) {
   memset(lua_newuserdata(L, sizeof(struct rooms)), 0, sizeof(struct rooms));
-  if (luaL_newmetatable(L, METATABLE)) {
-    lua_pushcfunction(L, collect);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, METATABLE);
+}
+
+void sora_json_encoder_open(lua_State *L) {
+  luaL_newmetatable(L, METATABLE);
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
 }
 
 static struct frame *frame_at(const struct encoder *e, size_t depth) {

@@ -26,6 +26,9 @@ struct json_refusal {
   char message[256];
 };
 
+/* Makes the metatable of the encoder's buffers; sora_json_new calls it. Pushes nothing. */
+void sora_json_encoder_open(lua_State *L);
+
 /* Encodes the value at stack index `value`; `state` is the absolute index, or that of an upvalue,
    of what sora_json_new pushed. Returns 1 and pushes the text, or returns 0, pushes nothing and
    fills *refusal. Raises nothing but Lua's memory error or "not enough memory", and leaks nothing

@@ -1,6 +1,7 @@
 -- Times the decoder and the encoder beside all the others that this Lua finds: `make bench-decode`.
 -- Prints medians as ratios to lua-cjson, taken in turns, and before that checks that all decoders
--- gave the same. That is not asked of encoders: the others write 14 digits of a number. Where there is valgrind it counts the instructions of one pending.json as well,
+-- gave the same. That is not asked of encoders: the others write 14 digits of a number.
+-- Where there is valgrind it counts the instructions of one pending.json as well,
 -- for lua-cjson and sora.
 -- Usage: lua spec/bench/decode.lua [PORTABLE]: the module built without SIMD, to be timed as well.
 

@@ -112,10 +112,10 @@ function sora.id(task) end
 ---@return sora.error? err  of kind `decode`; its message says where
 function sora.decode(text, opts) end
 
----Encodes a Lua value as JSON. What `sora.decode` read, it writes: integers exactly, floats with the
----fewest digits that lead back to them, names sorted. A table with the indices 1 to n is an array;
----an empty one is `{}`, unless it was decoded from `[]`, is `sora.empty_array` or carries the mark
----of an array (lua-cjson's `array_mt`, `empty_array_mt`). NULL (`sora.null`) is null.
+---Encodes a Lua value as JSON. What `sora.decode` read, it writes: integers exactly, floats with
+---the fewest digits that lead back to them, names sorted. A table with the indices 1 to n is an
+---array; an empty one is `{}`, unless it was decoded from `[]`, is `sora.empty_array` or carries
+---the mark of an array (lua-cjson's `array_mt`, `empty_array_mt`). `sora.null` is null.
 ---@param value any
 ---@param opts? sora.encode_options
 ---@return string? text  nil on an error
