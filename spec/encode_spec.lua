@@ -150,10 +150,9 @@ describe("encoding", function()
     local marked = {
       empty_array = helpers.load "lenient".constant, empty_array_mt = {}, array_mt = {},
     }
-    package.loaded.cjson = marked
-    local path = package.cpath:gsub("%?.*", "sora/core.so")
-    local other = assert(package.loadlib(path, "luaopen_sora_core"))()
-    package.loaded.cjson = loaded
+    package.loaded.cjson, package.loaded["sora.core"] = marked, nil
+    local other = require "sora.core"
+    package.loaded.cjson, package.loaded["sora.core"] = loaded, core
     assert.are.equal("[[],[],[],[1],[2]]", other.encode { marked.empty_array,
       setmetatable({}, marked.empty_array_mt), setmetatable({}, marked.array_mt),
       setmetatable({ 1 }, marked.array_mt), setmetatable({ 2 }, marked.empty_array_mt) })
