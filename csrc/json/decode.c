@@ -489,10 +489,11 @@ static void fill_error(const struct decoder *d, struct json_error *error) {
 
 void sora_json_new(lua_State *L) {
   luaL_checkstack(L, 8, "decoder");
-  sora_json_encoder_open(L);
   memset(lua_newuserdata(L, sizeof(struct names)), 0, sizeof(struct names));
   lua_createtable(L, MARKS_END, 0);
   sora_json_marks_set(L);
+  sora_json_encoder_metatable(L);
+  lua_rawseti(L, -2, ENCODER_MT);
   lua_setuservalue(L, -2);
 }
 

@@ -25,8 +25,6 @@
  * What grows is got from Lua's allocator and belongs to a userdata.
  */
 
-#define METATABLE "sora.json.encoder"
-
 #define GROWS_FROM 512
 
 /* Bytes that grow. */
@@ -124,16 +122,10 @@ static char *reserve(struct encoder *e, struct room *room, size_t more) {
   return room->data + room->used;
 }
 
-static void push_rooms(lua_State *L) {
-  memset(lua_newuserdata(L, sizeof(struct rooms)), 0, sizeof(struct rooms));
-  luaL_setmetatable(L, METATABLE);
-}
-
-void sora_json_encoder_open(lua_State *L) {
-  luaL_newmetatable(L, METATABLE);
+void sora_json_encoder_metatable(lua_State *L) {
+  lua_createtable(L, 0, 1);
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
 }
 
 static struct frame *frame_at(const struct encoder *e, size_t depth) {
@@ -621,10 +613,12 @@ int sora_json_encode(lua_State *L, int state, int value, const struct json_encod
                       .indent = options->indent,
                       .max_depth = (size_t)options->max_depth,
                       .refusal = refusal};
-  push_rooms(L);
-  e.rooms = lua_touserdata(L, -1);
+  e.rooms = lua_newuserdata(L, sizeof *e.rooms);
+  memset(e.rooms, 0, sizeof *e.rooms);
   lua_getuservalue(L, state);
   int marks = lua_gettop(L);
+  lua_rawgeti(L, marks, ENCODER_MT);
+  lua_setmetatable(L, e.base);
   for (int mark = MARK_EMPTY_ARRAY_MT; mark <= MARK_JSONTYPE; mark++)
     lua_rawgeti(L, marks, mark);
   lua_remove(L, marks);

@@ -26,8 +26,8 @@ struct json_refusal {
   char message[256];
 };
 
-/* Makes the metatable of the encoder's buffers; sora_json_new calls it. Pushes nothing. */
-void sora_json_encoder_open(lua_State *L);
+/* Pushes a new metatable for the encoder's buffers, which sora_json_new keeps in the state. */
+void sora_json_encoder_metatable(lua_State *L);
 
 /* Encodes the value at stack index `value`; `state` is the absolute index, or that of an upvalue,
    of what sora_json_new pushed. Returns 1 and pushes the text, or returns 0, pushes nothing and

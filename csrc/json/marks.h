@@ -1,8 +1,9 @@
 /*
- * The values by which tables and constants say that they are arrays: lua-cjson's, where there is
- * one, and the convention of dkjson and lua-rapidjson, `__jsontype` in the metatable.
+ * What the state holds beside the cache of names: the values by which tables and constants say that
+ * they are arrays. They are lua-cjson's, where there is one, and the convention of dkjson and
+ * lua-rapidjson, `__jsontype` in the metatable.
  *
- * They stand behind the strings of the names, in the table that goes with the decoder's state.
+ * They stand behind the strings of the names, in the table that goes with the state.
  */
 #ifndef SORA_JSON_MARKS_H
 #define SORA_JSON_MARKS_H
@@ -15,10 +16,11 @@ enum {
   MARK_ARRAY_MT,                           /* lua-cjson's, or nil */
   MARK_EMPTY_ARRAY,                        /* lua-cjson's constant, or nil */
   MARK_JSONTYPE,                           /* the string "__jsontype" */
-  MARKS_END = MARK_JSONTYPE
+  ENCODER_MT,                              /* not a mark: the metatable of the encoder's buffers */
+  MARKS_END = ENCODER_MT
 };
 
-/* Sets them in the table on top of the stack. Loads lua-cjson where there is one. */
+/* Sets the marks in the table on top of the stack. Loads lua-cjson where there is one. */
 void sora_json_marks_set(lua_State *L);
 
 #endif
