@@ -1,0 +1,85 @@
+--- The id of a task that was just made, wherever a service puts it, and by what else it may have to
+-- be asked for.
+
+local core = require "sora.core"
+local task = require "sora.answers.task"
+
+local M = {}
+
+local function as_id(value)
+  if type(value) == "number" then return core.encode(value) end
+  return type(value) == "string" and core.id_fault(value) == nil and value or nil
+end
+
+local function field(object, name)
+  return type(object) == "table" and as_id(rawget(object, name)) or nil
+end
+
+--- Names of an id, the best first. One of the request is an id only where there is no other.
+local NAMES = { "id", "task_id", "taskId", "video_id", "job_id", "generation_id" }
+local LAST = { "request_id", "requestId" }
+
+--- What may hold them, the innermost first.
+local function places(answer)
+  local data = rawget(answer, "data")
+  local list = { answer }
+  for _, name in ipairs { "data", "output", "result", "task" } do
+    list[#list + 1] = rawget(answer, name)
+  end
+  if type(data) == "table" then
+    list[#list + 1] = data[1]
+    list[#list + 1] = data.data
+  end
+  return list
+end
+
+---@param answer table  decoded
+---@return string?
+function M.of(answer)
+  local id = as_id(task.id(answer))
+  if id then return id end
+  local list = places(answer)
+  for _, names in ipairs { NAMES, LAST } do
+    for _, place in ipairs(list) do
+      for _, name in ipairs(names) do
+        id = field(place, name)
+        if id then return id end
+      end
+    end
+    id = names == NAMES and as_id(rawget(answer, "data"))
+    if id then return id end
+  end
+  return nil
+end
+
+-- Some services give a bare id, and know it only with the model in front: "sora-2:task_…".
+
+local MOST = 10000 -- that a client remembers, twice
+
+local known = setmetatable({}, { __mode = "k" }) -- client -> { young, old, count }
+
+--- Remembers what else an id may be called.
+---@param client sora.client
+---@param id string
+---@param model string
+function M.remember(client, id, model)
+  if id:find(":", 1, true) or model:find(":", 1, true) then return end
+  local names = known[client]
+  if not names or names.count >= MOST then
+    names = { young = {}, old = names and names.young or {}, count = 0 }
+    known[client] = names
+  end
+  names.young[id] = model .. ":" .. id
+  names.count = names.count + 1
+end
+
+--- What else the id may be called, where that has not been found out yet.
+---@param client sora.client
+---@param id string
+---@return string?
+function M.other(client, id)
+  local names = known[client]
+  return names and (names.young[id] or names.old[id]) or nil
+end
+
+return M
