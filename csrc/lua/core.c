@@ -18,6 +18,7 @@
 #include "lua/encode.h"
 #include "lua/error.h"
 #include "lua/options.h"
+#include "lua/picture.h"
 #include "lua/request.h"
 #include "transfer/backoff.h"
 #include "transfer/features.h"
@@ -259,6 +260,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"decode", sora_answer_decode},    /* users: it is sora.decode */
       {"client", sora_client_to_lua},    /* hosts/module.lua, for sora.client and default clients */
       {"encode", sora_encode},           /* users: it is sora.encode */
+      {"data_uri", sora_picture_uri},    /* creating/body.lua */
       {"default", default_client},       /* init.lua: the client of sora.query */
       {"query_on", query_on},            /* hosts/module.lua: client:query where it may block */
       {"check", sora_client_check_call}, /* hosts/module.lua, for each call */

@@ -54,17 +54,15 @@ end
 local function with_pictures(body)
   local images = body.images
   if not has_path(images) then return body end
-  local copy, wrong = {}, nil
+  local copy = {}
   for name, value in pairs(body) do copy[name] = value end
-  if type(images) == "string" then
-    copy.images, wrong = embed(images, "images")
-    return not wrong and copy or nil, wrong
-  end
-  copy.images = {}
-  for i, image in ipairs(images) do
-    copy.images[i], wrong = embed(image, ("images[%d]"):format(i))
+  local list = type(images) == "table" and {} or nil
+  for i, image in ipairs(list and images or { images }) do
+    local uri, wrong = embed(image, list and ("images[%d]"):format(i) or "images")
     if wrong then return nil, wrong end
+    if list then list[i] = uri else copy.images = uri end
   end
+  copy.images = list or copy.images
   return copy
 end
 
@@ -145,16 +143,14 @@ function M.of(body, files)
     local text, wrong = encode(body, "body")
     return text and { body = text }, wrong
   end
-  local payload, wrong, list = {}, nil, nil
-  if body ~= nil then
-    list, wrong = as_table(body)
-    if wrong then return nil, wrong end
-  end
-  payload.fields, wrong = fields_of(list or {})
-  if wrong then return nil, wrong end
-  payload.files, wrong = files_of(files)
-  if wrong then return nil, wrong end
-  return payload
+  local given, wrong = as_table(body == nil and {} or body)
+  if not given then return nil, wrong end
+  local fields, list
+  fields, wrong = fields_of(given)
+  if not fields then return nil, wrong end
+  list, wrong = files_of(files)
+  if not list then return nil, wrong end
+  return { fields = fields, files = list }
 end
 
 --- The body of a new task.

@@ -1,7 +1,7 @@
---- Starting tasks, and any other function of a service.
+--- Starting tasks.
 --
--- A second task is a second bill. So what makes something is sent once: again only where nothing can
--- have been sent, or where the service says that nothing was made.
+-- A second task is a second bill. So what makes something is sent once: again only where nothing
+-- can have been sent, or where the service says that nothing was made.
 
 local bodies = require "sora.creating.body"
 local core = require "sora.core"
@@ -25,7 +25,8 @@ local function says_no_channel(err)
   return false
 end
 
---- Whether the service says that it has made nothing (RFC 9110, 15.6.4; RFC 6585, 4; RFC 8470, 5.2).
+--- Whether the service says that it has made nothing (RFC 6585, 4; RFC 8470, 5.2; RFC 9110,
+-- 15.6.4).
 local function made_nothing(err)
   if err.status == 429 or err.status == 425 then return true end
   return err.status == 503 and (err.retry_after ~= nil or says_no_channel(err))
