@@ -39,21 +39,26 @@ struct option {
   long least;     /* of a count */
 };
 
-#define CALLS (SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD)
+#define CALLS                                                                                      \
+  (SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD | SCOPE_CREATE | SCOPE_CALL)
 #define FIELD(name) (int)offsetof(struct settings, name)
 
 static const struct option options[] = {
     {"allow_http", TYPE_BOOLEAN, SCOPE_CLIENT | CALLS, FIELD(allow_http), AFFECTS_HEADERS, 0, 0},
     {"api_key", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(api_key), AFFECTS_KEY, 0, 0},
     {"base_url", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(base_url), AFFECTS_URL, 0, 0},
+    {"body", TYPE_ANY, SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"ca_file", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(ca_file), AFFECTS_TRANSPORT, 0, 0},
     {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
+    {"create_path", TYPE_STRING, SCOPE_CLIENT | SCOPE_CREATE, FIELD(create_path), 0, 0, 0},
+    {"files", TYPE_TABLE, SCOPE_CREATE | SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
     {"headers", TYPE_TABLE, SCOPE_CLIENT | CALLS, FIELD(headers), AFFECTS_HEADERS, 0, 0},
     {"http_version", TYPE_VERSION, SCOPE_CLIENT | CALLS, FIELD(http_version), AFFECTS_TRANSPORT, 0,
      0},
+    {"idempotency_key", TYPE_STRING, SCOPE_CREATE | SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"indent", TYPE_COUNT, SCOPE_ENCODE, FIELD(indent), 0, 0, 0},
     {"interval", TYPE_SECONDS, SCOPE_WAIT, NOWHERE, 0, 5, 0},
     {"max_body", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(max_body), 0, 16 * 1024 * 1024, 1},
@@ -67,6 +72,7 @@ static const struct option options[] = {
     {"on_result", TYPE_FUNCTION, SCOPE_MANY, NOWHERE, 0, 0, 0},
     {"on_update", TYPE_FUNCTION, SCOPE_WAIT, NOWHERE, 0, 0, 0},
     {"proxy", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(proxy), AFFECTS_TRANSPORT, 0, 0},
+    {"query", TYPE_TABLE, SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"request_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(request_timeout), 0, 30, 0},
     {"retries", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(retries), 0, 2, 0},
     {"timeout", TYPE_SECONDS, CALLS, FIELD(timeout), 0, 0, 0},
@@ -355,6 +361,12 @@ static unsigned scopes_of(const char *call) {
     return SCOPE_WAIT | SCOPE_MANY;
   if (strcmp(call, "query_all") == 0)
     return SCOPE_MANY;
+  if (strcmp(call, "create") == 0)
+    return SCOPE_CREATE;
+  if (strcmp(call, "generate") == 0)
+    return SCOPE_CREATE | SCOPE_WAIT | SCOPE_DOWNLOAD;
+  if (strcmp(call, "call") == 0)
+    return SCOPE_CALL;
   return strcmp(call, "download") == 0 ? SCOPE_DOWNLOAD : SCOPE_QUERY;
 }
 

@@ -20,7 +20,9 @@ enum option_scope {
   SCOPE_MANY = 8,
   SCOPE_DOWNLOAD = 16,
   SCOPE_DECODE = 32,
-  SCOPE_ENCODE = 64
+  SCOPE_ENCODE = 64,
+  SCOPE_CREATE = 128,
+  SCOPE_CALL = 256
 };
 
 /* The defaults of all. */
@@ -42,7 +44,7 @@ void sora_settings_headers(lua_State *L, const struct settings *settings, int in
                            struct headers *list);
 
 /* core.options(call, opts, level): checks `opts` for a call of the Lua side ("wait", "wait_all",
-   "query_all", "download"). Returns a new table of the options that are policy, defaults filled in,
+   "query_all", "download", "create", "generate", "call"). Returns a new table of the options that are policy, defaults filled in,
    and a table of those for core.request (nil when none were given). */
 int sora_options(lua_State *L);
 

@@ -30,6 +30,33 @@ function M.ids(call, ids)
   end
 end
 
+function M.body(call, body)
+  if type(body) ~= "table" and type(body) ~= "string" then
+    bad(call, 1, "table or JSON text expected, got " .. type(body))
+  end
+end
+
+local function check_path(call, path)
+  if type(path) ~= "string" then bad(call, 2, "path of a file expected, got " .. type(path)) end
+  if path == "" or path:find "%z" then bad(call, 2, "path of a file expected") end
+end
+
+function M.generate(call, body, path)
+  M.body(call, body)
+  check_path(call, path)
+end
+
+--- What a function of the service is called by: a method (RFC 9110, 9.1), a path and perhaps a
+-- query.
+function M.call(call, method, path)
+  if type(method) ~= "string" or not method:find "^[A-Z]+$" or #method > 20 then
+    bad(call, 1, "method such as \"GET\" expected")
+  end
+  if type(path) ~= "string" then bad(call, 2, "path expected, got " .. type(path)) end
+  local what = core.path_fault(path)
+  if what then bad(call, 2, "path " .. what) end
+end
+
 function M.download(call, source, path)
   if type(source) ~= "string" and type(source) ~= "table" then
     bad(call, 1, "task, URL or task id expected, got " .. type(source))
@@ -40,8 +67,7 @@ function M.download(call, source, path)
       and not task.video_url { video_url = source } then
     bad(call, 1, "URL must begin with http:// or https:// and a host")
   end
-  if type(path) ~= "string" then bad(call, 2, "path of a file expected, got " .. type(path)) end
-  if path == "" or path:find "%z" then bad(call, 2, "path of a file expected") end
+  check_path(call, path)
 end
 
 return M

@@ -47,9 +47,17 @@ local CALLER = 3 -- for a function in C: prepare, the public function, its calle
 local function tell_one(callback, value, err) callback(err, value) end
 local function tell_all(callback, tasks, errs) callback(nil, tasks, errs) end
 
+local function tell_generated(callback, bytes, task_or_err)
+  if bytes then return callback(nil, bytes, task_or_err) end
+  callback(task_or_err)
+end
+
 local check_id = in_module("sora.hosts.arguments", "id")
 local check_ids = in_module("sora.hosts.arguments", "ids")
 local check_download = in_module("sora.hosts.arguments", "download")
+local check_body = in_module("sora.hosts.arguments", "body")
+local check_generate = in_module("sora.hosts.arguments", "generate")
+local check_call = in_module("sora.hosts.arguments", "call")
 
 --- How the arguments before the options are checked (one, or two with `path`), who does the work,
 -- and how a callback is told of it. Each work gets (client, argument, policy options, request
@@ -66,6 +74,16 @@ local CALLS = {
   download = {
     check = check_download, work = in_module("sora.videos.download", "download"), tell = tell_one,
     path = true,
+  },
+  create = {
+    check = check_body, work = in_module("sora.creating.create", "create"), tell = tell_one,
+  },
+  generate = {
+    check = check_generate, work = in_module("sora.creating.generate", "generate"),
+    tell = tell_generated, path = true,
+  },
+  call = {
+    check = check_call, work = in_module("sora.creating.call", "call"), tell = tell_one, path = true,
   },
   query = { check = check_id, work = in_module("sora.waiting.wait", "query"), tell = tell_one },
 }

@@ -31,6 +31,8 @@
 ---@field attempts? integer  how often it was tried
 ---@field body? string  the beginning of an answer that could not be used
 ---@field task? sora.task  the last answer that could be read
+---@field sent? boolean  of `create` and `call`: some of the request may have reached the service
+---@field step? "create"|"wait"|"download"  of `generate`: where it ended
 ---@field elapsed? number  seconds of a wait that ran out, or had no video
 ---@field polls? integer  answers of a wait that ran out, or had no video
 
@@ -100,6 +102,7 @@
 
 ---Options of `sora.client`.
 ---@class sora.client_options: sora.request_options
+---@field create_path? string  where tasks are made, default /v1/video/create
 ---@field max_connections? integer  to one host, default 8; over HTTP/2 many requests share one
 
 ---Options of `query`.
@@ -124,6 +127,22 @@
 ---Options of `download`.
 ---@class sora.download_options: sora.query_options
 ---@field on_progress? fun(received: integer, total?: integer)  ten times a second, in bytes
+
+---Options of `create`.
+---@class sora.create_options: sora.query_options
+---@field create_path? string  where tasks are made, default /v1/video/create
+---@field files? table<string, string>  field -> path: the body is sent as a form, with these files
+---@field idempotency_key? string  the same in all attempts, default: one of chance for each call
+
+---Options of `generate`: those of `create`, `wait` and `download`.
+---@class sora.generate_options: sora.create_options, sora.wait_options, sora.download_options
+
+---Options of `call`.
+---@class sora.call_options: sora.query_options
+---@field body? any  a table is sent as JSON, a string as it is
+---@field files? table<string, string>  field -> path: the body is sent as a form, with these files
+---@field idempotency_key? string  default: one of chance, where the method changes something
+---@field query? table<string, any>  added to the path; a list is one pair for each value
 
 ---Options of `decode`.
 ---@class sora.decode_options
