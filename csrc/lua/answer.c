@@ -128,6 +128,8 @@ static struct failure failure_of(const struct request_result *result) {
                             .retryable = result->retryable,
                             .retry_after = result->retry_after,
                             .attempts = result->attempts,
+                            .tells_sent = result->call,
+                            .sent = result->sent,
                             .secret = sora_headers_key(result->headers)};
   if (result->id_length > 0) {
     failure.id = result->id;
@@ -295,6 +297,27 @@ static int push_success(lua_State *L, const struct request_result *result, struc
   return push_failure(L, failure, 0);
 }
 
+/* The answer to a call: the decoded value, an empty table where there is none, and the metatable
+   for the task that it may be. */
+static int push_called(lua_State *L, const struct request_result *result, struct failure *failure,
+                       const struct json_options *options, int decoder) {
+  struct json_error error = {0};
+  struct complaint complaint;
+  if (result->body_length == 0)
+    lua_newtable(L);
+  else if (looks_like_html(result))
+    return push_http_error(L, failure, " with an HTML page instead of JSON");
+  else if (!sora_json_decode(L, decoder, result->body, result->body_length, options, &error))
+    return push_undecodable(L, failure, result, &error);
+  int top = lua_gettop(L);
+  if (lua_istable(L, top) && !has_status(L, top, options->null_index) &&
+      find_complaint(L, top, options->null_index, &complaint))
+    return push_api_error(L, failure, &complaint);
+  lua_settop(L, top);
+  luaL_getmetatable(L, METATABLE);
+  return 2;
+}
+
 /* An answer whose status of HTTP says that something is wrong. */
 static int push_refusal(lua_State *L, const struct request_result *result, struct failure *failure,
                         const struct json_options *options, int decoder) {
@@ -358,6 +381,8 @@ static int push_outcome(lua_State *L, const struct request *request, int self, i
   failure.body = result.body;
   failure.body_length = result.body_length;
   struct json_options options = decoder_options(L, request, self, client, result.max_depth);
+  if (result.call && result.status >= 200 && result.status < 300)
+    return push_called(L, &result, &failure, &options, decoder);
   return result.status >= 200 && result.status < 300
              ? push_success(L, &result, &failure, &options, decoder)
              : push_refusal(L, &result, &failure, &options, decoder);

@@ -25,6 +25,7 @@
 #include "transfer/process.h"
 #include "transfer/sink.h"
 #include "transfer/timers.h"
+#include "transfer/url.h"
 
 /* Upvalues that all functions of the module share. */
 enum {
@@ -179,6 +180,12 @@ static int id_fault(lua_State *L) {
   return 1;
 }
 
+/* core.path_fault(text) → what is wrong with it as a path behind the base URL, or nil */
+static int path_fault(lua_State *L) {
+  lua_pushstring(L, sora_url_path_fault(luaL_checkstring(L, 1)));
+  return 1;
+}
+
 /* core.plain(text [, limit]) → what somebody else wrote, fit for a message, at most `limit` bytes
    (200) and "..." where it was cut */
 static int plain(lua_State *L) {
@@ -268,6 +275,8 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"driver", sora_client_driver},    /* hosts/module.lua, hosts/inbox.lua */
       {"request", sora_client_request},  /* hosts/inbox.lua */
       {"fetch", sora_client_fetch},      /* videos/download.lua */
+      {"call", sora_client_call},        /* creating/create.lua */
+      {"path_fault", path_fault},        /* hosts/arguments.lua */
       {"retries", sora_client_retries},  /* videos/download.lua */
       {"finished", sora_client_finished}, /* hosts/inbox.lua, resty.sora */
       {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */

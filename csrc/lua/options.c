@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "transfer/features.h"
+#include "transfer/url.h"
 #include "transfer/headers.h"
 #include "transfer/text.h"
 
@@ -20,6 +21,7 @@ enum { NOWHERE = -1 };
 
 enum option_type {
   TYPE_STRING,  /* no control characters, of bearable length */
+  TYPE_PLACE,   /* a path behind the base URL */
   TYPE_SECONDS, /* above 0 */
   TYPE_COUNT,   /* a whole number, at least `least` */
   TYPE_BOOLEAN,
@@ -39,8 +41,7 @@ struct option {
   long least;     /* of a count */
 };
 
-#define CALLS                                                                                      \
-  (SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD | SCOPE_CREATE | SCOPE_CALL)
+#define CALLS (SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD | SCOPE_CREATE | SCOPE_CALL)
 #define FIELD(name) (int)offsetof(struct settings, name)
 
 static const struct option options[] = {
@@ -51,7 +52,7 @@ static const struct option options[] = {
     {"ca_file", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(ca_file), AFFECTS_TRANSPORT, 0, 0},
     {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
-    {"create_path", TYPE_STRING, SCOPE_CLIENT | SCOPE_CREATE, FIELD(create_path), 0, 0, 0},
+    {"create_path", TYPE_PLACE, SCOPE_CLIENT | SCOPE_CREATE, FIELD(create_path), 0, 0, 0},
     {"files", TYPE_TABLE, SCOPE_CREATE | SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
@@ -180,6 +181,14 @@ static const char *check_string(lua_State *L, int level, const struct option *op
   return text;
 }
 
+static const char *check_place(lua_State *L, int level, const struct option *option) {
+  const char *path = check_string(L, level, option);
+  const char *fault = sora_url_path_fault(path);
+  if (fault != NULL)
+    sora_misuse(L, level, "option '%s' %s", option->name, fault);
+  return path;
+}
+
 static double check_number(lua_State *L, int level, const struct option *option) {
   if (lua_type(L, -1) != LUA_TNUMBER)
     refuse(L, level, option, option->type == TYPE_COUNT ? "a whole number" : "a number of seconds");
@@ -216,6 +225,9 @@ static int store(lua_State *L, int level, const struct option *option, struct se
   switch (option->type) {
   case TYPE_STRING:
     *(const char **)field = check_string(L, level, option);
+    return 0;
+  case TYPE_PLACE:
+    *(const char **)field = check_place(L, level, option);
     return 0;
   case TYPE_SECONDS:
     *(double *)field = check_number(L, level, option);

@@ -44,8 +44,9 @@ void sora_settings_headers(lua_State *L, const struct settings *settings, int in
                            struct headers *list);
 
 /* core.options(call, opts, level): checks `opts` for a call of the Lua side ("wait", "wait_all",
-   "query_all", "download", "create", "generate", "call"). Returns a new table of the options that are policy, defaults filled in,
-   and a table of those for core.request (nil when none were given). */
+   "query_all", "download", "create", "generate", "call"). Returns a new table of the options that
+   are policy, defaults filled in, and a table of those for core.request (nil when none were given).
+ */
 int sora_options(lua_State *L);
 
 /* Raises a string with the position `level` up in front, like luaL_error with a level. */

@@ -17,6 +17,7 @@
 #include "transfer/url.h"
 
 struct client;
+struct form;
 struct request;
 
 struct client_counts {
@@ -121,6 +122,18 @@ struct fetch_file {
 };
 int sora_request_set_fetch(struct request *request, const struct fetch_file *file);
 
+/* Any other function of the service: path behind the base URL, encoded already, with its query. The
+   strings are copied, the form is taken over. Returns 0 without memory. */
+struct call {
+  const char *method, *path; /* "POST", "/v1/video/create" */
+  const char *body;          /* NULL: none */
+  size_t body_length;
+  struct form *form; /* in its place; NULL: none */
+  int once; /* it makes something: on a new connection of its own, which nobody uses later */
+};
+int sora_request_set_call(struct request *request, const struct base_url *base,
+                          const struct call *call);
+
 /* Ends a request that was not started when it is started. */
 void sora_request_refuse(struct request *request, enum error_kind kind, const char *message);
 
@@ -164,6 +177,7 @@ struct request_result {
   const struct headers *headers; /* that were sent */
   long max_depth, max_body;
   int download, is_video;
+  int call, sent; /* it is a call; some of it may have reached the service */
 };
 void sora_request_result(const struct request *request, struct request_result *result);
 

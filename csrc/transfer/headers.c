@@ -90,6 +90,17 @@ int sora_headers_add(struct headers *headers, const char *name, const char *valu
   return 1;
 }
 
+int sora_headers_omit(struct headers *headers, const char *name) {
+  char line[64];
+  if (find(headers->list, name) != NULL || strlen(name) + 2 > sizeof line)
+    return 1;
+  strcpy(line, name);
+  strcat(line, ":");
+  struct curl_slist *longer = curl_slist_append(headers->list, line);
+  headers->list = longer != NULL ? longer : headers->list;
+  return longer != NULL;
+}
+
 /* ---- an answer's ---- */
 
 /* Copies the value into `field`, trimmed; one that is too long or not plain text is left out. */

@@ -27,6 +27,9 @@ void sora_headers_release(struct headers **headers);
    without memory, and for a value that would end the line. */
 int sora_headers_add(struct headers *headers, const char *name, const char *value);
 
+/* Keeps libcurl from sending a header of its own of that name. Returns 0 without memory. */
+int sora_headers_omit(struct headers *headers, const char *name);
+
 /* Whether `name` is a token (RFC 9110, 5.6.2) of bearable length. */
 int sora_header_name_valid(const char *name, size_t length);
 

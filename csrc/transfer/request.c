@@ -38,6 +38,7 @@ struct request *sora_request_make(const char *id, size_t length) {
 void sora_request_destroy(struct request *request) {
   sora_sink_close(&request->fetch.sink);
   sora_request_forget(request);
+  sora_sending_free(request);
   sora_wipe_text(&request->url);
   if (request->own != NULL)
     sora_settings_free(request->own);
@@ -246,6 +247,8 @@ static int set_request(struct request *request, CURL *easy) {
   SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->limits.connect_timeout));
   if (request->fetch.active)
     failed |= !set_fetch(request, easy);
+  if (request->sending.active)
+    failed |= !sora_sending_set(request, easy);
   return !failed;
 }
 
@@ -449,6 +452,8 @@ void sora_request_result(const struct request *request, struct request_result *r
       .max_depth = request->limits.max_depth,
       .max_body = request->limits.max_body,
       .download = request->fetch.active,
+      .call = request->sending.active,
+      .sent = request->sending.sent,
       .is_video = brings_video(request),
   };
 }

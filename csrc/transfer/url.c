@@ -135,6 +135,18 @@ static int is_unreserved(unsigned char byte) {
   return sora_is_alnum(byte) || (byte != '\0' && strchr("-._~", byte) != NULL);
 }
 
+const char *sora_url_path_fault(const char *path) {
+  if (path[0] != '/' || path[1] == '/')
+    return "must begin with one '/'";
+  for (; *path != '\0'; path++) {
+    if (*path == '#')
+      return "must not hold a fragment";
+    if (!is_unreserved((unsigned char)*path) && strchr("%/?:@!$&'()*+,;=", *path) == NULL)
+      return "holds what has to be percent-encoded"; /* RFC 3986, 3.3 and 3.4 */
+  }
+  return NULL;
+}
+
 char *sora_url_query(const struct base_url *base, const char *id, size_t length) {
   static const char path[] = "/v1/video/query?id=";
   size_t prefix = strlen(base->prefix);

@@ -25,6 +25,9 @@ void sora_url_free_base(struct base_url *base);
 /* Whether the host of a URL is this machine. */
 int sora_url_is_loopback(const char *text);
 
+/* What is wrong with a path, perhaps with a query, to be put behind a base URL, or NULL. */
+const char *sora_url_path_fault(const char *path);
+
 /* The URL of one query: "{prefix}/v1/video/query?id={id, percent-encoded but for RFC 3986's
    unreserved characters}". Returns it malloc'ed, or NULL without memory. */
 char *sora_url_query(const struct base_url *base, const char *id, size_t length);

@@ -64,13 +64,15 @@ local function call(inbox, method, path, policy, given)
   if not payload then return nil, create.error(client, wrong) end
   local safe = SAFE[method] == true
   local repeatable = safe or (given ~= nil and given.retries ~= nil)
-  return create.perform(inbox, {
+  local answer, err = create.perform(inbox, {
     method = method, path = target, body = payload.body, fields = payload.fields,
     files = payload.files, once = not safe,
     key = policy.idempotency_key or (not safe and create.key() or nil),
   }, policy, given, function(err)
     return repeatable and err.retryable or create.is_harmless(err)
   end)
+  if answer == nil then return nil, err end
+  return answer
 end
 
 --- client:call(method, path, opts), its arguments checked.

@@ -59,7 +59,7 @@ end
 
 --- Sends one request of the service's own functions, and waits for its end.
 ---@return any? answer
----@return sora.error? err
+---@return sora.error|table err_or_metatable  beside an answer, that of a task
 local function exchange(inbox, call, opts)
   inboxes.add(inbox, core.call(inbox.client, call, opts, inbox))
   local request = inboxes.take(inbox)
@@ -87,7 +87,7 @@ end
 ---@param given table?
 ---@param again fun(err: sora.error): boolean
 ---@return any? answer
----@return sora.error? err
+---@return sora.error|table err_or_metatable
 function M.perform(inbox, call, policy, given, again)
   local opts = { retries = 0 }
   for name, value in pairs(given or {}) do if name ~= "retries" then opts[name] = value end end
@@ -98,7 +98,7 @@ function M.perform(inbox, call, policy, given, again)
     opts.timeout = deadline and math.max(1e-3, deadline - inbox.driver.now())
     local answer, err = exchange(inbox, call, opts)
     attempts = attempts + 1
-    if not err then return answer end
+    if answer ~= nil then return answer, err end
     err.attempts = attempts
     if not again(err) or not pause(inbox, err, attempts, retries, deadline) then return nil, err end
     local stopped = inboxes.stopped(inbox)
@@ -117,14 +117,15 @@ local function create(inbox, body, policy, given)
     method = "POST", body = payload.body, fields = payload.fields, files = payload.files,
     key = policy.idempotency_key or M.key(), once = true,
   }, policy, given, M.is_harmless)
-  if err then return nil, err end
-  local id = ids.of(answer)
+  if answer == nil then return nil, err end
+  local id = type(answer) == "table" and ids.of(answer)
   if not id then
-    return nil, core.error({ kind = "api", message = "the answer names no task", sent = true,
-      answer = answer }, client)
+    return nil, core.error({ kind = "api", message = "the answer names no task", sent = true },
+      client)
   end
   ids.remember(client, id, model)
-  return core.task_of(answer, id, client)
+  ids.note(answer, id)
+  return setmetatable(answer, err)
 end
 
 --- client:create(body, opts), its arguments checked.

@@ -52,6 +52,14 @@ function M.of(answer)
   return nil
 end
 
+--- Has a task know its id, where that is not in its field `id`.
+---@param made table
+---@param id string
+function M.note(made, id)
+  local known_ids = core.task.ids
+  if known_ids and rawget(made, "id") ~= id then known_ids[made] = id end
+end
+
 -- Some services give a bare id, and know it only with the model in front: "sora-2:task_…".
 
 local MOST = 10000 -- that a client remembers, twice
