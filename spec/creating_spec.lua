@@ -68,7 +68,7 @@ describe("sora.create", function()
       local task, err = client:create(BODY)
       assert.is_nil(err)
       local made = service:created()
-      assert.are.equal(made[#made].id, core.task.id_of(task), shape)
+      assert.are.equal(made[#made].id, core.task.asked_id(task), shape)
       assert.is_truthy(tostring(task):find("^[^\n]+$"), shape)
       assert.are.equal("running", sora.status(task), shape)
     end
@@ -180,9 +180,9 @@ describe("a create under a fault", function()
 
     for step, kind in pairs {
       ["500"] = "api", ["502"] = "api", ["503"] = "api", ["504"] = "api", ["522"] = "http",
-      ["500;retry_after=0"] = "api", web_ui = "http", not_json = "decode", empty = "decode",
+      ["500;retry_after=0"] = "api", web_ui = "http", not_json = "decode", empty = "api",
       truncated = "decode", reset = "network", reset_headers = "network", reset_body = "network",
-      close = "network", close_headers = "network", close_body = "network", garbage = "network",
+      close = "network", close_headers = "api", close_body = "network", garbage = "network",
       short_body = "network", never = "timeout", drip_headers = "timeout",
       ["rst_stream;code=2"] = "network", ["redirect;to=host"] = "http",
     } do

@@ -76,9 +76,21 @@ static void wait_for(lua_State *L, struct client *client, struct request *reques
   }
 }
 
+/* Puts the id to go on with in the place of the task at `index`. */
+static void replace_task(lua_State *L, int index) {
+  luaL_getmetatable(L, "sora.task");
+  lua_getfield(L, -1, "asked_id");
+  lua_pushvalue(L, index);
+  lua_call(L, 1, 1);
+  lua_replace(L, index);
+  lua_pop(L, 1);
+}
+
 /* Queries the client at stack index `client` for the id at `id` with the options at `id + 1`;
    blocks. */
 static int query_client(lua_State *L, int client, int id, int level) {
+  if (lua_istable(L, id))
+    replace_task(L, id);
   sora_request_new(L, id, level);
   int self = lua_gettop(L);
   sora_request_query(L, client, self, id + 1, level);

@@ -10,6 +10,8 @@
 
 local plain = require("sora.core").plain
 
+local core = require "sora.core"
+
 local M = {}
 
 --- Words of `status`, trimmed and lower-cased. "disputed" words mean success only beside a video's
@@ -277,5 +279,12 @@ function M.describe(task)
   if position and position > 0 then line = ("%s, %.0f in the queue"):format(line, position) end
   return line
 end
+
+core.task.ids = core.task.ids or setmetatable({}, { __mode = "k" })
+
+--- The id to go on with: the one that the task was asked with, else the one in the answer.
+---@param answer table  a decoded answer
+---@return string?
+function M.asked_id(answer) return core.task.ids[answer] or M.id(answer) end
 
 return M

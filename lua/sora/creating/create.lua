@@ -88,6 +88,7 @@ end
 ---@param again fun(err: sora.error): boolean
 ---@return any? answer
 ---@return sora.error|table err_or_metatable
+---@return integer? attempts
 function M.perform(inbox, call, policy, given, again)
   local opts = { retries = 0 }
   for name, value in pairs(given or {}) do if name ~= "retries" then opts[name] = value end end
@@ -98,7 +99,7 @@ function M.perform(inbox, call, policy, given, again)
     opts.timeout = deadline and math.max(1e-3, deadline - inbox.driver.now())
     local answer, err = exchange(inbox, call, opts)
     attempts = attempts + 1
-    if answer ~= nil then return answer, err end
+    if answer ~= nil then return answer, err, attempts end
     err.attempts = attempts
     if not again(err) or not pause(inbox, err, attempts, retries, deadline) then return nil, err end
     local stopped = inboxes.stopped(inbox)
@@ -113,15 +114,15 @@ local function create(inbox, body, policy, given)
   local client = inbox.client
   local payload, model = bodies.of_task(body, policy.files)
   if not payload then return nil, M.error(client, model) end
-  local answer, err = M.perform(inbox, {
+  local answer, err, attempts = M.perform(inbox, {
     method = "POST", body = payload.body, fields = payload.fields, files = payload.files,
     key = policy.idempotency_key or M.key(), once = true,
   }, policy, given, M.is_harmless)
   if answer == nil then return nil, err end
   local id = type(answer) == "table" and ids.of(answer)
   if not id then
-    return nil, core.error({ kind = "api", message = "the answer names no task", sent = true },
-      client)
+    return nil, core.error({ kind = "api", message = "the answer names no task", sent = true,
+      attempts = attempts }, client)
   end
   ids.remember(client, id, model)
   ids.note(answer, id)

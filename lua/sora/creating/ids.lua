@@ -81,13 +81,28 @@ function M.remember(client, id, model)
   names.count = names.count + 1
 end
 
+local function name_of(client, id)
+  local names = known[client]
+  return names and (names.young[id] or names.old[id])
+end
+
 --- What else the id may be called, where that has not been found out yet.
 ---@param client sora.client
 ---@param id string
 ---@return string?
 function M.other(client, id)
+  return name_of(client, id) or nil
+end
+
+--- The id was asked for by its other name, and the service knows that one.
+---@param client sora.client
+---@param id string
+function M.keep(client, id)
   local names = known[client]
-  return names and (names.young[id] or names.old[id]) or nil
+  local name = name_of(client, id)
+  if not name then return end
+  names.kept = names.kept or {}
+  names.kept[id] = name
 end
 
 return M

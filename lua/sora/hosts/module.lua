@@ -38,6 +38,7 @@ end
 local in_module = M.in_module
 
 core.task.__tostring = in_module("sora.answers.task", "describe")
+core.task.asked_id = in_module("sora.answers.task", "asked_id") -- for sora.query
 
 -- The calls
 
@@ -59,7 +60,8 @@ local check_body = in_module("sora.hosts.arguments", "body")
 local check_generate = in_module("sora.hosts.arguments", "generate")
 local check_call = in_module("sora.hosts.arguments", "call")
 
---- How the arguments before the options are checked (one, or two with `path`), who does the work,
+--- How the arguments before the options are checked (one, or two with `path`; it returns the first
+-- as the work wants it: ids in the place of tasks), who does the work,
 -- and how a callback is told of it. Each work gets (client, argument, policy options, request
 -- options, path).
 local CALLS = {
@@ -127,13 +129,13 @@ local function prepare(name, client, argument, path, opts, callback)
   else
     callback = nil
   end
-  call.check(name, argument, path)
+  argument = call.check(name, argument, path)
   local policy, given = core.options(call.options or name, opts, CALLER)
   core.check(client, given, CALLER, name)
-  return nil, callback, policy, given
+  return nil, callback, policy, given, argument
 end
 
-local function perform(name, client, argument, path, refusal, callback, policy, given)
+local function perform(name, client, path, refusal, callback, policy, given, argument)
   if refusal then return nil, refusal end
   local call = CALLS[name]
   local work = call.work
@@ -149,12 +151,12 @@ local methods = core.class.__index
 for name, call in pairs(CALLS) do
   if call.path then
     methods[name] = function(client, source, path, opts, callback)
-      return perform(name, client, source, path,
+      return perform(name, client, path,
         prepare(name, client, source, path, opts, callback))
     end
   else
     methods[name] = function(client, argument, opts, callback)
-      return perform(name, client, argument, nil,
+      return perform(name, client, nil,
         prepare(name, client, argument, nil, opts, callback))
     end
   end
@@ -163,7 +165,7 @@ end
 --- Where it may block, a query is all in C.
 function methods.query(client, id, opts, callback)
   if not core.driver(client, 2, "query") then return pass(core.query_on(client, id, opts)) end
-  return perform("query", client, id, nil, prepare("query", client, id, nil, opts, callback))
+  return perform("query", client, nil, prepare("query", client, id, nil, opts, callback))
 end
 
 local close_client = in_module("sora.hosts.inbox", "close")
@@ -221,13 +223,13 @@ function M.module(driver, default)
     if call.path then
       module[name] = function(source, path, opts, callback)
         local client = default()
-        return perform(name, client, source, path,
+        return perform(name, client, path,
           prepare(name, client, source, path, opts, callback))
       end
     else
       module[name] = function(argument, opts, callback)
         local client = default()
-        return perform(name, client, argument, nil,
+        return perform(name, client, nil,
           prepare(name, client, argument, nil, opts, callback))
       end
     end

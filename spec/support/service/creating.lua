@@ -143,7 +143,10 @@ function steps.character(x)
 end
 
 function steps.uploaded(x)
-  local part = (x.content.parts or {})[1] or {}
+  local part = {}
+  for _, one in ipairs(x.content.parts or {}) do
+    if one.filename then part = one end
+  end
   return { body = json().encode { id = "file_1", filename = part.filename, bytes = part.size,
     url = "https://cdn.example/" .. (part.filename or "") } }
 end
