@@ -164,15 +164,18 @@ describe("the id of a new task", function()
 
   it("may have to be asked for with the model in front", function()
     local client, other = {}, {}
+    local function names(id) return { ids.names(client, id) } end
     ids.remember(client, "task_1", "sora-2")
-    assert.are.equal("sora-2:task_1", ids.other(client, "task_1"))
-    assert.is_nil(ids.other(other, "task_1"))
+    assert.are.same({ "task_1", "sora-2:task_1" }, names "task_1")
+    assert.are.same({ "task_1" }, { ids.names(other, "task_1") })
+    ids.keep(client, "task_1")
+    assert.are.same({ "sora-2:task_1" }, names "task_1")
     ids.remember(client, "veo:task_2", "veo")
-    assert.is_nil(ids.other(client, "veo:task_2"))
+    assert.are.same({ "veo:task_2" }, names "veo:task_2")
     for i = 1, 10001 do ids.remember(client, "t" .. i, "m") end
-    assert.are.equal("m:t1", ids.other(client, "t1"))
+    assert.are.same({ "t1", "m:t1" }, names "t1")
     for i = 1, 10001 do ids.remember(client, "u" .. i, "m") end
-    assert.is_nil(ids.other(client, "t1"))
-    assert.are.equal("m:u10001", ids.other(client, "u10001"))
+    assert.are.same({ "t1" }, names "t1")
+    assert.are.same({ "u10001", "m:u10001" }, names "u10001")
   end)
 end)

@@ -93,8 +93,8 @@ describe("sora.create", function()
       statuses[#statuses + 1] = sora.status(seen)
     end
     assert.are.same({ "running", "succeeded" }, statuses)
-    local tasks, errs = client:wait_all({ create("id", "completed"), create("request_id", "failed") },
-      clients.quick())
+    local several = { create("id", "completed"), create("request_id", "failed") }
+    local tasks, errs = client:wait_all(several, clients.quick())
     local count = 0
     for _ in pairs(tasks) do count = count + 1 end
     for _, err in pairs(errs) do
@@ -174,7 +174,8 @@ describe("a create under a fault", function()
         script(step)
         local task, err = create { retries = 1 }
         assert.is_nil(task)
-        assert.are.same({ 0, 2, 2, true }, { #service:created(), #requests(), err.attempts, err.sent })
+        local seen = { #service:created(), #requests(), err.attempts, err.sent }
+        assert.are.same({ 0, 2, 2, true }, seen)
       end)
     end
 
@@ -263,7 +264,7 @@ describe("a bad body", function()
     end
     local _, err = client:create(BODY, { files = { a = "/nowhere/a.png" } })
     assert.are.equal("io", err.kind)
-    assert.is_truthy(err.message:find("files.a: /nowhere/a.png: No such file", 1, true), err.message)
+    assert.is_truthy(err.message:find("files.a: /nowhere/a.png: No such file", 1, true))
     assert.is_false(err.sent)
     assert.are.equal(0, #service:log())
   end)
@@ -321,7 +322,8 @@ describe("sora.generate", function()
   end)
 
   it("looks at the path before it costs anything", function()
-    for part, path in pairs { ["is a folder"] = folder, ["folder is not there"] = folder .. "/a/b" } do
+    local paths = { ["is a folder"] = folder, ["folder is not there"] = folder .. "/a/b" }
+    for part, path in pairs(paths) do
       local bytes, err = generate("completed", path)
       assert.is_nil(bytes)
       assert.are.same({ "io", "create", false }, { err.kind, err.step, err.sent })

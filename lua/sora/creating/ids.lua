@@ -64,7 +64,12 @@ end
 
 local MOST = 10000 -- that a client remembers, twice
 
-local known = setmetatable({}, { __mode = "k" }) -- client -> { young, old, count }
+---@class sora.names  of one client: id -> what else it may be called; kept: the service knows that
+---@field young table<string, { name: string, kept: boolean? }>
+---@field old table<string, { name: string, kept: boolean? }>
+---@field count integer  in `young`
+
+local names_of = setmetatable({}, { __mode = "k" }) -- client -> sora.names
 
 --- Remembers what else an id may be called.
 ---@param client sora.client
@@ -72,37 +77,38 @@ local known = setmetatable({}, { __mode = "k" }) -- client -> { young, old, coun
 ---@param model string
 function M.remember(client, id, model)
   if id:find(":", 1, true) or model:find(":", 1, true) then return end
-  local names = known[client]
+  local names = names_of[client]
   if not names or names.count >= MOST then
     names = { young = {}, old = names and names.young or {}, count = 0 }
-    known[client] = names
+    names_of[client] = names
   end
-  names.young[id] = model .. ":" .. id
+  names.young[id] = { name = model .. ":" .. id }
   names.count = names.count + 1
 end
 
-local function name_of(client, id)
-  local names = known[client]
+local function entry_of(client, id)
+  local names = names_of[client]
   return names and (names.young[id] or names.old[id])
 end
 
---- What else the id may be called, where that has not been found out yet.
+--- By what to ask for an id.
 ---@param client sora.client
 ---@param id string
----@return string?
-function M.other(client, id)
-  return name_of(client, id) or nil
+---@return string asked
+---@return string? other  what else it may be called, where nobody knows yet
+function M.names(client, id)
+  local entry = entry_of(client, id)
+  if not entry then return id, nil end
+  if entry.kept then return entry.name, nil end
+  return id, entry.name
 end
 
---- The id was asked for by its other name, and the service knows that one.
+--- The service knows the id by its other name.
 ---@param client sora.client
 ---@param id string
 function M.keep(client, id)
-  local names = known[client]
-  local name = name_of(client, id)
-  if not name then return end
-  names.kept = names.kept or {}
-  names.kept[id] = name
+  local entry = entry_of(client, id)
+  if entry then entry.kept = true end
 end
 
 return M

@@ -60,10 +60,9 @@ local check_body = in_module("sora.hosts.arguments", "body")
 local check_generate = in_module("sora.hosts.arguments", "generate")
 local check_call = in_module("sora.hosts.arguments", "call")
 
---- How the arguments before the options are checked (one, or two with `path`; it returns the first
--- as the work wants it: ids in the place of tasks), who does the work,
--- and how a callback is told of it. Each work gets (client, argument, policy options, request
--- options, path).
+--- How the arguments before the options are checked (one, or two with `path`; the check returns the
+-- first as the work wants it, an id in the place of a task), who does the work, and how a callback
+-- is told of it. Each work gets (client, argument, policy options, request options, path).
 local CALLS = {
   wait = { check = check_id, work = in_module("sora.waiting.wait", "wait"), tell = tell_one },
   watch = { check = check_id, work = in_module("sora.waiting.wait", "watch"), options = "wait" },
@@ -85,7 +84,8 @@ local CALLS = {
     tell = tell_generated, path = true,
   },
   call = {
-    check = check_call, work = in_module("sora.creating.call", "call"), tell = tell_one, path = true,
+    check = check_call, work = in_module("sora.creating.call", "call"), tell = tell_one,
+    path = true,
   },
   query = { check = check_id, work = in_module("sora.waiting.wait", "query"), tell = tell_one },
 }
