@@ -159,7 +159,7 @@ end
 
 --- Method and path -> the step without a script, and whether it makes a task.
 local ROUTES = {
-  { "POST", "/v1/video/create$", "made", true },
+  { "POST", "/v1/[^/]+/create$", "made", true },
   { "POST", "/v1/videos$", "made", true },
   { "POST", "/v1/videos/[^/]+/remix$", "made", true },
   { "POST", "/v1/video/extend$", "made", true },
