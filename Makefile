@@ -94,13 +94,15 @@ before = $(call versioned,$1)='$2;'"$${$(call versioned,$1):-;}"
 # Lua 5.2 and later read LUA_PATH_5_4 and its like instead, where they are set.
 versioned = $(if $($1_$(subst .,_,$(LUA_ABI))),$1_$(subst .,_,$(LUA_ABI)),$1)
 
-## run: install what is missing, build, and wait for a stand-in task, or with ID=… for a real one
+## run: install, build, and make a stand-in video; with ID=… wait for a real one, with PROMPT=… make it
 .PHONY: run
 run:
-	@sh spec/support/setup.sh $(if $(ID),build,run) $(LUA)
+	@sh spec/support/setup.sh $(if $(ID)$(PROMPT),build,run) $(LUA)
 	@$(MAKE) -s build
 	@export $(lua_path) $(lua_cpath); \
-	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; else $(LUA) spec/support/demo.lua; fi
+	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; \
+	elif [ "$$PROMPT" ]; then $(LUA) examples/generate.lua "$$PROMPT"; \
+	else $(LUA) spec/support/demo.lua; fi
 
 ## test: install what the specs need and run SPECS (all) under each of LUAS (all four)
 .PHONY: test

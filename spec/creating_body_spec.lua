@@ -57,6 +57,8 @@ describe("the body of a new task", function()
   it("is the table as JSON, or the text as it is", function()
     assert.are.equal('{"duration":10,"images":["https://a.example/"],"model":"m","prompt":"p"}',
       sent { model = "m", prompt = "p", duration = 10, images = { "https://a.example/" } }.body)
+    assert.are.equal('{"images":[],"model":"m","prompt":"p"}',
+      sent { model = "m", prompt = "p", images = {} }.body)
     local text = ' { "prompt" : "p", "model":"m","seed":12345678901234567890123 }\n'
     assert.are.equal(text, sent(text).body)
   end)

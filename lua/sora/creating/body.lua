@@ -9,6 +9,9 @@ local M = {}
 --- Bytes of a picture that becomes part of the JSON, and of a file that is streamed.
 local MOST_PICTURE, MOST_FILE = 20 * 1024 * 1024, 512 * 1024 * 1024
 
+--- What is empty is a list all the same.
+local ARRAY = { __jsontype = "array" }
+
 --- A longer text is no path of a file: some services take bare base64.
 local LONGEST_PATH = 4096
 
@@ -53,10 +56,11 @@ end
 ---@return sora.fault?
 local function with_pictures(body)
   local images = body.images
-  if not has_path(images) then return body end
+  local empty = type(images) == "table" and next(images) == nil
+  if not empty and not has_path(images) then return body end
   local copy = {}
   for name, value in pairs(body) do copy[name] = value end
-  local list = type(images) == "table" and {} or nil
+  local list = type(images) == "table" and setmetatable({}, ARRAY) or nil
   for i, image in ipairs(list and images or { images }) do
     local uri, wrong = embed(image, list and ("images[%d]"):format(i) or "images")
     if wrong then return nil, wrong end
