@@ -320,11 +320,12 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
   struct own *own = prepare(L, client_index, &settings, type, level);
   add_call_headers(L, own->headers, key);
   set_limits(request, &settings);
+  struct client *client = sora_client_check(L, client_index, level);
   if (form != NULL) {
     call.form = *form;
     *form = NULL;
   }
-  start(sora_client_check(L, client_index, level), request, own, &call, &settings);
+  start(client, request, own, &call, &settings);
   lua_settop(L, self);
 }
 

@@ -1,6 +1,7 @@
 /*
  * Any function of the service but the query: what makes something is sent once.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,10 @@
 #include "transfer/form_mime.h"
 #include "transfer/request.h"
 #include "transfer/text.h"
+
+/* A body of more bytes is given up only when nothing of it moves for so long as an attempt may
+   take. */
+enum { LARGE = 64 * 1024 };
 
 static char *join(const char *prefix, const char *path) {
   size_t size = strlen(prefix) + strlen(path) + 1;
@@ -25,6 +30,7 @@ int sora_request_set_call(struct request *request, const struct base_url *base,
   sending->active = 1;
   sending->once = call->once;
   sending->form = call->form;
+  sending->large = call->form != NULL || call->body_length > LARGE;
   sending->method = sora_copy_text(call->method);
   request->url = join(base->prefix, call->path);
   request->loopback = base->loopback;
@@ -67,6 +73,11 @@ int sora_sending_set(struct request *request, CURL *easy) {
     SET(CURLOPT_POST, 1L); /* says that its length is 0 */
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
     SET(CURLOPT_POSTFIELDS, "");
+  }
+  if (sending->large) {
+    double patience = ceil(request->limits.request_timeout);
+    SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    SET(CURLOPT_LOW_SPEED_TIME, patience < 1e6 ? (long)patience : 1000000L);
   }
   SET(CURLOPT_CUSTOMREQUEST, sending->method);
   return !failed;

@@ -344,8 +344,9 @@ double sora_request_attempt_over(struct request *request, CURLcode code, double 
 
 double sora_request_look_at(const struct request *request, double since) {
   const struct request_limits *limits = &request->limits;
-  /* a download may take its time: see CURLOPT_LOW_SPEED_TIME */
-  double due = request->fetch.active ? INFINITY : since + limits->request_timeout;
+  /* much to send or to fetch may take its time: see CURLOPT_LOW_SPEED_TIME */
+  int large = request->fetch.active || request->sending.large;
+  double due = large ? INFINITY : since + limits->request_timeout;
   return limits->deadline != 0 && limits->deadline < due ? limits->deadline : due;
 }
 

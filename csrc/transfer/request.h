@@ -56,6 +56,7 @@ struct fetch {
 struct sending {
   int active; /* this is a call */
   int once, sent;
+  int large;           /* it may take its time to be sent */
   char *method, *body; /* NULL: no body */
   size_t length;       /* of the body */
   struct form *form;   /* in its place, or NULL */
