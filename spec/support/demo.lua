@@ -1,5 +1,5 @@
 -- The main job without a key and without a network: starts the stand-in service, runs
--- examples/generate.lua, from a prompt to a video, and ends the service. Usage: lua spec/support/demo.lua
+-- examples/generate.lua, from a prompt to a video, and ends the service.
 -- The service ends with this process, however that ends.
 
 package.path = "./?.lua;" .. package.path

@@ -66,8 +66,8 @@ local function value_of(content, name)
   end
 end
 
---- Makes a task and notes it. Its life is that of the step `life`, or what the prompt says behind
---- "script:", such as "a cat script:queued,completed".
+--- Makes a task and notes it. Its life is what the prompt says behind "script:", such as "a cat
+--- script:queued,completed", or the script of the id "new tasks", or the step `life`.
 local function make_task(x, content)
   local service = x.service
   local created = service.created
@@ -78,6 +78,8 @@ local function make_task(x, content)
   local list = {}
   for step in (script or "life"):gmatch("[^,]+") do list[#list + 1] = step end
   assert(service.scripts:set(id, list))
+  local common = service.scripts.states["new tasks"]
+  if common and not script then service.scripts.states[id].script = common.script end
   local made = { id = id, task = task, model = model, path = x.path, method = x.method,
     key = x.headers:get("idempotency-key"), body = content.text, parts = content.parts }
   created[#created + 1] = made
