@@ -14,7 +14,10 @@ local BODY = { model = "sora-2", prompt = "a cat" }
 local client, folder
 
 setup(function() folder = files.folder() end)
-teardown(function() files.remove(folder) end)
+teardown(function()
+  files.remove(folder)
+  service:reset()
+end)
 
 before_each(function()
   service:reset()

@@ -7,6 +7,7 @@
 
 #include "transfer/form.h"
 #include "transfer/form_mime.h"
+#include "transfer/libcurl.h"
 #include "transfer/request.h"
 #include "transfer/text.h"
 
@@ -45,6 +46,12 @@ int sora_request_set_call(struct request *request, const struct base_url *base,
          (call->body == NULL || sending->body != NULL);
 }
 
+static int speaks_any_version(const struct request *request) {
+  const struct settings *settings =
+      request->own != NULL ? request->own : sora_client_settings(request->place.client);
+  return settings->http_version == HTTP_BEST;
+}
+
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
 
 /* libcurl sends a request again by itself when a kept connection turns out to be dead, whatever it
@@ -74,6 +81,8 @@ int sora_sending_set(struct request *request, CURL *easy) {
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
     SET(CURLOPT_POSTFIELDS, "");
   }
+  if (sending->large && sora_libcurl_stops_uploads() && speaks_any_version(request))
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   if (sending->large) {
     double patience = ceil(request->limits.request_timeout);
     SET(CURLOPT_LOW_SPEED_LIMIT, 1L);

@@ -162,7 +162,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument) {
   }
   int version = attempt->answer.version;
   sora_answer_header(&attempt->answer, line, size);
-  if (attempt->answer.version != version)
+  if (attempt->answer.version != version && !request->sending.large)
     sora_host_heard(request->place.host, attempt->answer.version);
   return size;
 }
