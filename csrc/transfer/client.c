@@ -773,7 +773,8 @@ int sora_client_configure(struct client *client, const struct settings *settings
   client->base = *base;
   *base = (struct base_url){0};
   client->headers = headers;
-  client->open = sora_settings_copy(&client->settings, settings);
+  client->open = sora_settings_copy(&client->settings, settings) &&
+                 sora_handle_obey_environment(&client->settings);
   return client->open;
 }
 
