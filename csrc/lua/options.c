@@ -21,7 +21,7 @@ enum { NOWHERE = -1 };
 
 enum option_type {
   TYPE_STRING,  /* no control characters, of bearable length */
-  TYPE_PATH,    /* behind the base URL, with {id} in it */
+  TYPE_PATH,    /* behind the base URL, with {id} in it where `least` is 1 */
   TYPE_SECONDS, /* above 0 */
   TYPE_COUNT,   /* a whole number, at least `least` */
   TYPE_BOOLEAN,
@@ -51,7 +51,7 @@ static const struct option options[] = {
     {"ca_file", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(ca_file), AFFECTS_TRANSPORT, 0, 0},
     {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
-    {"content_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(content_path), 0, 0, 0},
+    {"content_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(content_path), 0, 0, 1},
     {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
     {"headers", TYPE_TABLE, SCOPE_CLIENT | CALLS, FIELD(headers), AFFECTS_HEADERS, 0, 0},
@@ -68,7 +68,7 @@ static const struct option options[] = {
     {"on_result", TYPE_FUNCTION, SCOPE_MANY, NOWHERE, 0, 0, 0},
     {"on_update", TYPE_FUNCTION, SCOPE_WAIT, NOWHERE, 0, 0, 0},
     {"proxy", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(proxy), AFFECTS_TRANSPORT, 0, 0},
-    {"query_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(query_path), 0, 0, 0},
+    {"query_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(query_path), 0, 0, 1},
     {"request_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(request_timeout), 0, 30, 0},
     {"retries", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(retries), 0, 2, 0},
     {"timeout", TYPE_SECONDS, CALLS, FIELD(timeout), 0, 0, 0},
@@ -178,7 +178,7 @@ static const char *check_string(lua_State *L, int level, const struct option *op
 
 static const char *check_path(lua_State *L, int level, const struct option *option) {
   const char *path = check_string(L, level, option);
-  const char *fault = sora_url_path_fault(path);
+  const char *fault = sora_url_path_fault(path, option->least > 0);
   if (fault != NULL)
     sora_misuse(L, level, "option '%s' %s", option->name, fault);
   return path;

@@ -181,25 +181,25 @@ static int is_hexadecimal(char byte) {
   return byte != '\0' && strchr("0123456789ABCDEFabcdef", byte) != NULL;
 }
 
-const char *sora_url_path_fault(const char *path) {
+const char *sora_url_path_fault(const char *path, int of_task) {
   int ids = 0;
   if (path[0] != '/' || path[1] == '/')
     return "must begin with one '/'";
   for (const char *at = path; *at != '\0'; at++) {
-    if (strncmp(at, ID, sizeof ID - 1) == 0) {
+    if (of_task && strncmp(at, ID, sizeof ID - 1) == 0) {
       at += sizeof ID - 2;
       ids++;
     } else if (*at == '#') {
       return "must not hold a fragment";
     } else if (*at == '{' || *at == '}') {
-      return "must hold no braces but those of {id}";
+      return of_task ? "must hold no braces but those of {id}" : "must hold no braces";
     } else if (*at == '%' && !(is_hexadecimal(at[1]) && is_hexadecimal(at[2]))) {
       return "has a '%' without two hexadecimal digits";
     } else if (!is_unreserved((unsigned char)*at) && strchr("%/?:@!$&'()*+,;=", *at) == NULL) {
       return "holds what has to be percent-encoded"; /* RFC 3986, 3.3 and 3.4 */
     }
   }
-  if (ids == 0)
+  if (of_task && ids == 0)
     return "must say where the task's id belongs: {id}";
   return has_dots(path) ? "must not hold '.' or '..' as a step" : NULL;
 }

@@ -31,9 +31,10 @@ int sora_url_is_loopback(const char *text);
 #define SORA_QUERY_PATH "/v1/video/query?id={id}"
 #define SORA_CONTENT_PATH "/v1/videos/{id}/content"
 
-/* What is wrong with a path to be put behind a base URL, or NULL: it begins with a slash, holds
-   "{id}", and nothing that RFC 3986 does not allow in a path and a query. */
-const char *sora_url_path_fault(const char *path);
+/* What is wrong with a path to be put behind a base URL, or NULL: it begins with a slash, and holds
+   nothing that RFC 3986 does not allow in a path and a query; "{id}" in that of a task, and there
+   it has to be. */
+const char *sora_url_path_fault(const char *path, int of_task);
 
 /* The URL of a task, malloc'ed: `path` behind the base URL, in it the id for each "{id}",
    percent-encoded but for RFC 3986's unreserved characters. Returns NULL and sets *url; or *url is
