@@ -11,6 +11,7 @@
 #include "transfer/features.h"
 #include "transfer/headers.h"
 #include "transfer/text.h"
+#include "transfer/url.h"
 
 /* Seconds: the one default that differs between calls. A query has none. */
 enum { WAIT_TIMEOUT = 1800 };
@@ -20,6 +21,7 @@ enum { NOWHERE = -1 };
 
 enum option_type {
   TYPE_STRING,  /* no control characters, of bearable length */
+  TYPE_PATH,    /* behind the base URL, with {id} in it where `least` is 1 */
   TYPE_SECONDS, /* above 0 */
   TYPE_COUNT,   /* a whole number, at least `least` */
   TYPE_BOOLEAN,
@@ -49,6 +51,7 @@ static const struct option options[] = {
     {"ca_file", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(ca_file), AFFECTS_TRANSPORT, 0, 0},
     {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
+    {"content_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(content_path), 0, 0, 1},
     {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
     {"headers", TYPE_TABLE, SCOPE_CLIENT | CALLS, FIELD(headers), AFFECTS_HEADERS, 0, 0},
@@ -65,6 +68,7 @@ static const struct option options[] = {
     {"on_result", TYPE_FUNCTION, SCOPE_MANY, NOWHERE, 0, 0, 0},
     {"on_update", TYPE_FUNCTION, SCOPE_WAIT, NOWHERE, 0, 0, 0},
     {"proxy", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(proxy), AFFECTS_TRANSPORT, 0, 0},
+    {"query_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(query_path), 0, 0, 1},
     {"request_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(request_timeout), 0, 30, 0},
     {"retries", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(retries), 0, 2, 0},
     {"timeout", TYPE_SECONDS, CALLS, FIELD(timeout), 0, 0, 0},
@@ -172,6 +176,14 @@ static const char *check_string(lua_State *L, int level, const struct option *op
   return text;
 }
 
+static const char *check_path(lua_State *L, int level, const struct option *option) {
+  const char *path = check_string(L, level, option);
+  const char *fault = sora_url_path_fault(path, option->least > 0);
+  if (fault != NULL)
+    sora_misuse(L, level, "option '%s' %s", option->name, fault);
+  return path;
+}
+
 static double check_number(lua_State *L, int level, const struct option *option) {
   if (lua_type(L, -1) != LUA_TNUMBER)
     refuse(L, level, option, option->type == TYPE_COUNT ? "a whole number" : "a number of seconds");
@@ -208,6 +220,9 @@ static int store(lua_State *L, int level, const struct option *option, struct se
   switch (option->type) {
   case TYPE_STRING:
     *(const char **)field = check_string(L, level, option);
+    return 0;
+  case TYPE_PATH:
+    *(const char **)field = check_path(L, level, option);
     return 0;
   case TYPE_SECONDS:
     *(double *)field = check_number(L, level, option);

@@ -58,11 +58,12 @@ void sora_request_set_headers(struct request *request, struct headers *headers) 
   request->headers = sora_headers_share(headers);
 }
 
-int sora_request_set_query(struct request *request, const struct base_url *base) {
-  request->url = sora_url_query(base, request->id, request->id_length);
+const char *sora_request_set_query(struct request *request, const struct base_url *base,
+                                   const char *path) {
+  request->relay_length = strlen(base->prefix);
   request->loopback = base->loopback;
   request->plain = base->plain;
-  return request->url != NULL;
+  return sora_url_of_task(base, path, request->id, request->id_length, &request->url);
 }
 
 int sora_request_set_fetch(struct request *request, const struct fetch_file *file) {
@@ -447,6 +448,8 @@ void sora_request_result(const struct request *request, struct request_result *r
       .attempts = request->attempts,
       .id = request->id,
       .id_length = request->id_length,
+      .relay = request->url,
+      .relay_length = request->url != NULL ? request->relay_length : 0,
       .body = request->body.length > 0 ? request->body.data : NULL,
       .body_length = request->body.length,
       .request_id = request->attempt.answer.request_id,

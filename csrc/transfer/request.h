@@ -55,6 +55,7 @@ struct fetch {
 struct request {
   struct place place; /* the first, so that one leads to the other */
   char *url;
+  size_t relay_length;     /* of the base URL that it begins with, 0: it has none */
   int loopback, plain;     /* the URL's host is this machine; it is http: */
   struct headers *headers; /* that are sent */
   struct settings *own;    /* where it does not share its client's */

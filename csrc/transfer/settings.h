@@ -23,10 +23,12 @@ enum http_version { HTTP_BEST, HTTP_1_1, HTTP_2, HTTP_3 };
 #define SETTINGS_STRINGS(X)                                                                        \
   X(api_key)                                                                                       \
   X(base_url)                                                                                      \
+  X(content_path)                                                                                  \
   X(forwarded_host)                                                                                \
   X(ca_file)                                                                                       \
   X(proxy)                                                                                         \
   X(no_proxy)                                                                                      \
+  X(query_path)                                                                                    \
   X(user_agent)
 
 struct settings {

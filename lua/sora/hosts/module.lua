@@ -38,6 +38,7 @@ end
 local in_module = M.in_module
 
 core.task.__tostring = in_module("sora.answers.task", "describe")
+core.task.read = in_module("sora.answers.reading", "read")
 
 -- The calls
 
