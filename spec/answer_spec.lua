@@ -35,10 +35,12 @@ describe("an answer", function()
   end
 
   -- wire-format, 4
-  refused("400", "api", { status = 400, code = "task_not_exist", retryable = false })
+  refused("400", "api", { status = 400, code = "task_not_exist", retryable = false,
+    not_found = true })
   refused("401", "api", { status = 401, code = "none", retryable = false, message = "无效的令牌" })
   refused("403", "api", { status = 403, code = "insufficient_user_quota", retryable = false })
-  refused("challenge", "http", { status = 403, retryable = false, message = "HTML" })
+  refused("challenge", "http", { status = 403, retryable = false, message = "HTML", page = true,
+    not_found = "none" })
   refused("404", "api", { status = 404, retryable = false })
   refused("404;body=text", "http", { status = 404, body = "upstream request failed" })
   refused("408", "api", { status = 408, retryable = true })
@@ -58,8 +60,7 @@ describe("an answer", function()
     refused(tostring(status), "http", { status = status, retryable = true })
   end
   refused("501", "api", { status = 501, retryable = false })
-  refused("web_ui", "http", { status = 200, retryable = false, message = "base_url" })
-  refused("json_as_html", "http", { status = 200, retryable = false })
+  refused("web_ui", "http", { status = 200, retryable = false, message = "base_url", page = true })
 
   -- 200 with an error inside
   refused("error_object", "api", { status = 200, code = "busy", message = "^upstream busy$" })
@@ -67,7 +68,8 @@ describe("an answer", function()
   refused("error_code_null", "api", { code = "none", message = "^upstream busy$" })
   refused("error_code_number", "api", { code = 1013, message = "^upstream busy$" })
   refused("error_string", "api", { code = "none", message = "^upstream busy$", retryable = true })
-  refused("not_exist_200", "api", { code = "task_not_exist", retryable = false })
+  refused("not_exist_200", "api", { code = "task_not_exist", retryable = false,
+    not_found = true })
   refused("success_false", "api", { message = "^upstream busy$", retryable = true })
   refused("no_data", "api", { message = "no task", retryable = true })
   refused("code_msg", "api", { code = 2001, message = "^upstream busy$", retryable = true })
@@ -82,7 +84,8 @@ describe("an answer", function()
     "upstream connect error or disconnect/reset before headers" })
   refused("truncated", "decode", { message = "byte 62" })
   refused("bad_utf8", "decode", { message = "UTF%-8" })
-  refused("array", "decode", { message = "not a JSON object" })
+  refused("body;text=[1]", "decode", { message = "not a JSON object" })
+  refused("body;text=[]", "api", { message = "no task" })
   refused("null", "decode", {})
   refused("string", "decode", {})
   refused("deep", "decode", { message = "max_depth" })
@@ -93,8 +96,60 @@ describe("an answer", function()
   refused("close_body", "network", { retryable = true })
   refused("rst_stream;code=2", "network", { retryable = true })
 
-  it("is a task where its Content-Type is any other", function()
-    assert.are.equal("pending", client:query(service:id "json_as_text").status)
+  it("is a task whatever its Content-Type", function()
+    for _, step in ipairs { "json_as_text", "json_as_html" } do
+      assert.are.equal("pending", client:query(service:id(step)).status)
+    end
+  end)
+
+  it("that is a list of one is its task", function()
+    assert.are.equal("pending", client:query(service:id "array").status)
+  end)
+
+  --- Asks, and is answered with that text.
+  local function answered(text, opts)
+    local id = service:id()
+    service:script(id, { { step = "body", text = text } })
+    local task, err = client:query(id, opts)
+    return task, err, id
+  end
+
+  it("makes a task that knows the caller's id, and prints as a line", function()
+    local task_of = require "sora.answers.task"
+    for _, text in ipairs { '{"id":"other","status":"pending"}',
+      '{"code":"success","data":[{"id":"other","status":"pending"}]}' } do
+      local task, _, id = answered(text)
+      assert.are.equal("other", sora.id(task))
+      assert.are.equal(id, task_of.asked_id(task))
+      assert.are.equal("other pending", tostring(task))
+    end
+    assert.are.equal("x", task_of.asked_id { id = "x" })
+  end)
+
+  it("may have a path of the relay's own for its video", function()
+    local path = '"video_url":"/v1/videos/x/content"}'
+    local plain = '{"status":"completed",' .. path
+    for _, text in ipairs { plain, '{"data":' .. plain .. "}" } do
+      local task = assert(answered(text))
+      assert.are.equal(service.base_url .. "/v1/videos/x/content", sora.video_url(task))
+      task = assert(answered(text, { base_url = service.base_url .. "/relay" }))
+      assert.are.equal(service.base_url .. "/relay/v1/videos/x/content", sora.video_url(task))
+    end
+    assert.is_nil(sora.video_url { status = "completed", video_url = "/v1/videos/x/content" })
+  end)
+
+  it("leaves to the task what its envelope says of the failure", function()
+    local task = assert(answered
+      '{"code":"error","message":"the account is blocked","data":{"status":"failed"}}')
+    assert.are.equal("the account is blocked", sora.failure(task))
+    assert.are.equal("failed", sora.status(task))
+  end)
+
+  it("does not keep a task alive by what is known of it", function()
+    local known = setmetatable({ (answered '{"status":"pending"}') }, { __mode = "v" })
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(known[1])
   end)
 
   it("is looked for in an envelope, with and without nulls", function()

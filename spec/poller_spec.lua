@@ -247,7 +247,7 @@ describe("a poller's bad answers", function()
   end)
 
   it("end the wait at once where a repeat cannot help", function()
-    for _, status in ipairs { 400, 401, 403, 404 } do
+    for _, status in ipairs { 400, 401, 402, 403 } do
       local wait, err = start(), failure { kind = "api", status = status, retryable = false }
       local good = running(0.5)
       pauses(wait, 1, good)
@@ -255,34 +255,128 @@ describe("a poller's bad answers", function()
       assert.equal("error", action)
       assert.equal(err, value)
       assert.equal(good, value.task)
+      assert.equal(2, value.polls)
+      assert.equal(5, value.elapsed)
+      assert.equal("connection reset", value.message)
     end
     assert.equal("error", (start():feed(nil, failure { kind = "cancelled", retryable = true })))
   end)
 
-  it("end the wait at once with an HTML page, unless a good answer came before", function()
-    local page = { kind = "http", status = 200, html = true, retryable = false }
-    assert.equal("error", (start():feed(nil, failure(page))))
-    local wait = start()
-    pauses(wait, 2, nil, failure())
-    assert.equal("error", (wait:feed(nil, failure(page))))
-    wait = start()
-    pauses(wait, 1, running(0.5))
-    pauses(wait, 9, nil, failure(page))
-    assert.equal("done", (wait:feed(DONE)))
+  it("end the wait at once with a page of HTML, unless a good answer came before", function()
+    for _, status in ipairs { 200, 401, 403 } do
+      local function page()
+        return failure { kind = "http", status = status, page = true, retryable = false }
+      end
+      assert.equal("error", (start():feed(nil, page())))
+      local wait = start()
+      pauses(wait, 2, nil, failure())
+      assert.equal("error", (wait:feed(nil, page())))
+      wait = start()
+      pauses(wait, 1, running(0.5))
+      pauses(wait, 9, nil, page())
+      assert.equal("done", (wait:feed(DONE)))
+      wait = start()
+      pauses(wait, 1, running(0.5))
+      pauses(wait, 9, nil, page())
+      assert.equal("error", (wait:feed(nil, page())))
+    end
   end)
 
-  it("go on with a gateway's HTML page, not with a challenge", function()
-    pauses(start(), 9, nil, failure { status = 502, html = true })
-    local challenge = failure { status = 403, html = true, retryable = false }
-    local wait = start()
+  it("go on with a gateway's page of HTML", function()
+    pauses(start(), 9, nil, failure { status = 502, page = true })
+  end)
+
+  it("say why they were the end", function()
+    local wait = start { max_errors = 2 }
     pauses(wait, 1, running(0.5))
-    assert.equal("error", (wait:feed(nil, challenge)))
+    pauses(wait, 1, nil, failure())
+    local _, err = wait:feed(nil, failure())
+    assert.equal("connection reset (the wait ended: bad answers in a row: 2)", err.message)
+    assert.equal(3, err.polls)
+    assert.equal(12.5, err.elapsed)
   end)
 
   it("are nothing that has changed", function()
     local wait = start()
     local _, _, changed = wait:feed(nil, failure())
     assert.is_falsy(changed)
+  end)
+end)
+
+describe("a poller told that there is no such task", function()
+  local function unknown(fields)
+    local err = failure { kind = "api", status = 400, code = "task_not_exist", retryable = false,
+      not_found = true }
+    for name, value in pairs(fields or {}) do err[name] = value end
+    return err
+  end
+
+  --- Feeds at times of its own: the action, and what came with it, for each.
+  local function feed_at(opts, times, answer)
+    local made = poller.new("x", rules_of(opts, nil, most), new_pace(), 0)
+    local action, value
+    for i, time in ipairs(times) do
+      if i > 1 then assert.equal("ask", action) end
+      local task, err = answer(i)
+      action, value = made:answer(time, task, err)
+    end
+    return action, value
+  end
+
+  local function always(fields) return function() return nil, unknown(fields) end end
+
+  it("believes it the third time, after 15 s", function()
+    assert.equal("ask", (feed_at({}, { 0, 15 }, always())))
+    assert.equal("ask", (feed_at({}, { 0, 7, 14.9 }, always())))
+    local action, err = feed_at({}, { 0, 7, 15 }, always())
+    assert.equal("error", action)
+    assert.equal("task_not_exist", err.code)
+    assert.equal("connection reset (the wait ended: said 3 times over 15 s)", err.message)
+    assert.equal("error", (feed_at({}, { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16 }, always())))
+  end)
+
+  it("believes it after a quarter of a short timeout", function()
+    assert.equal("ask", (feed_at({ timeout = 40 }, { 0, 1, 9 }, always())))
+    assert.equal("error", (feed_at({ timeout = 40 }, { 0, 1, 10 }, always())))
+  end)
+
+  it("counts from the first of them, wherever in the wait", function()
+    assert.equal("ask", (feed_at({}, { 0, 100, 110, 114 }, function(i)
+      if i == 1 then return running(0.5) end
+      return nil, unknown()
+    end)))
+  end)
+
+  it("begins anew after a good answer, and not after other errors", function()
+    local function broken_at(number, answer)
+      return function(i)
+        if i == number then return answer() end
+        return nil, unknown()
+      end
+    end
+    local function good() return running(0.5) end
+    local function bad() return nil, failure() end
+    assert.equal("ask", (feed_at({}, { 0, 8, 16, 24, 32 }, broken_at(3, good))))
+    assert.equal("error", (feed_at({}, { 0, 8, 16, 24 }, broken_at(3, bad))))
+  end)
+
+  it("takes a 404 for that, with a page of HTML and without an error of the service's", function()
+    for _, fields in ipairs { { status = 404, code = false, not_found = false },
+      { kind = "http", status = 404, page = true, not_found = false },
+      { status = 200 }, { code = "fail_to_fetch_task" } } do
+      assert.equal("ask", (feed_at({}, { 0, 7 }, always(fields))))
+      assert.equal("error", (feed_at({}, { 0, 7, 15 }, always(fields))))
+    end
+  end)
+
+  it("counts a 5xx that says so with max_errors", function()
+    local passing = { status = 500, retryable = true, not_found = false }
+    assert.equal("ask", (feed_at({ max_errors = 4 }, { 0, 10, 20 }, always(passing))))
+    assert.equal("error", (feed_at({ max_errors = 3 }, { 0, 1, 2 }, always(passing))))
+  end)
+
+  it("does not count it with max_errors", function()
+    assert.equal("ask", (feed_at({ max_errors = 1 }, { 0, 1, 2 }, always())))
   end)
 end)
 

@@ -93,13 +93,13 @@ describe("task.status", function()
     end
   end)
 
-  it("decides on the top level alone", function()
+  it("decides on the top level where that has a word", function()
     local answer = { status = "pending", detail = { status = "completed", url = URL },
       data = { status = "failed" } }
     assert.equal("running", task.status(answer))
     answer = { status = "completed", detail = { status = "failed" }, data = { status = "failed" } }
     assert.equal("succeeded", task.status(answer))
-    assert.equal("running", task.status { detail = { status = "completed" } })
+    assert.equal("succeeded", task.status { detail = { status = "completed" } })
   end)
 
   it("looks into an envelope", function()
@@ -115,7 +115,8 @@ describe("task.status", function()
 
   it("does not take 100 % for success", function()
     assert.equal("failed", task.status { status = "FAILURE", progress = "100%" })
-    assert.equal("running", task.status { progress = 100, video_url = URL })
+    assert.equal("running", task.status { progress = 100 })
+    assert.equal("succeeded", task.status { progress = 100, video_url = URL }) -- by the URL
   end)
 end)
 
@@ -217,7 +218,7 @@ describe("task.video_url", function()
         assert.equal(URL, task.video_url(answer), place .. ": " .. name)
       end
       for _, value in ipairs { 42, true, " ` ", "a cat, dancing", "ftp://x/y", "//x/y", "http://",
-        "/assets/a.mp4", "data:video/mp4;base64,AAAA", print, { "https://x/y" } } do
+        "/assets/a.mp4", "data:image/png;base64,AAAA", print, { 1 } } do
         local answer = at("detail.draft_info.url", URL)
         at(place, value, answer)
         assert.equal(URL, task.video_url(answer), place)

@@ -19,6 +19,11 @@ local TAKEN = {
   { "https://relay.example/sora/v1", "https://relay.example/sora" },
   { "https://relay.example/a%20b/%7e", "https://relay.example/a%20b/%7e" },
   { "https://relay.example/a/../b", "https://relay.example/a/../b" },
+  { "https://relay.example/v1/video/query", "https://relay.example" },
+  { "https://relay.example/v1/video/query/", "https://relay.example" },
+  { "https://relay.example/sora/V1/Video/Query", "https://relay.example/sora" },
+  { "https://relay.example/v1/v1/video/query", "https://relay.example" },
+  { "https://relay.example/video/query", "https://relay.example/video/query" },
   { "https://v1", "https://v1" },
   { "https://v1/v1", "https://v1" },
   { "HTTPS://Relay.Example", "HTTPS://Relay.Example" },
@@ -92,6 +97,100 @@ describe("a base URL", function()
       sora.client({ base_url = url }):close() -- without a key there is nothing to lose
     end)
   end
+end)
+
+describe("a base URL beside query_path", function()
+  it("may end in that path, too", function()
+    for _, row in ipairs {
+      { "https://relay.example/v1/videos", "/v1/videos/{id}", "https://relay.example" },
+      { "https://relay.example/x/v1/videos/", "/v1/videos/{id}", "https://relay.example/x" },
+      { "https://relay.example/v1/video/query", "/v1/videos/{id}", "https://relay.example" },
+      { "https://relay.example/api/task", "/api/task?id={id}", "https://relay.example" },
+      { "https://relay.example/api/task", "/task/{id}/", "https://relay.example/api" },
+      { "https://relay.example/api", "/{id}", "https://relay.example/api" },
+    } do
+      local c = sora.client { base_url = row[1], query_path = row[2] }
+      assert.are.equal("sora.client (" .. row[3] .. ", 0 in flight)", tostring(c))
+      c:close()
+    end
+  end)
+end)
+
+describe("a path of tasks", function()
+  local REFUSED_PATHS = {
+    { "", "begin" }, { "v1/{id}", "begin" }, { "//evil.example/{id}", "begin" },
+    { "@evil.example/{id}", "begin" }, { ".evil.example/{id}", "begin" }, { ":80/{id}", "begin" },
+    { "/v1/videos", "{id}" }, { "/v1/{ID}", "braces" }, { "/{id}/{x}", "braces" },
+    { "/{id", "braces" }, { "/id}", "braces" }, { "/{{id}}", "braces" }, { "/{id}#x", "fragment" },
+    { "/{id}?a=b c", "percent-encoded" }, { "/{id}\\x", "percent-encoded" },
+    { "/{id}?\"", "percent-encoded" }, { "/<{id}>", "percent-encoded" },
+    { "/视频/{id}", "percent-encoded" }, { "/[{id}]", "percent-encoded" },
+    { "/%{id}", "two hexadecimal digits" }, { "/{id}%2", "two hexadecimal digits" },
+    { "/{id}%zz", "two hexadecimal digits" }, { "/../{id}", "step" }, { "/./{id}", "step" },
+    { "/{id}/..", "step" }, { "/a/%2e%2E/{id}", "step" }, { "/a/.%2e?{id}", "step" },
+    { "/{id}\r\nX-Evil: 1", "control character" }, { "/{id}\0", "control character" },
+    { "/{id}" .. ("x"):rep(65536), "longer" },
+  }
+
+  for _, option in ipairs { "query_path", "content_path" } do
+    for _, row in ipairs(REFUSED_PATHS) do
+      it(("%s %q is refused"):format(option, row[1]:sub(1, 40)), function()
+        local ok, err = pcall(sora.client, { [option] = row[1] })
+        assert.is_false(ok)
+        assert.is_truthy(err:find("option '" .. option .. "'", 1, true), err)
+        assert.is_truthy(err:find(row[2], 1, true), err)
+        local c = sora.client()
+        ok, err = pcall(c.query, c, "x", { [option] = row[1] })
+        c:close()
+        assert.is_false(ok)
+        assert.is_truthy(err:find("option '" .. option .. "'", 1, true), err)
+      end)
+    end
+  end
+
+  it("is what is asked for, the id in it percent-encoded, wherever it stands", function()
+    local c = sora.client { base_url = service.http_url, retries = 0,
+      query_path = "/v1/videos/{id}" }
+    local id = service:id "completed"
+    local encoded = id:gsub("[^A-Za-z0-9._~-]", function(byte)
+      return ("%%%02X"):format(byte:byte())
+    end)
+    local function path_of(asked, opts)
+      service:reset()
+      c:query(asked, opts)
+      local requests = service:log()
+      assert.are.equal(1, #requests)
+      return requests[1].path
+    end
+    assert.are.equal("/v1/videos/" .. encoded, path_of(id))
+    for path, expected in pairs {
+      ["/v1/video/query?task_id={id}&model=sora-2"] =
+        "/v1/video/query?task_id=" .. encoded .. "&model=sora-2",
+      ["/{id}/{id}?x={id}"] = ("/%s/%s?x=%s"):format(encoded, encoded, encoded),
+      ["/a:b@c/$&'()*+,;=%20/{id}/"] = "/a:b@c/$&'()*+,;=%20/" .. encoded .. "/",
+      ["/x?a={id}&b=../../y?/"] = "/x?a=" .. encoded .. "&b=../../y?/",
+    } do
+      assert.are.equal(expected, path_of(id, { query_path = path }))
+    end
+    assert.are.equal("/v1/videos/a%2F..%2Fb%3Fc%23d%26e%25", path_of "a/../b?c#d&e%")
+    c:close()
+  end)
+
+  it("is not left by an id of dots", function()
+    local c = sora.client { base_url = service.http_url, retries = 0,
+      query_path = "/v1/videos/{id}" }
+    for _, id in ipairs { ".", ".." } do
+      local ok, err = pcall(function() local task = c:query(id) return task end)
+      assert.is_false(ok)
+      assert.matches("url_spec.lua:%d+: bad argument #1 to 'query' %(task id would lead", err)
+    end
+    for _, path in ipairs { "/x/.{id}", "/x/{id}./y" } do
+      assert.is_false((pcall(function() return c:query(".", { query_path = path }), nil end)))
+    end
+    assert.is_truthy(select(2, c:query("...", { query_path = "/x/{id}" })))
+    assert.is_truthy(select(2, c:query("..", { query_path = "/x?{id}" })))
+    c:close()
+  end)
 end)
 
 describe("an id", function()

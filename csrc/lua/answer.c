@@ -1,131 +1,68 @@
 #include "lua/answer.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "compat.h"
-#include "lua/error.h"
 #include "json/decode.h"
+#include "lua/error.h"
 #include "lua/options.h"
 #include "lua/request.h"
 
 #define METATABLE "sora.task"
 
-/* What the service says of an error of its own, in whatever form. */
-struct complaint {
-  const char *message; /* "" where it says nothing; points into a Lua string that is on the stack */
-  int code;            /* stack index of its code, a string or a number; 0: none */
+/* What is told instead of a task. */
+struct verdict {
+  enum error_kind kind;
+  const char *message; /* points to what stays: into the request, or a string on the stack */
+  int retryable;
+  int code;      /* stack index of the service's code, a string or a number; 0: none */
+  int not_found; /* the service says that it has no such task */
+  int page;      /* the answer is a page of HTML */
+  int body;      /* the answer's beginning is told, too */
 };
 
-/* ---- reading decoded tables ----
-   `index` is always that of a table, `null` that of the value that its nulls became, or 0. */
+/* What a request has brought, and what is needed to read it. */
+struct reply {
+  struct request_result result;
+  int client, decoder; /* stack indices, that of the decoder's state perhaps of an upvalue */
+  struct json_options options;
+  int too_large; /* the answer would make more than is allowed */
+};
 
-/* Pushes the field, nil for a null; returns its type. */
-static int get(lua_State *L, int index, int null, const char *name) {
-  lua_pushstring(L, name);
-  lua_rawget(L, index);
-  if (null != 0 && lua_rawequal(L, -1, null)) {
-    lua_pop(L, 1);
-    lua_pushnil(L);
-  }
-  return lua_type(L, -1);
+static struct verdict outcome_of(const struct request_result *result) {
+  return (struct verdict){
+      .kind = result->kind, .message = result->message, .retryable = result->retryable};
 }
 
-static int is_filled_string(lua_State *L, int index) {
-  return lua_type(L, index) == LUA_TSTRING && lua_rawlen(L, index) > 0;
-}
-
-/* Pushes the first field of `names` that is a string with something in it, and returns it; NULL
- * pushes nothing. */
-static const char *get_text(lua_State *L, int index, int null, const char *const *names) {
-  for (; *names != NULL; names++) {
-    get(L, index, null, *names);
-    if (is_filled_string(L, -1))
-      return lua_tostring(L, -1);
-    lua_pop(L, 1);
-  }
-  return NULL;
-}
-
-/* Pushes the code of the error table at `index` and returns its stack index; 0, nothing pushed,
- * without one. */
-static int get_code(lua_State *L, int index, int null) {
-  get(L, index, null, "code");
-  if (is_filled_string(L, -1) || lua_type(L, -1) == LUA_TNUMBER)
-    return lua_gettop(L);
-  lua_pop(L, 1);
-  return 0;
-}
-
-/* Words that say "no error" in a `code`. */
-static int code_is_success(lua_State *L, int code) {
-  if (lua_type(L, code) == LUA_TNUMBER)
-    return lua_tonumber(L, code) == 0 || lua_tonumber(L, code) == 200;
-  const char *text = lua_tostring(L, code);
-  return strcmp(text, "success") == 0 || strcmp(text, "ok") == 0 || strcmp(text, "0") == 0 ||
-         strcmp(text, "200") == 0;
-}
-
-/* Whether the answer in the table at `index` complains, other than by a status of HTTP; where it
-   does not, its message may still be one. Leaves on the stack what `complaint` points to. */
-static int find_complaint(lua_State *L, int index, int null, struct complaint *complaint) {
-  static const char *const texts[] = {"message", "msg", "error_message", NULL};
-  static const char *const inner[] = {"message", "msg", "type", NULL};
-  static const char *const details[] = {"detail", NULL};
-  complaint->code = 0;
-  complaint->message = "";
-  luaL_checkstack(L, 6, "answer");
-  if (get(L, index, null, "error") == LUA_TTABLE) {
-    int error = lua_gettop(L);
-    complaint->code = get_code(L, error, null);
-    const char *text = get_text(L, error, null, inner);
-    complaint->message = text ? text : "";
-    if (text != NULL || complaint->code != 0)
-      return 1;
-  } else if (is_filled_string(L, -1)) {
-    complaint->message = lua_tostring(L, -1);
-    complaint->code = get_code(L, index, null);
-    return 1;
-  }
-  int code = get_code(L, index, null);
-  const char *text = get_text(L, index, null, texts);
-  int unhappy = get(L, index, null, "success") == LUA_TBOOLEAN && !lua_toboolean(L, -1);
-  if (code != 0 && !code_is_success(L, code)) {
-    complaint->code = code;
-    unhappy = 1;
-  }
-  if (!unhappy && text == NULL && (text = get_text(L, index, null, details)) != NULL)
-    unhappy = 1;
-  complaint->message = text ? text : "";
-  return unhappy;
-}
-
-/* Whether a code inside an answer with HTTP 200 means that to ask again is for nothing. */
-static int code_is_final(lua_State *L, int code) {
-  static const char *const words[] = {"not_exist", "not_found",    "invalid", "unauthorized",
-                                      "forbidden", "insufficient", NULL};
-  if (code == 0)
-    return 0;
-  if (lua_isnumber(L, code)) {
-    lua_Number number = lua_tonumber(L, code);
-    return number == 400 || number == 401 || number == 403 || number == 404;
-  }
-  const char *text = lua_tostring(L, code);
-  for (int i = 0; words[i] != NULL; i++)
-    if (strstr(text, words[i]) != NULL)
-      return 1;
-  return 0;
+/* The first byte of the answer that is no blank, after a byte order mark; '\0': there is none. JSON
+   comes with any Content-Type, and so do pages of HTML. */
+static char first_byte(const struct request_result *result) {
+  const char *text = result->body;
+  if (text == NULL)
+    return '\0';
+  if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
+    text += 3;
+  return text[strspn(text, " \t\r\n")];
 }
 
 /* ---- errors ---- */
 
-static struct failure failure_of(const struct request_result *result) {
-  struct failure failure = {.kind = result->kind,
-                            .message = result->message,
+static void set_flag(lua_State *L, const char *name, int value) {
+  if (!value)
+    return;
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, name);
+}
+
+/* Pushes nil and the error. */
+static int push_failure(lua_State *L, const struct request_result *result, struct verdict verdict) {
+  luaL_checkstack(L, 6, "error");
+  lua_pushnil(L);
+  struct failure failure = {.kind = verdict.kind,
+                            .message = verdict.message,
                             .status = result->status,
                             .request_id = result->request_id,
-                            .retryable = result->retryable,
+                            .retryable = verdict.retryable,
                             .retry_after = result->retry_after,
                             .attempts = result->attempts,
                             .tells_sent = result->call,
@@ -135,50 +72,42 @@ static struct failure failure_of(const struct request_result *result) {
     failure.id = result->id;
     failure.id_length = result->id_length;
   }
-  return failure;
-}
-
-/* Pushes nil and the error. A `code` (a stack index, 0: none) becomes its field of that name. */
-static int push_failure(lua_State *L, const struct failure *failure, int code) {
-  luaL_checkstack(L, 6, "error");
-  lua_pushnil(L);
-  sora_error_push(L, failure);
-  if (code != 0) {
-    if (lua_type(L, code) == LUA_TSTRING)
-      sora_push_redacted(L, lua_tostring(L, code), lua_rawlen(L, code), failure->secret, 100);
+  if (verdict.body) {
+    failure.body = result->body;
+    failure.body_length = result->body_length;
+  }
+  sora_error_push(L, &failure);
+  set_flag(L, "not_found", verdict.not_found);
+  set_flag(L, "page", verdict.page);
+  if (verdict.code != 0) {
+    if (lua_type(L, verdict.code) == LUA_TSTRING)
+      sora_push_redacted(L, lua_tostring(L, verdict.code), lua_rawlen(L, verdict.code),
+                         failure.secret, 100);
     else
-      lua_pushvalue(L, code);
+      lua_pushvalue(L, verdict.code);
     lua_setfield(L, -2, "code");
   }
   return 2;
 }
 
-static int push_api_error(lua_State *L, struct failure *failure,
-                          const struct complaint *complaint) {
-  failure->kind = ERROR_api;
-  failure->message = complaint->message;
-  if (*complaint->message == '\0') {
-    failure->message = "the service reports an error without a reason";
-    if (complaint->code != 0) {
-      lua_pushvalue(L, complaint->code); /* a copy, since lua_tostring changes a number */
-      failure->message = lua_pushfstring(L, "the service reports code %s", lua_tostring(L, -1));
-    }
-  }
-  return push_failure(L, failure, complaint->code);
+static int push_http_error(lua_State *L, const struct request_result *result, const char *what,
+                           int page) {
+  struct verdict verdict = outcome_of(result);
+  verdict.kind = ERROR_http;
+  verdict.message = lua_pushfstring(L, "HTTP %d%s", (int)result->status, what);
+  verdict.page = page;
+  verdict.body = 1;
+  /* a page with a good status comes from a wrong URL */
+  verdict.retryable = result->retryable && !(page && result->status < 300);
+  return push_failure(L, result, verdict);
 }
 
-static int push_http_error(lua_State *L, struct failure *failure, const char *what) {
-  char message[256];
-  snprintf(message, sizeof message, "HTTP %ld%s", failure->status, what);
-  failure->kind = ERROR_http;
-  failure->message = message;
-  return push_failure(L, failure, 0); // NOLINT(*StackAddressEscape): nobody reads it any more
-}
-
-static int looks_like_html(const struct request_result *result) {
-  const char *text = result->body;
-  size_t blank = text == NULL ? 0 : strspn(text, " \t\r\n");
-  return result->html || (text != NULL && text[blank] == '<');
+static int push_undecodable(lua_State *L, const struct reply *reply, const char *message) {
+  return push_failure(L, &reply->result,
+                      (struct verdict){.kind = reply->too_large ? ERROR_too_large : ERROR_decode,
+                                       .message = message,
+                                       .retryable = !reply->too_large,
+                                       .body = 1});
 }
 
 /* ---- decoding ---- */
@@ -195,163 +124,254 @@ static void push_null(lua_State *L, const struct request *request, int self, int
   }
 }
 
+/* Services are read as browsers read them, and may not make too much of little. */
 static struct json_options decoder_options(lua_State *L, const struct request *request, int self,
-                                           int client, long max_depth) {
-  struct json_options options = {.null_index = 0, .max_depth = (int)max_depth};
+                                           int client, const struct request_result *result) {
+  struct json_options options = {.null_index = 0,
+                                 .max_depth = (int)result->max_depth,
+                                 .repair = 1,
+                                 .most = json_most((size_t)result->max_body)};
   push_null(L, request, self, client);
   if (!lua_isnil(L, -1))
     options.null_index = lua_gettop(L);
   return options;
 }
 
-/* Whether the table at `index` has a status: "" is as good as none. */
-static int has_status(lua_State *L, int index, int null) {
-  int type = get(L, index, null, "status");
-  int found = type == LUA_TSTRING ? lua_rawlen(L, -1) > 0 : type != LUA_TNIL;
-  lua_pop(L, 1);
-  return found;
+static const char *push_place(lua_State *L, const struct json_error *error) {
+  return lua_pushfstring(L, "%s (line %d, column %d, byte %d)", error->message, (int)error->line,
+                         (int)error->column, (int)error->offset);
 }
 
-/* Replaces the envelope on top of the stack by the task in it, where it is one: no `status`, but a
-   string at data.status. */
-static void open_envelope(lua_State *L, int null) {
-  int top = lua_gettop(L);
-  if (!has_status(L, top, null) && get(L, top, null, "data") == LUA_TTABLE) {
-    int data = lua_gettop(L);
-    if (get(L, data, null, "status") == LUA_TSTRING) {
-      lua_pushvalue(L, data);
-      lua_replace(L, top);
-    }
-  }
-  lua_settop(L, top);
+/* Pushes the answer. Returns NULL, or what is wrong with it. */
+static const char *decode(lua_State *L, struct reply *reply) {
+  struct json_error error = {0};
+  const struct request_result *result = &reply->result;
+  if (result->body == NULL)
+    return "the answer is empty";
+  if (sora_json_decode(L, reply->decoder, result->body, result->body_length, &reply->options,
+                       &error))
+    return NULL;
+  reply->too_large = error.too_large;
+  return push_place(L, &error);
 }
 
-/* {"code":"success","data":null}: an envelope that has nothing in it */
-static int is_empty_envelope(lua_State *L, int index, int null) {
-  int empty = 0, code = get_code(L, index, null);
-  if (code != 0 && code_is_success(L, code)) {
-    get(L, index, null, "id");
-    get(L, index, null, "data");
-    empty = lua_isnil(L, -2) && !lua_istable(L, -1);
-    lua_pop(L, 2);
-  }
-  if (code != 0)
+/* ---- tasks ---- */
+
+/* Pushes a field of the table at `index`, nil for what its nulls became; returns its type. */
+static int get(lua_State *L, int index, int null, const char *name) {
+  lua_pushstring(L, name);
+  lua_rawget(L, index);
+  if (null != 0 && lua_rawequal(L, -1, null)) {
     lua_pop(L, 1);
-  return empty;
+    lua_pushnil(L);
+  }
+  return lua_type(L, -1);
 }
 
-/* Pushes the task that the decoded answer on top of the stack is, or what it says instead. */
-static int push_task(lua_State *L, struct failure *failure, int null) {
-  struct complaint complaint;
-  open_envelope(L, null);
-  int top = lua_gettop(L);
-  if (!has_status(L, top, null)) {
-    if (find_complaint(L, top, null, &complaint)) {
-      failure->retryable = !code_is_final(L, complaint.code);
-      return push_api_error(L, failure, &complaint);
-    }
-    lua_settop(L, top);
-    if (is_empty_envelope(L, top, null)) {
-      failure->kind = ERROR_api;
-      failure->message = "the answer holds no task";
-      failure->retryable = 1;
-      return push_failure(L, failure, 0);
-    }
+/* Whether the table at `index` is a task, and no envelope: there is a word at `status`, and no
+   object or list at `data`. What begins with a letter is no number, and not blank. */
+static int is_plainly_task(lua_State *L, int index, int null) {
+  int plain = 0;
+  if (get(L, index, null, "status") == LUA_TSTRING) {
+    unsigned char first = (unsigned char)*lua_tostring(L, -1);
+    plain = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z') || first >= 0x80;
   }
-  luaL_setmetatable(L, METATABLE);
+  if (plain)
+    plain = get(L, index, null, "data") != LUA_TTABLE;
+  lua_settop(L, index);
+  return plain;
+}
+
+/* Whether the string at `index` is those bytes. */
+static int is_same_text(lua_State *L, int index, const char *bytes, size_t length) {
+  size_t size = 0;
+  const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &size) : NULL;
+  return text != NULL && size == length && memcmp(text, bytes, length) == 0;
+}
+
+/* Pushes a metatable for tasks from that relay: that of all tasks, and the base URL. */
+static void push_metatable_for(lua_State *L, const char *relay, size_t length) {
+  static const char *const fields[] = {"__name", "__tostring"};
+  lua_createtable(L, 0, 3);
+  int made = lua_gettop(L);
+  luaL_getmetatable(L, METATABLE);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_getfield(L, -1, fields[i]);
+    lua_setfield(L, made, fields[i]);
+  }
+  lua_pop(L, 1);
+  lua_pushlstring(L, relay, length);
+  lua_setfield(L, made, "relay");
+}
+
+/* Pushes the metatable for a task from the relay that was asked: the one in the client's uservalue,
+   where that is of the same relay, or a new one. */
+static void push_metatable(lua_State *L, const struct reply *reply) {
+  const char *relay = reply->result.relay;
+  size_t length = reply->result.relay_length;
+  int values = lua_gettop(L) + 1, same = 0;
+  lua_getuservalue(L, reply->client);
+  if (get(L, values, 0, "tasks") == LUA_TTABLE) {
+    lua_getfield(L, -1, "relay");
+    same = is_same_text(L, -1, relay, length);
+    lua_pop(L, 1);
+  }
+  if (!same) {
+    push_metatable_for(L, relay, length);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, values, "tasks");
+  }
+  lua_replace(L, values);
+  lua_settop(L, values);
+}
+
+/* Notes the value on top of the stack for the task at `task`, in the weak table of that name in the
+   metatable of all tasks. Pops it. */
+static void note(lua_State *L, const char *name, int task) {
+  luaL_getmetatable(L, METATABLE);
+  lua_getfield(L, -1, name);
+  lua_pushvalue(L, task);
+  lua_pushvalue(L, -4);
+  lua_rawset(L, -3);
+  lua_pop(L, 3);
+}
+
+/* Makes a task of the table on top of the stack. `said` is the stack index of what its envelope
+   says, 0: it had none. */
+static int make_task(lua_State *L, const struct reply *reply, int said) {
+  const struct request_result *result = &reply->result;
+  int task = lua_gettop(L);
+  get(L, task, 0, "id");
+  int same = is_same_text(L, -1, result->id, result->id_length);
+  lua_pop(L, 1);
+  if (result->id_length > 0 && !same) {
+    lua_pushlstring(L, result->id, result->id_length);
+    note(L, "ids", task);
+  }
+  if (said != 0 && !lua_isnil(L, said)) {
+    lua_pushvalue(L, said);
+    note(L, "said", task);
+  }
+  push_metatable(L, reply);
+  lua_setmetatable(L, task);
   return 1;
 }
 
-static int push_undecodable(lua_State *L, struct failure *failure,
-                            const struct request_result *result, const struct json_error *error) {
-  char message[sizeof error->message + 96];
-  failure->kind = ERROR_decode;
-  failure->retryable = 1;
-  failure->message = message;
-  if (result->body_length == 0)
-    failure->message = "the answer is empty";
-  else
-    snprintf(message, sizeof message, "%s (line %zu, column %zu, byte %zu)", error->message,
-             error->line, error->column, error->offset);
-  return push_failure(L, failure, 0); // NOLINT(*StackAddressEscape): nobody reads it any more
-}
-
-static int push_success(lua_State *L, const struct request_result *result, struct failure *failure,
-                        const struct json_options *options, int decoder) {
-  struct json_error error = {0};
-  if (looks_like_html(result)) {
-    failure->retryable = 0;
-    return push_http_error(
-        L, failure,
-        " with an HTML page instead of JSON: base_url seems to lead to a web page, "
-        "not to the service");
-  }
-  const char *body = result->body ? result->body : "";
-  if (!sora_json_decode(L, decoder, body, result->body_length, options, &error))
-    return push_undecodable(L, failure, result, &error);
-  if (body[strspn(body, " \t\r\n")] == '{')
-    return push_task(L, failure, options->null_index);
-  failure->kind = ERROR_decode;
-  failure->message = "the answer is not a JSON object";
-  failure->retryable = 1;
-  return push_failure(L, failure, 0);
-}
-
-/* The answer to a call: the decoded value, an empty table where there is none, and the metatable
-   for the task that it may be. */
-static int push_called(lua_State *L, const struct request_result *result, struct failure *failure,
-                       const struct json_options *options, int decoder) {
-  struct json_error error = {0};
-  struct complaint complaint;
-  if (result->body_length == 0)
-    lua_newtable(L);
-  else if (looks_like_html(result))
-    return push_http_error(L, failure, " with an HTML page instead of JSON");
-  else if (!sora_json_decode(L, decoder, result->body, result->body_length, options, &error))
-    return push_undecodable(L, failure, result, &error);
-  int top = lua_gettop(L);
-  if (lua_istable(L, top) && !has_status(L, top, options->null_index) &&
-      find_complaint(L, top, options->null_index, &complaint))
-    return push_api_error(L, failure, &complaint);
-  lua_settop(L, top);
+/* Asks Lua what the answer on top of the stack is, by the function of that name in
+   lua/sora/answers/reading.lua. Replaces it by five values: the task, or nil, and what is said.
+   Returns the index of the first. */
+static int read_answer(lua_State *L, const struct reply *reply, const char *function) {
+  const struct request_result *result = &reply->result;
+  int answer = lua_gettop(L), null = reply->options.null_index;
   luaL_getmetatable(L, METATABLE);
+  lua_getfield(L, -1, function);
+  lua_insert(L, answer);
+  lua_settop(L, answer + 1);
+  lua_pushinteger(L, (lua_Integer)result->status);
+  if (null != 0)
+    lua_pushvalue(L, null);
+  else
+    lua_pushnil(L);
+  if (result->id_length > 0)
+    lua_pushlstring(L, result->id, result->id_length);
+  else
+    lua_pushnil(L);
+  lua_call(L, 4, 5);
+  return answer;
+}
+
+/* The service's own error, from what read_answer has left at `first` and above it. */
+static struct verdict complaint_at(lua_State *L, int first, int retryable) {
+  return (struct verdict){.kind = ERROR_api,
+                          .message = lua_tostring(L, first + 1),
+                          .code = lua_isnil(L, first + 2) ? 0 : first + 2,
+                          .retryable = retryable,
+                          .not_found = !retryable && lua_toboolean(L, first + 4),
+                          .body = 1};
+}
+
+static int push_success(lua_State *L, struct reply *reply) {
+  const struct request_result *result = &reply->result;
+  if (first_byte(result) == '<')
+    return push_http_error(
+        L, result,
+        " with an HTML page instead of JSON: base_url seems to lead to a web page, "
+        "not to the service",
+        1);
+  const char *wrong = decode(L, reply);
+  if (wrong != NULL)
+    return push_undecodable(L, reply, wrong);
+  if (!lua_istable(L, -1))
+    return push_undecodable(L, reply, "the answer is not a JSON object");
+  if (is_plainly_task(L, lua_gettop(L), reply->options.null_index))
+    return make_task(L, reply, 0);
+  int first = read_answer(L, reply, "read");
+  if (lua_istable(L, first)) {
+    lua_pushvalue(L, first);
+    return make_task(L, reply, first + 1);
+  }
+  if (lua_isnil(L, first + 1))
+    return push_undecodable(L, reply, "the answer is not a JSON object");
+  return push_failure(L, result, complaint_at(L, first, !lua_toboolean(L, first + 3)));
+}
+
+/* The answer to a call: the decoded value, an empty table where there is none, and the metatable of
+   the task that it may be. */
+static int push_called(lua_State *L, struct reply *reply) {
+  const struct request_result *result = &reply->result;
+  if (first_byte(result) == '<')
+    return push_http_error(L, result, " with an HTML page instead of JSON", 1);
+  const char *wrong = NULL;
+  if (result->body == NULL)
+    lua_newtable(L);
+  else
+    wrong = decode(L, reply);
+  if (wrong != NULL)
+    return push_undecodable(L, reply, wrong);
+  if (lua_istable(L, -1)) {
+    lua_pushvalue(L, -1);
+    int first = read_answer(L, reply, "read_call");
+    if (!lua_isnil(L, first + 1))
+      return push_failure(L, result, complaint_at(L, first, !lua_toboolean(L, first + 3)));
+    lua_settop(L, first - 1);
+  }
+  push_metatable(L, reply);
   return 2;
 }
 
 /* An answer whose status of HTTP says that something is wrong. */
-static int push_refusal(lua_State *L, const struct request_result *result, struct failure *failure,
-                        const struct json_options *options, int decoder) {
-  struct json_error error;
-  struct complaint complaint;
+static int push_refusal(lua_State *L, struct reply *reply) {
+  const struct request_result *result = &reply->result;
   if (result->status >= 300 && result->status < 400)
-    return push_http_error(L, failure,
+    return push_http_error(L, result,
                            ": a redirect, not followed because it would carry the key to another "
-                           "address: check base_url");
-  if (looks_like_html(result))
-    return push_http_error(L, failure, " with an HTML page");
-  if (result->body != NULL &&
-      sora_json_decode(L, decoder, result->body, result->body_length, options, &error) &&
-      lua_istable(L, -1) &&
-      (find_complaint(L, lua_gettop(L), options->null_index, &complaint) ||
-       *complaint.message != '\0'))
-    return push_api_error(L, failure, &complaint);
-  return push_http_error(L, failure, result->body_length == 0 ? " with an empty body" : "");
+                           "address: check base_url",
+                           0);
+  if (first_byte(result) == '<')
+    return push_http_error(L, result, " with an HTML page", 1);
+  if (result->body == NULL)
+    return push_http_error(L, result, " with an empty body", 0);
+  if (decode(L, reply) == NULL && lua_istable(L, -1)) {
+    int first = read_answer(L, reply, "read");
+    if (!lua_isnil(L, first + 1))
+      return push_failure(L, result, complaint_at(L, first, result->retryable));
+  }
+  return push_http_error(L, result, "", 0);
 }
 
 /* ---- downloads ---- */
 
 static int push_download(lua_State *L, const struct request *request,
-                         const struct request_result *result, struct failure *failure) {
+                         const struct request_result *result) {
   struct fetch_progress progress;
   long status = result->status;
   if (status != 200 && status != 206)
-    return push_http_error(L, failure, status == 416 ? ": the part on disk does not fit" : "");
-  if (!result->is_video) {
-    failure->retryable = 0;
-    return push_http_error(L, failure,
+    return push_http_error(L, result, status == 416 ? ": the part on disk does not fit" : "", 0);
+  if (!result->is_video)
+    return push_http_error(L, result,
                            result->html ? " with an HTML page instead of a video"
-                                        : " with a text instead of a video");
-  }
+                                        : " with a text instead of a video",
+                           result->html);
   sora_request_progress(request, &progress);
   lua_createtable(L, 0, 5);
   lua_pushinteger(L, (lua_Integer)status);
@@ -371,27 +391,23 @@ static int push_download(lua_State *L, const struct request *request,
 
 static int push_outcome(lua_State *L, const struct request *request, int self, int client,
                         int decoder) {
-  struct request_result result;
-  sora_request_result(request, &result);
-  struct failure failure = failure_of(&result);
-  if (result.kind != ERROR_NONE)
-    return push_failure(L, &failure, 0);
-  if (result.download)
-    return push_download(L, request, &result, &failure);
-  failure.body = result.body;
-  failure.body_length = result.body_length;
-  struct json_options options = decoder_options(L, request, self, client, result.max_depth);
-  if (result.call && result.status >= 200 && result.status < 300)
-    return push_called(L, &result, &failure, &options, decoder);
-  return result.status >= 200 && result.status < 300
-             ? push_success(L, &result, &failure, &options, decoder)
-             : push_refusal(L, &result, &failure, &options, decoder);
+  struct reply reply = {.client = client, .decoder = decoder};
+  const struct request_result *result = &reply.result;
+  sora_request_result(request, &reply.result);
+  if (result->kind != ERROR_NONE)
+    return push_failure(L, result, outcome_of(result));
+  if (result->download)
+    return push_download(L, request, result);
+  reply.options = decoder_options(L, request, self, client, result);
+  if (result->status < 200 || result->status >= 300)
+    return push_refusal(L, &reply);
+  return result->call ? push_called(L, &reply) : push_success(L, &reply);
 }
 
 /* Taken first, the request is in nobody's hands but ours: a finaliser that closes the client while
    this allocates does not touch what is read here. */
 int sora_answer_push(lua_State *L, struct request *request, int self, int client, int decoder) {
-  luaL_checkstack(L, 10, "answer");
+  luaL_checkstack(L, 20, "answer");
   sora_request_take(request);
   int pushed = push_outcome(L, request, self, client, decoder);
   sora_request_forget(request);
@@ -408,16 +424,29 @@ int sora_answer_decode(lua_State *L) {
   struct json_error error;
   if (sora_json_decode(L, lua_upvalueindex(1), text, length, &options, &error))
     return 1;
-  char message[sizeof error.message + 96];
-  snprintf(message, sizeof message, "%s (line %zu, column %zu, byte %zu)", error.message,
-           error.line, error.column, error.offset);
-  struct failure failure = {.kind = ERROR_decode, .message = message, .retry_after = -1};
-  return push_failure(L, &failure, 0);
+  struct failure failure = {
+      .kind = ERROR_decode, .message = push_place(L, &error), .retry_after = -1};
+  lua_pushnil(L);
+  sora_error_push(L, &failure);
+  return 2;
 }
 
+/* The metatable of all tasks: beside its methods what tasks know outside of their fields (weak
+   tables from the task to the id that was asked for, where its own is another, and to what the
+   envelope said), and, set by Lua, `read`, which says what an answer is. */
 void sora_answer_open(lua_State *L) {
+  static const char *const knowledge[] = {"ids", "said"};
   luaL_newmetatable(L, METATABLE);
   lua_pushliteral(L, METATABLE);
   lua_setfield(L, -2, "__name");
-  lua_pop(L, 1);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  for (size_t i = 0; i < sizeof knowledge / sizeof *knowledge; i++) {
+    lua_newtable(L);
+    lua_pushvalue(L, -2);
+    lua_setmetatable(L, -2);
+    lua_setfield(L, -3, knowledge[i]);
+  }
+  lua_pop(L, 2);
 }

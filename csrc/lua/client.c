@@ -69,7 +69,7 @@ static void configure(lua_State *L, struct client *client, int values, int level
     given.base_url = getenv("SORA_BASE_URL");
   if (given.base_url == NULL || *given.base_url == '\0')
     given.base_url = DEFAULT_BASE_URL;
-  const char *wrong = sora_url_parse_base(given.base_url, &parts->base);
+  const char *wrong = sora_url_parse_base(given.base_url, given.query_path, &parts->base);
   if (wrong != NULL)
     sora_misuse(L, level, "%s %s", from, wrong);
   sora_settings_headers(L, &given, 0, level, parts->headers);

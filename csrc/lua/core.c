@@ -194,7 +194,7 @@ static int id_fault(lua_State *L) {
 
 /* core.path_fault(text) → what is wrong with it as a path behind the base URL, or nil */
 static int path_fault(lua_State *L) {
-  lua_pushstring(L, sora_url_path_fault(luaL_checkstring(L, 1)));
+  lua_pushstring(L, sora_url_path_fault(luaL_checkstring(L, 1), 0));
   return 1;
 }
 

@@ -12,6 +12,7 @@
 #include "transfer/url.h"
 #include "transfer/headers.h"
 #include "transfer/text.h"
+#include "transfer/url.h"
 
 /* Seconds: the one default that differs between calls. A query has none. */
 enum { WAIT_TIMEOUT = 1800 };
@@ -21,7 +22,7 @@ enum { NOWHERE = -1 };
 
 enum option_type {
   TYPE_STRING,  /* no control characters, of bearable length */
-  TYPE_PLACE,   /* a path behind the base URL */
+  TYPE_PATH,    /* behind the base URL, with {id} in it where `least` is 1 */
   TYPE_SECONDS, /* above 0 */
   TYPE_COUNT,   /* a whole number, at least `least` */
   TYPE_BOOLEAN,
@@ -52,7 +53,8 @@ static const struct option options[] = {
     {"ca_file", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(ca_file), AFFECTS_TRANSPORT, 0, 0},
     {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
-    {"create_path", TYPE_PLACE, SCOPE_CLIENT | SCOPE_CREATE, FIELD(create_path), 0, 0, 0},
+    {"content_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(content_path), 0, 0, 1},
+    {"create_path", TYPE_PATH, SCOPE_CLIENT | SCOPE_CREATE, FIELD(create_path), 0, 0, 0},
     {"files", TYPE_TABLE, SCOPE_CREATE | SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
@@ -74,6 +76,7 @@ static const struct option options[] = {
     {"on_update", TYPE_FUNCTION, SCOPE_WAIT, NOWHERE, 0, 0, 0},
     {"proxy", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(proxy), AFFECTS_TRANSPORT, 0, 0},
     {"query", TYPE_TABLE, SCOPE_CALL, NOWHERE, 0, 0, 0},
+    {"query_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(query_path), 0, 0, 1},
     {"request_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(request_timeout), 0, 30, 0},
     {"retries", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(retries), 0, 2, 0},
     {"timeout", TYPE_SECONDS, CALLS, FIELD(timeout), 0, 0, 0},
@@ -181,9 +184,9 @@ static const char *check_string(lua_State *L, int level, const struct option *op
   return text;
 }
 
-static const char *check_place(lua_State *L, int level, const struct option *option) {
+static const char *check_path(lua_State *L, int level, const struct option *option) {
   const char *path = check_string(L, level, option);
-  const char *fault = sora_url_path_fault(path);
+  const char *fault = sora_url_path_fault(path, option->least > 0);
   if (fault != NULL)
     sora_misuse(L, level, "option '%s' %s", option->name, fault);
   return path;
@@ -226,8 +229,8 @@ static int store(lua_State *L, int level, const struct option *option, struct se
   case TYPE_STRING:
     *(const char **)field = check_string(L, level, option);
     return 0;
-  case TYPE_PLACE:
-    *(const char **)field = check_place(L, level, option);
+  case TYPE_PATH:
+    *(const char **)field = check_path(L, level, option);
     return 0;
   case TYPE_SECONDS:
     *(double *)field = check_number(L, level, option);

@@ -124,7 +124,7 @@ static struct own *prepare(lua_State *L, int client_index, const struct settings
   }
   struct own *own = push_own(L);
   if (settings->given & AFFECTS_URL) {
-    const char *wrong = sora_url_parse_base(settings->base_url, &own->base);
+    const char *wrong = sora_url_parse_base(settings->base_url, settings->query_path, &own->base);
     if (wrong != NULL)
       sora_misuse(L, level, "option 'base_url' %s", wrong);
   }
@@ -149,23 +149,30 @@ static int own_transport(struct request *request, struct settings *settings) {
   if (!(settings->given & AFFECTS_TRANSPORT))
     return 1;
   settings->api_key = settings->base_url = settings->forwarded_host = NULL;
+  settings->query_path = settings->content_path = NULL;
   return sora_request_set_settings(request, settings);
 }
 
-/* The last part, without Lua: from here on the client is what it is. */
-static void start(struct client *client, struct request *request, struct own *own,
-                  const struct call *call, struct settings *settings) {
+/* The last part, without Lua: from here on the client is what it is. Returns NULL, or, with nothing
+   started, what is wrong with the id. */
+static const char *start(struct client *client, struct request *request, struct own *own,
+                         const struct call *call, struct settings *settings) {
   int own_base = own != NULL && own->base.prefix != NULL;
   int own_headers = own != NULL && own->headers != NULL;
   const struct base_url *base = own_base ? &own->base : sora_client_base(client);
+  const char *path = settings->query_path != NULL ? settings->query_path : SORA_QUERY_PATH;
+  const char *fault = call == NULL ? sora_request_set_query(request, base, path)
+                      : sora_request_set_call(request, base, call) ? NULL
+                                                                   : sora_url_no_memory;
+  if (fault != NULL && fault != sora_url_no_memory)
+    return fault;
   sora_request_set_headers(request, own_headers ? own->headers : sora_client_headers(client));
-  int set = call != NULL ? sora_request_set_call(request, base, call)
-                         : sora_request_set_query(request, base);
-  if (!set || !own_transport(request, settings))
+  if (fault != NULL || !own_transport(request, settings))
     sora_request_refuse(request, ERROR_memory, "not enough memory");
   sora_client_start(client, request, base->origin);
   if (own != NULL)
     free_own(own);
+  return NULL;
 }
 
 void sora_request_query(lua_State *L, int client_index, int self, int options, int level) {
@@ -175,7 +182,10 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, i
   struct own *own = prepare(L, client_index, &settings, NULL, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
-  start(sora_client_check(L, client_index, level), request, own, NULL, &settings);
+  const char *fault =
+      start(sora_client_check(L, client_index, level), request, own, NULL, &settings);
+  if (fault != NULL)
+    sora_misuse(L, level, "bad argument #1 to 'query' (task id %s)", fault);
   lua_settop(L, self);
 }
 

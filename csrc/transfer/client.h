@@ -109,8 +109,10 @@ struct request_limits *sora_request_limits(struct request *request);
 int sora_request_set_settings(struct request *request, const struct settings *settings);
 void sora_request_set_headers(struct request *request, struct headers *headers);
 
-/* Asks for the task at that base URL. Returns 0 without memory. */
-int sora_request_set_query(struct request *request, const struct base_url *base);
+/* Asks for the task at that path behind the base URL. Returns NULL, or what sora_url_of_task
+   does. */
+const char *sora_request_set_query(struct request *request, const struct base_url *base,
+                                   const char *path);
 
 /* Fetches the URL into a file, from byte `offset` on, if that is still of the video that
    `validator` (NULL: none) names. Returns 0 without memory. What is wrong with the file ends the
@@ -170,6 +172,8 @@ struct request_result {
   int attempts;
   const char *id;
   size_t id_length;
+  const char *relay; /* the base URL that was asked, not NUL-terminated */
+  size_t relay_length;
   const char *body; /* NUL-terminated, NULL: none */
   size_t body_length;
   const char *request_id;        /* "" for none */

@@ -27,7 +27,7 @@ struct request *sora_request_make(const char *id, size_t length) {
   struct request *request = calloc(1, sizeof *request + length + 1);
   if (request == NULL)
     return NULL;
-  request->fetch.sink.fd = request->attempt.socket = -1;
+  request->fetch.sink.fd = -1;
   request->fetch.total = -1;
   request->outcome.retry_after = -1;
   request->id_length = length;
@@ -59,11 +59,12 @@ void sora_request_set_headers(struct request *request, struct headers *headers) 
   request->headers = sora_headers_share(headers);
 }
 
-int sora_request_set_query(struct request *request, const struct base_url *base) {
-  request->url = sora_url_query(base, request->id, request->id_length);
+const char *sora_request_set_query(struct request *request, const struct base_url *base,
+                                   const char *path) {
+  request->relay_length = strlen(base->prefix);
   request->loopback = base->loopback;
   request->plain = base->plain;
-  return request->url != NULL;
+  return sora_url_of_task(base, path, request->id, request->id_length, &request->url);
 }
 
 int sora_request_set_fetch(struct request *request, const struct fetch_file *file) {
@@ -95,14 +96,14 @@ void sora_request_refuse(struct request *request, enum error_kind kind, const ch
 
 /* ---- callbacks of libcurl: no Lua here ---- */
 
-static struct connection *connection_of(const struct request *request) {
+struct connection *sora_request_connection(const struct request *request) {
   const struct host *host = request->place.host;
-  return sora_connections_get(host->connections, request->attempt.socket);
+  return sora_connections_get(host->connections, request->attempt.connection);
 }
 
 static void note_progress(struct request *request, size_t size) {
   struct attempt *attempt = &request->attempt;
-  struct connection *connection = connection_of(request);
+  struct connection *connection = sora_request_connection(request);
   attempt->came += size;
   if (connection == NULL)
     return;
@@ -116,11 +117,16 @@ static void note_progress(struct request *request, size_t size) {
 static void note_sent(struct request *request, int local_port, int ipv6) {
   struct attempt *attempt = &request->attempt;
   struct host *host = request->place.host;
-  attempt->socket = sora_connections_find(host->connections, host, local_port, ipv6);
+  struct connection *before = sora_request_connection(request);
+  struct connection *now = sora_connections_find(host->connections, host, local_port, ipv6);
+  if (before != NULL)
+    before->live--;
+  if (now != NULL)
+    now->live++;
+  attempt->connection = now == NULL ? 0 : now->serial;
+  attempt->progress = now == NULL ? 0 : now->progress;
   attempt->times.sent = sora_now();
-  sora_host_sent(host, attempt->socket, attempt->sent++ > 0, attempt->opened);
-  const struct connection *connection = connection_of(request);
-  attempt->progress = connection == NULL ? 0 : connection->progress;
+  sora_host_sent(host, now, attempt->sent++ > 0, attempt->opened);
 }
 
 #if LIBCURL_VERSION_NUM >= 0x075000
@@ -215,8 +221,10 @@ static int set_fetch(const struct request *request, CURL *easy) {
   SET(CURLOPT_FOLLOWLOCATION, 1L);
   SET(CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
 #if LIBCURL_VERSION_NUM >= 0x075500
+  SET(CURLOPT_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_REDIR_PROTOCOLS_STR, request->plain ? "http,https" : "https");
 #else
+  SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
   SET(CURLOPT_REDIR_PROTOCOLS,
       (long)(request->plain ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS));
 #endif
@@ -259,7 +267,6 @@ int sora_request_begin(struct request *request, struct handle *handle, double no
   double queued = attempt->times.queued;
   memset(attempt, 0, sizeof *attempt);
   attempt->handle = handle;
-  attempt->socket = -1;
   attempt->times.queued = queued;
   attempt->times.started = now;
   sora_buffer_clear(&request->body);
@@ -368,7 +375,7 @@ int sora_request_is_late(struct request *request, double now, double *due) {
 }
 
 int sora_request_spoils_connection(const struct request *request, CURLcode code) {
-  const struct connection *connection = connection_of(request);
+  const struct connection *connection = sora_request_connection(request);
   if (connection == NULL)
     return 0;
   if (code == CURLE_OPERATION_TIMEDOUT)
@@ -445,6 +452,8 @@ void sora_request_result(const struct request *request, struct request_result *r
       .attempts = request->attempts,
       .id = request->id,
       .id_length = request->id_length,
+      .relay = request->url,
+      .relay_length = request->url != NULL ? request->relay_length : 0,
       .body = request->body.length > 0 ? request->body.data : NULL,
       .body_length = request->body.length,
       .request_id = request->attempt.answer.request_id,

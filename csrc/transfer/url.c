@@ -9,6 +9,8 @@
 #include "transfer/libcurl.h"
 #include "transfer/text.h"
 
+#define ID "{id}"
+
 const char sora_url_no_memory[] = "not enough memory";
 
 static int ends_with(const char *text, size_t length, const char *end) {
@@ -59,7 +61,25 @@ static size_t without_slashes(const char *text, size_t length) {
   return length;
 }
 
-const char *sora_url_parse_base(const char *text, struct base_url *base) {
+/* Cuts the path of the query off the end of a pasted base URL, and "/v1", with their slashes.
+   `after` is where its path may begin: a host may be called "v1". Returns its new length. */
+static size_t without_query_path(const char *text, size_t length, size_t after,
+                                 const char *query_path) {
+  char own[256];
+  size_t size = strcspn(query_path, "?{");
+  if (size >= sizeof own)
+    size = 0;
+  memcpy(own, query_path, size);
+  own[without_slashes(own, size)] = '\0';
+  const char *const ends[] = {own, "/v1/video/query", "/v1"};
+  length = without_slashes(text, length);
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+    if (length > after && ends_with(text + after, length - after, ends[i]))
+      length = without_slashes(text, length - strlen(ends[i]));
+  return length;
+}
+
+const char *sora_url_parse_base(const char *text, const char *query_path, struct base_url *base) {
   size_t length = strlen(text);
   base->prefix = base->origin = NULL;
   base->plain = sora_starts_with(text, "http://");
@@ -81,10 +101,8 @@ const char *sora_url_parse_base(const char *text, struct base_url *base) {
   curl_url_cleanup(url);
   if (failure != NULL)
     return failure;
-  size_t authority = (size_t)(strstr(text, "//") + 2 - text); /* a host may be called "v1" */
-  length = without_slashes(text, length);
-  if (length >= authority + 3 && ends_with(text + authority, length - authority, "/v1"))
-    length = without_slashes(text, length - 3);
+  size_t host = (size_t)(strstr(text, "//") + 2 - text);
+  length = without_query_path(text, length, host, query_path ? query_path : SORA_QUERY_PATH);
   base->prefix = malloc(length + 1);
   if (base->prefix == NULL)
     return sora_url_no_memory;
@@ -135,37 +153,98 @@ static int is_unreserved(unsigned char byte) {
   return sora_is_alnum(byte) || (byte != '\0' && strchr("-._~", byte) != NULL);
 }
 
-const char *sora_url_path_fault(const char *path) {
-  if (path[0] != '/' || path[1] == '/')
-    return "must begin with one '/'";
-  for (; *path != '\0'; path++) {
-    if (*path == '#')
-      return "must not hold a fragment";
-    if (!is_unreserved((unsigned char)*path) && strchr("%/?:@!$&'()*+,;=", *path) == NULL)
-      return "holds what has to be percent-encoded"; /* RFC 3986, 3.3 and 3.4 */
-  }
-  return NULL;
+/* Whether the bytes are "." or "..", which servers take out of a path, with what is before. They do
+   so with "%2e", too (RFC 3986, 6.2.2). */
+static int is_dots(const char *step, size_t length) {
+  size_t dots = 0;
+  for (size_t i = 0; i < length; dots++)
+    if (step[i] == '.')
+      i++;
+    else if (length - i >= 3 && sora_same_letters(step + i, "%2e", 3))
+      i += 3;
+    else
+      return 0;
+  return dots == 1 || dots == 2;
 }
 
-char *sora_url_query(const struct base_url *base, const char *id, size_t length) {
-  static const char path[] = "/v1/video/query?id=";
-  size_t prefix = strlen(base->prefix);
-  char *url = malloc(prefix + sizeof path + length * 3);
-  if (url == NULL)
-    return NULL;
-  memcpy(url, base->prefix, prefix);
-  memcpy(url + prefix, path, sizeof path - 1);
-  char *end = url + prefix + sizeof path - 1;
+static int has_dots(const char *path) {
+  for (size_t length; *path == '/'; path += length) {
+    path++;
+    length = strcspn(path, "/?");
+    if (is_dots(path, length))
+      return 1;
+  }
+  return 0;
+}
+
+static int is_hexadecimal(char byte) {
+  return byte != '\0' && strchr("0123456789ABCDEFabcdef", byte) != NULL;
+}
+
+const char *sora_url_path_fault(const char *path, int of_task) {
+  int ids = 0;
+  if (path[0] != '/' || path[1] == '/')
+    return "must begin with one '/'";
+  for (const char *at = path; *at != '\0'; at++) {
+    if (of_task && strncmp(at, ID, sizeof ID - 1) == 0) {
+      at += sizeof ID - 2;
+      ids++;
+    } else if (*at == '#') {
+      return "must not hold a fragment";
+    } else if (*at == '{' || *at == '}') {
+      return of_task ? "must hold no braces but those of {id}" : "must hold no braces";
+    } else if (*at == '%' && !(is_hexadecimal(at[1]) && is_hexadecimal(at[2]))) {
+      return "has a '%' without two hexadecimal digits";
+    } else if (!is_unreserved((unsigned char)*at) && strchr("%/?:@!$&'()*+,;=", *at) == NULL) {
+      return "holds what has to be percent-encoded"; /* RFC 3986, 3.3 and 3.4 */
+    }
+  }
+  if (of_task && ids == 0)
+    return "must say where the task's id belongs: {id}";
+  return has_dots(path) ? "must not hold '.' or '..' as a step" : NULL;
+}
+
+/* Writes the id to `end`, percent-encoded but for unreserved characters. Returns the new end. */
+static char *put_id(char *end, const char *id, size_t length) {
+  static const char digits[] = "0123456789ABCDEF";
   for (size_t i = 0; i < length; i++) {
     unsigned char byte = (unsigned char)id[i];
     if (is_unreserved(byte)) {
       *end++ = (char)byte;
     } else {
       *end++ = '%';
-      *end++ = "0123456789ABCDEF"[byte >> 4];
-      *end++ = "0123456789ABCDEF"[byte & 15];
+      *end++ = digits[byte >> 4];
+      *end++ = digits[byte & 15];
     }
   }
-  *end = '\0';
-  return url;
+  return end;
+}
+
+static size_t count_ids(const char *path) {
+  size_t count = 0;
+  while ((path = strstr(path, ID)) != NULL) {
+    path += sizeof ID - 1;
+    count++;
+  }
+  return count;
+}
+
+const char *sora_url_of_task(const struct base_url *base, const char *path, const char *id,
+                             size_t length, char **url) {
+  size_t prefix = strlen(base->prefix);
+  *url = malloc(prefix + strlen(path) + count_ids(path) * length * 3 + 1);
+  if (*url == NULL)
+    return sora_url_no_memory;
+  memcpy(*url, base->prefix, prefix);
+  char *end = *url + prefix;
+  for (const char *place; (place = strstr(path, ID)) != NULL; path = place + sizeof ID - 1) {
+    memcpy(end, path, (size_t)(place - path));
+    end = put_id(end + (place - path), id, length);
+  }
+  strcpy(end, path);
+  if (!has_dots(*url + prefix))
+    return NULL;
+  free(*url);
+  *url = NULL;
+  return "would lead to another path than its own";
 }

@@ -1,5 +1,6 @@
 /*
- * URLs of queries: a base URL is checked once, then each task's URL is put together from it.
+ * URLs of tasks: a base URL and a path are checked once, then each task's URL is put together from
+ * them.
  *
  * libcurl parses (CURLU); Lua is not known here.
  */
@@ -15,9 +16,10 @@ struct base_url {
   int loopback; /* localhost, *.localhost (RFC 6761, 6.3), 127.0.0.0/8 or ::1 */
 };
 
-/* Checks `text` and fills `base`. Returns NULL, or what is wrong with it ("must begin with http://
-   or https://"), or, where memory is short, sora_url_no_memory. */
-const char *sora_url_parse_base(const char *text, struct base_url *base);
+/* Checks `text` and fills `base`; `query_path` (NULL: SORA_QUERY_PATH) is cut off where the URL was
+   pasted with it. Returns NULL, or what is wrong with it ("must begin with http:// or https://"),
+   or, where memory is short, sora_url_no_memory. */
+const char *sora_url_parse_base(const char *text, const char *query_path, struct base_url *base);
 extern const char sora_url_no_memory[];
 
 void sora_url_free_base(struct base_url *base);
@@ -25,12 +27,20 @@ void sora_url_free_base(struct base_url *base);
 /* Whether the host of a URL is this machine. */
 int sora_url_is_loopback(const char *text);
 
-/* What is wrong with a path, perhaps with a query, to be put behind a base URL, or NULL. */
-const char *sora_url_path_fault(const char *path);
+/* The paths behind a base URL where no others are asked for. */
+#define SORA_QUERY_PATH "/v1/video/query?id={id}"
+#define SORA_CONTENT_PATH "/v1/videos/{id}/content"
 
-/* The URL of one query: "{prefix}/v1/video/query?id={id, percent-encoded but for RFC 3986's
-   unreserved characters}". Returns it malloc'ed, or NULL without memory. */
-char *sora_url_query(const struct base_url *base, const char *id, size_t length);
+/* What is wrong with a path to be put behind a base URL, or NULL: it begins with a slash, and holds
+   nothing that RFC 3986 does not allow in a path and a query; "{id}" in that of a task, and there
+   it has to be. */
+const char *sora_url_path_fault(const char *path, int of_task);
+
+/* The URL of a task, malloc'ed: `path` behind the base URL, in it the id for each "{id}",
+   percent-encoded but for RFC 3986's unreserved characters. Returns NULL and sets *url; or *url is
+   NULL, and it returns what is wrong with the id in that path, or sora_url_no_memory. */
+const char *sora_url_of_task(const struct base_url *base, const char *path, const char *id,
+                             size_t length, char **url);
 
 /* Where a URL's requests go: "https://host:port", in small letters, malloc'ed. NULL without memory,
    and for what is no URL. */

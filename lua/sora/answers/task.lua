@@ -3,177 +3,150 @@
 -- An answer may come from `sora.query`, from `sora.decode` with its nulls kept, or from lua-cjson,
 -- and any field may be missing or of a type nobody promised. Nothing here raises over the contents
 -- of a task; only an argument that is no table at all is a mistake of the caller. Only strings,
--- numbers and tables are ever looked at, so that every stand-in for null (nil, NULL, vim.NIL,
--- false, an empty table) counts as absent.
+-- numbers, tables and a few flags are ever looked at, so that every stand-in for null (nil, NULL,
+-- vim.NIL, false, an empty table) counts as absent.
 --
--- Knows nothing of requests, clocks and errors.
+-- Knows nothing of requests, clocks and errors. The tables of words and places are in the files
+-- beside this one.
 
 local plain = require("sora.core").plain
 
-local core = require "sora.core"
+local failures = require "sora.answers.failures"
+local layers = require "sora.answers.layers"
+local origin = require "sora.answers.origin"
+local places = require "sora.answers.places"
+local text = require "sora.answers.text"
+local urls = require "sora.answers.urls"
+local videos = require "sora.answers.videos"
+local words = require "sora.answers.words"
 
 local M = {}
 
---- Words of `status`, trimmed and lower-cased. "disputed" words mean success only beside a video's
--- URL. A word that is not here means that the task is running: only the caller's deadline ends such
--- a wait.
-local CLASS = {}
-for class, words in pairs {
-  succeeded = "completed complete success succeeded succeed finished finish done",
-  failed = "failed failure fail error rejected expired"
-    .. " video_generation_failed video_upsampling_failed",
-  cancelled = "cancelled canceled",
-  disputed = "video_generation_completed video_upsampling_completed",
-} do
-  for word in words:gmatch("%S+") do CLASS[word] = class end
-end
-
---- Compiles "a b.c" into the paths {{"a"}, {"b", "c"}}.
-local function paths(list)
-  local compiled = {}
-  for place in list:gmatch("%S+") do
-    local path = {}
-    for key in place:gmatch("[^.]+") do path[#path + 1] = key end
-    compiled[#compiled + 1] = path
-  end
-  return compiled
-end
-
---- Where each thing is found, the preferred place first. All of it is looked for in the task
--- itself, then in its `data`, then in the envelope it came in. Lists of images are inputs and
--- deliberately not here.
-local PLACES = {
-  id = paths "id task_id",
-  video_url = paths([[
-    video_url url result_url output output.url output.video_url result.video_url result.url
-    detail.upsample_video_url detail.url detail.video_url detail.draft_info.downloadable_url
-    detail.draft_info.url data.video_url]]),
-  failure = paths([[
-    error fail_reason failure_reason detail.failure_reason detail.pending_info.failure_reason
-    detail.draft_info.reason_str error_message detail.error_message message]]),
-  code = paths "error.code detail.pending_info.moderation_result.code",
-  fraction = paths "detail.pending_info.progress_pct",
-  percent = paths "progress",
-  updated_at = paths "status_update_time",
-  queue_position = paths "detail.pending_info.progress_pos_in_queue",
-  queue_wait = paths "detail.pending_info.estimated_queue_wait_time",
-}
-
---- What the last resort, `message`, holds when it is merely polite.
-local POLITE = { ok = true, success = true }
+local FRACTION = places.compile [[
+  detail.pending_info.progress_pct progress_pct detail.progress_pct]]
+local PERCENT = places.compile [[
+  progress detail.progress detail.pending_info.progress progress_percent progress_percentage
+  percent percentage percent_complete task_progress output.progress video.progress result.progress
+  metadata.progress task_result.progress]]
+--- In an object that is a progress.
+local IN_PROGRESS = places.compile "percent percentage progress value pct"
+local DONE, ALL = places.compile "current done completed", places.compile "total"
+local UPDATED_AT = places.compile "status_update_time"
+local QUEUE_POSITION = places.compile "detail.pending_info.progress_pos_in_queue"
+local QUEUE_WAIT = places.compile "detail.pending_info.estimated_queue_wait_time"
+local RUNNING = places.compile "detail.running running"
+local UPSCALE = places.compile [[
+  detail.req.enable_upsample detail.input.enable_upsample enable_upsample]]
+local UPSCALED = places.compile "upsample_video_url detail.upsample_video_url"
 
 --- Above this a time is in milliseconds.
 local MILLISECONDS = 1e11
 
 -- Values: each of these takes anything and returns what it accepts, or nil.
 
---- Cuts off what belongs to the class `padding` at both ends, in linear time. Returns nil where
--- nothing is left.
-local function trim(text, padding)
-  local first = text:find("[^" .. padding .. "]")
-  return first and text:match("^.*[^" .. padding .. "]", first)
+local function clamp(number) return math.max(0, math.min(1, number)) end
+
+local function as_part(part, whole)
+  return part and whole and whole > 0 and clamp(part / whole) or nil
 end
 
-local function as_text(value)
-  return type(value) == "string" and trim(value, "%s") or nil
-end
-
---- A URL can be padded with spaces or backticks. What is left is used byte for byte: it is signed.
--- One with a control character is none.
-local function as_url(value)
-  local url = type(value) == "string" and trim(value, "%s`")
-  local valid = url and url:find("^[Hh][Tt][Tt][Pp][Ss]?://[^/]")
-    and not url:find("[%z\1-\31\127]")
-  return valid and url or nil
-end
-
---- A number, or a short string that spells a decimal one. By hand: `tonumber` reads hexadecimal,
--- and "0.5" only in locales that write it so. Returns nil for NaN.
-local function as_number(value)
-  if type(value) == "number" then return value == value and value or nil end
-  if type(value) ~= "string" or #value > 40 then return nil end
-  local sign, whole, decimals = value:match("^%s*([+-]?)(%d+)%.?(%d*)%s*$")
-  if not whole then return nil end
-  local number = tonumber(whole) + (decimals == "" and 0 or tonumber(decimals) / 10 ^ #decimals)
-  return sign == "-" and -number or number
-end
-
---- Progress by the unit that the field's name implies; a percent sign overrides it, the size never
--- does.
+--- Progress by the unit that the field's name implies; a percent sign or "of how many" overrides
+-- it, the size never does.
 local function as_progress(value, unit)
-  local percent = type(value) == "string" and #value <= 40 and value:match("^(.*)%%%s*$")
-  local number = as_number(percent or value)
-  if not number then return nil end
-  return math.max(0, math.min(1, number / (percent and 100 or unit)))
+  if type(value) ~= "string" then
+    local number = text.as_number(value)
+    return number and clamp(number / unit)
+  elseif #value > 40 then
+    return nil
+  end
+  local part, whole = value:match("^([^/]*)/([^/]*)$")
+  if part then
+    return as_part(text.as_number(part), text.as_number(whole))
+  end
+  local percent = value:gsub("％", "%%"):match("^(.-)%%[ \t\r\n]*$")
+  local number = text.as_number(percent or value)
+  return number and clamp(number / (percent and 100 or unit))
 end
 
 local function as_fraction(value) return as_progress(value, 1) end
-local function as_percent(value) return as_progress(value, 100) end
 
-local function as_reason(value)
-  if type(value) == "table" then
-    local code = value.code
-    return as_text(value.message) or as_text(type(code) == "number" and tostring(code) or code)
-  end
-  local text = as_text(value)
-  return text and not POLITE[text:lower()] and text or nil
+local function as_plain_percent(value) return as_progress(value, 100) end
+
+local function as_percent(value, null)
+  if type(value) ~= "table" then return as_plain_percent(value) end
+  local percent = places.find_in(value, IN_PROGRESS, as_plain_percent, null)
+  return percent or as_part(places.find_in(value, DONE, text.as_number, null),
+    places.find_in(value, ALL, text.as_number, null))
 end
 
---- The task inside an envelope: `data` where the outer object has no word for a status and `data`
--- has one.
-local function unwrap(task)
-  local data = task.data
-  if not as_text(task.status) and type(data) == "table" and type(data.status) == "string" then
-    return data
-  end
-  return task
-end
+local function is_true(value) return value == true or nil end
 
-local function find_in(object, places, accept)
-  for i = 1, #places do
-    local path, value = places[i], object
-    for j = 1, #path do
-      value = value[path[j]]
-      if type(value) ~= "table" and j < #path then value = nil break end
-    end
-    value = accept(value)
-    if value ~= nil then return value end
-  end
-  return nil
-end
-
-local function find(task, name, accept)
-  local places, inner = PLACES[name], unwrap(task)
-  local value = find_in(inner, places, accept)
-  if value == nil and type(inner.data) == "table" then
-    value = find_in(inner.data, places, accept)
-  end
-  if value == nil and inner ~= task then value = find_in(task, places, accept) end
-  return value
-end
+local function as_url(value) return urls.as_url(value, "https://relay.invalid") end
 
 --- Raises where the public function `name` was called, which stands before the one of this module;
 -- see in_module in module.lua.
-local function check(task, name)
+local function view_of(task, name)
   if type(task) ~= "table" then
     error(("bad argument #1 to '%s' (task expected, got %s)"):format(name, type(task)), 4)
   end
+  return layers.of(task)
 end
 
-local function word_of(task)
-  local word = as_text(unwrap(task).status)
-  return word and word:lower()
+local function progress_of(view)
+  return places.find(view, FRACTION, as_fraction) or places.find(view, PERCENT, as_percent)
 end
 
-local function class_of(task)
-  local word = word_of(task)
-  local class = word and CLASS[word] or "running"
+--- Whether an upscaled video was asked for, and is still being made.
+local function awaits_upscaling(view)
+  return places.find(view, RUNNING, is_true) and places.find(view, UPSCALE, is_true)
+    and not places.find(view, UPSCALED, as_url)
+end
+
+--- Without any status a video's URL means success; a bare `url` beside a progress that goes on can
+-- be a link to the task itself.
+local function class_without_status(view)
+  local progress = progress_of(view)
+  local has = progress and progress < 1 and videos.has_beside_bare or videos.has
+  return has(view) and "succeeded" or "running"
+end
+
+local function class_by_word(view)
+  if not view.word then return class_without_status(view) end
+  local class = words.class(view.word) or "running"
   if class ~= "disputed" then return class end
-  return find(task, "video_url", as_url) and "succeeded" or "running"
+  return videos.has(view) and not awaits_upscaling(view) and "succeeded" or "running"
 end
 
-local function progress_of(task)
-  return find(task, "fraction", as_fraction) or find(task, "percent", as_percent)
+--- Whether a task that has not failed goes on no more, as far as its service says.
+local function is_over(view, class)
+  if class ~= "running" then return class == "succeeded" end
+  local progress = progress_of(view)
+  if progress then return progress >= 1 end
+  return not view.word or words.class(view.word) == "disputed"
+end
+
+--- What keeps the video of a task back that is over.
+local function moderation_of(view, class)
+  local moderation = is_over(view, class) and failures.moderation(view)
+  return moderation and not videos.has(view) and moderation or nil
+end
+
+local function class_of(view)
+  local class = class_by_word(view)
+  return moderation_of(view, class) and "failed" or class
+end
+
+local function video_url_of(task, view)
+  local word = view.word
+  local succeeded = word ~= nil and words.class(word) == "succeeded"
+  return videos.url(view, origin.relay(task), succeeded)
+end
+
+--- Of a task that has failed.
+local function failure_of(task, view)
+  local class = class_by_word(view)
+  if class ~= "failed" then return moderation_of(view, class) end
+  return failures.reason(view) or origin.said(task) or failures.moderation(view)
 end
 
 -- The module
@@ -183,67 +156,57 @@ end
 --- The class of the task's status. Everything that is not known to be final is "running".
 ---@param task table  a decoded answer
 ---@return sora.status
-function M.status(task)
-  check(task, "status")
-  return class_of(task)
-end
+function M.status(task) return class_of(view_of(task, "status")) end
 
 --- The id in the answer. It may differ from the one that was asked for.
 ---@param task table  a decoded answer
+---@return string?  a number's digits, where it is one
+function M.id(task) return layers.id(view_of(task, "id")) end
+
+--- The id to go on with: the one that the task was asked with, else the one in the answer.
+---@param task table  a decoded answer
 ---@return string?
-function M.id(task)
-  check(task, "id")
-  return find(task, "id", as_text)
-end
+function M.asked_id(task) return origin.id(task) or layers.id(view_of(task, "asked_id")) end
 
 --- The word behind the class: what the service calls the status.
 ---@param task table  a decoded answer
 ---@return string?  trimmed and lower-cased
 function M.word(task)
-  check(task, "word")
-  return word_of(task)
+  local word = view_of(task, "word").word
+  return word and text.lower(word)
 end
 
 --- How far the task is, as far as the service says. A failed task may well say 1.
 ---@param task table  a decoded answer
 ---@return number?  0..1
-function M.progress(task)
-  check(task, "progress")
-  return progress_of(task)
-end
+function M.progress(task) return progress_of(view_of(task, "progress")) end
 
---- The video's URL, trimmed, otherwise byte for byte. Whatever the status: ask `status` first.
+--- The video's URL, trimmed, otherwise byte for byte; a path of the relay's own is resolved against
+-- the relay that answered. Whatever the status: ask `status` first.
 ---@param task table  a decoded answer
----@return string?  begins with http:// or https://
-function M.video_url(task)
-  check(task, "video_url")
-  return find(task, "video_url", as_url)
-end
+---@return string?  begins with http://, https:// or data:
+function M.video_url(task) return video_url_of(task, view_of(task, "video_url")) end
 
 --- Why the task failed. nil unless its status is "failed": finished tasks carry messages of inner
 -- retries.
 ---@param task table  a decoded answer
 ---@return string?
 function M.failure(task)
-  check(task, "failure")
-  if class_of(task) ~= "failed" then return nil end
-  return find(task, "failure", as_reason)
+  local view = view_of(task, "failure")
+  if class_of(view) ~= "failed" then return nil end
+  return failure_of(task, view)
 end
 
 --- The service's own word for why the task failed.
 ---@param task table
 ---@return string|number|nil
-function M.code(task)
-  check(task, "code")
-  return find(task, "code", function(value) return as_text(value) or as_number(value) end)
-end
+function M.code(task) return failures.code(view_of(task, "code")) end
 
 --- When the service last touched the status.
 ---@param task table  a decoded answer
 ---@return number?  seconds since the epoch, with a fraction
 function M.updated_at(task)
-  check(task, "updated_at")
-  local time = find(task, "updated_at", as_number)
+  local time = places.find(view_of(task, "updated_at"), UPDATED_AT, text.as_number)
   if not time or time <= 0 then return nil end
   return time > MILLISECONDS and time / 1000 or time
 end
@@ -253,38 +216,33 @@ end
 ---@return number? position
 ---@return number? seconds
 function M.queue(task)
-  check(task, "queue")
-  return find(task, "queue_position", as_number), find(task, "queue_wait", as_number)
+  local view = view_of(task, "queue")
+  return places.find(view, QUEUE_POSITION, text.as_number),
+    (places.find(view, QUEUE_WAIT, text.as_number))
 end
 
 --- The line that a person reads in the REPL. Of the video's URL it names the host alone.
 ---@param task table  a decoded answer
 ---@return string
 function M.describe(task)
-  check(task, "describe")
-  local class, id = class_of(task), find(task, "id", as_text)
-  local line = plain(id or "task", 80) .. " " .. plain(word_of(task) or class, 40)
+  local view = view_of(task, "describe")
+  local class, word = class_of(view), view.word and text.lower(view.word)
+  local line = plain(layers.id(view) or origin.id(task) or "task", 80)
+    .. " " .. plain(word or class, 40)
   if class == "failed" then
-    local reason = find(task, "failure", as_reason)
+    local reason = failure_of(task, view)
     return reason and line .. ": " .. plain(reason) or line
   elseif class == "succeeded" then
-    local url = find(task, "video_url", as_url)
+    local url = video_url_of(task, view)
     local host = url and plain(url):match("://([^/?#]+)")
-    return line .. (host and ", video at " .. host or ", no video yet")
+    return line .. (host and ", video at " .. host or url and ", video inside" or ", no video yet")
   elseif class == "cancelled" then
     return line
   end
-  local progress, position = progress_of(task), (M.queue(task))
+  local progress, position = progress_of(view), places.find(view, QUEUE_POSITION, text.as_number)
   if progress then line = ("%s %d %%"):format(line, math.floor(progress * 100 + 1e-6)) end
   if position and position > 0 then line = ("%s, %.0f in the queue"):format(line, position) end
   return line
 end
-
-core.task.ids = core.task.ids or setmetatable({}, { __mode = "k" })
-
---- The id to go on with: the one that the task was asked with, else the one in the answer.
----@param answer table  a decoded answer
----@return string?
-function M.asked_id(answer) return core.task.ids[answer] or M.id(answer) end
 
 return M

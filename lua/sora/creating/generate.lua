@@ -40,7 +40,7 @@ function M.generate(client, body, policy, given, path)
   end
   local made, err = create.create(client, body, left(), given)
   if not made then return failed(err, "create") end
-  local id = (task.asked_id or task.id)(made)
+  local id = task.asked_id(made)
   local done
   done, err = wait.wait(client, id, left(), given)
   if not done then return failed(err, "wait", id, made) end

@@ -56,8 +56,7 @@ end
 ---@param made table
 ---@param id string
 function M.note(made, id)
-  local known_ids = core.task.ids
-  if known_ids and rawget(made, "id") ~= id then known_ids[made] = id end
+  if rawget(made, "id") ~= id then core.task.ids[made] = id end
 end
 
 -- Some services give a bare id, and know it only with the model in front: "sora-2:task_…".

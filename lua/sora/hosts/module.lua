@@ -38,6 +38,8 @@ end
 local in_module = M.in_module
 
 core.task.__tostring = in_module("sora.answers.task", "describe")
+core.task.read = in_module("sora.answers.reading", "read")
+core.task.read_call = in_module("sora.answers.reading", "read_call")
 core.task.asked_id = in_module("sora.answers.task", "asked_id") -- for sora.query
 
 -- The calls

@@ -29,7 +29,8 @@ local sora = {}
 function sora.query(id, opts) end
 
 ---Asks again and again until the task has ended. Bad answers are survived as long as fewer than
----`max_errors` come in a row; an unknown status means that the task is running.
+---`max_errors` come in a row; that there is no such task is believed when it was said three times
+---over 15 seconds; an unknown status means that the task is running.
 ---@param id string
 ---@param opts? sora.wait_options
 ---@return sora.task? task  a succeeded task that has a video URL; nil on an error
@@ -114,7 +115,8 @@ function sora.status(task) end
 function sora.progress(task) end
 
 ---The URL of a task's video, wherever the service put it. It is signed: use it byte for byte, and
----keep it out of logs.
+---keep it out of logs. A path of the relay's own comes with the relay in front; a video inside of
+---the answer is a `data:` URI. `download` takes all of them.
 ---@param task table
 ---@return string?
 function sora.video_url(task) end
@@ -125,7 +127,8 @@ function sora.video_url(task) end
 ---@return string?
 function sora.failure(task) end
 
----The id in an answer. It may differ from the one that was asked for.
+---The id in a task's answer, a number as its digits. It may differ from the one that was asked for;
+---functions that take a task go on with that one.
 ---@param task table
 ---@return string?
 function sora.id(task) end

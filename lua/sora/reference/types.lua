@@ -8,7 +8,8 @@
 
 ---The decoded answer of the service: plain nested tables, nothing renamed. Nothing in it is sure to
 ---be there, `status` included; the functions of the module know where services hide what they say.
----An envelope (`{"code":"success","data":{…}}`) has been opened. `tostring` gives one line.
+---Of an envelope (`{"code":"success","data":{…}}`) it is the innermost table that is the task.
+---`tostring` gives one line.
 ---@class sora.task
 ---@field id? string  as the service writes it; it may differ from the one that was asked for
 ---@field status? string  the service's word; `sora.status` says what it means
@@ -25,7 +26,9 @@
 ---@field retryable boolean  whether the same call may go well later
 ---@field id? string  the task that was asked about
 ---@field status? integer  of HTTP
----@field code? string|number  the service's own code
+---@field code? string|number  the service's own code, the innermost
+---@field not_found? boolean  true where the service says that it has no such task
+---@field page? boolean  true where a page of HTML came in place of an answer
 ---@field request_id? string  for the service's support
 ---@field retry_after? number  seconds that the service asked to wait
 ---@field attempts? integer  how often it was tried
@@ -33,8 +36,8 @@
 ---@field task? sora.task  the last answer that could be read
 ---@field sent? boolean  of `create` and `call`: some of the request may have reached the service
 ---@field step? "create"|"wait"|"download"  of `generate`: where it ended
----@field elapsed? number  seconds of a wait that ran out, or had no video
----@field polls? integer  answers of a wait that ran out, or had no video
+---@field elapsed? number  seconds of the wait that ended with it
+---@field polls? integer  answers in that wait, bad ones included
 
 ---The kinds of errors; there are no others.
 ---@alias sora.error_kind
@@ -85,6 +88,8 @@
 ---@class sora.request_options
 ---@field api_key? string  sent as `Authorization: Bearer …`, default `$SORA_API_KEY`
 ---@field base_url? string  default `$SORA_BASE_URL`, else https://az.gptplus5.com; may carry a path
+---@field query_path? string  behind it, with the task's `{id}`; default `/v1/video/query?id={id}`
+---@field content_path? string  of the video at the relay; default `/v1/videos/{id}/content`
 ---@field forwarded_host? string  sent as `X-Forwarded-Host`
 ---@field headers? table<string, string>  further headers of a query; not sent to the video's host
 ---@field request_timeout? number  seconds for an attempt, default 30; of a download, without a byte

@@ -28,9 +28,15 @@ local GRACE = 5          -- polls that a task may stay without a URL after it ha
 local LAST_POLL = 5      -- seconds kept for the last poll before the deadline, at most
 local NO_TIME = 1e-3     -- seconds before the deadline into which nothing fits any more
 
+--- A replica that lags says that it has no such task, in the first seconds and now and then later.
+-- This is believed when it came so many times with no good answer in between, over so many seconds
+-- or that part of the wait's timeout, whichever is less.
+local MISSING_TIMES, MISSING_FOR, MISSING_PART = 3, 15, 1 / 4
+
 ---@class sora.rules
 ---@field shortest number  seconds: no pause is shorter, however near the end
 ---@field last_poll number  seconds kept for the last poll before the deadline
+---@field missing_for number  seconds over which a task has to be unknown to be believed gone
 ---@field names (fun(id: string): name: string, other: string?)?  by what to ask for an id
 ---@field keep (fun(id: string))?  the other name is the one that the service knows
 
@@ -51,6 +57,7 @@ function M.rules(opts, make_error, chance)
     random = chance or core.random,
     shortest = math.min(interval, math.max(1, interval / 5)),
     last_poll = math.min(LAST_POLL, interval, timeout / 10),
+    missing_for = math.min(MISSING_FOR, timeout * MISSING_PART),
   }
 end
 
@@ -64,14 +71,14 @@ end
 ---@field pace sora.pace
 ---@field started number
 ---@field polls integer  answers so far, bad ones included
----@field errors integer  bad answers since the last good one
+---@field errors integer  bad answers since the last good one, without …
+---@field missing { times: integer, since: number }?  … those which say that there is no such task
 ---@field grace integer  answers that said succeeded and had no URL
 ---@field pause number  seconds, before pace, chance and hints
 ---@field next_at number  when the next poll is due
 ---@field changed_at number  when status or progress last changed
 ---@field task table?  the last good answer
 ---@field error any  the last bad answer, when no good one came since
----@field word string?  the status in `task`
 ---@field progress number?  the progress in `task`
 ---@field first_progress number?  where the estimate of the time left starts
 ---@field first_at number?  when that was
@@ -98,7 +105,7 @@ function M.new(id, rules, pace, now)
     next_at = now,
     changed_at = now,
     -- named, so that the table has its final size at once
-    task = nil, error = nil, word = nil, progress = nil, first_progress = nil, first_at = nil,
+    task = nil, error = nil, missing = nil, progress = nil, first_progress = nil, first_at = nil,
   }, Poller)
   if rules.names then
     local name, other = rules.names(id)
@@ -164,14 +171,15 @@ end
 
 --- Remembers a good answer; whether its status or progress differ from the one before.
 local function note(self, now, answer)
-  local word, progress = task.word(answer), task.progress(answer)
-  local changed = self.task == nil or word ~= self.word or progress ~= self.progress
+  local progress, before = task.progress(answer), self.task
+  local changed = not before or progress ~= self.progress
+    or task.word(answer) ~= task.word(before)
   if progress == nil or progress < (self.progress or 0) then self.first_progress = nil end
   if not self.first_progress and progress and progress > 0 then
     self.first_progress, self.first_at = progress, now
   end
   if changed then self.changed_at = now end
-  self.task, self.word, self.progress, self.errors, self.error = answer, word, progress, 0, nil
+  self.task, self.progress, self.errors, self.missing, self.error = answer, progress, 0, nil, nil
   return changed
 end
 
@@ -216,29 +224,53 @@ local function good_answer(self, now, answer)
   return action, value, changed
 end
 
---- Whether asking again is of no use. An HTML page with a good status comes from a wrong base URL,
--- unless the same URL has answered well before.
+--- Whether an error says that there is no such task, in whatever words.
+local function is_missing(err)
+  if err.retryable or err.kind == "cancelled" then return false end
+  return err.not_found or err.status == 404
+end
+
+--- Whether asking again is of no use. A page of HTML comes from a wrong base URL or from the
+-- challenge of a CDN, unless the same URL has answered well before: then it is a hiccup.
 local function is_final(self, err)
   if err.kind == "cancelled" then return true end
-  if err.kind == "http" and err.status == 200 then return self.task == nil end
+  if err.page and self.task then return false end
   return err.retryable == false
 end
 
+--- Why an error that need not be the end is the end, or nil.
+local function reason_to_end(self, now, err)
+  if is_missing(err) then
+    local missing = self.missing or { times = 0, since = now }
+    local seconds = now - missing.since
+    self.missing, missing.times = missing, missing.times + 1
+    if missing.times < MISSING_TIMES or seconds < self.rules.missing_for then return nil end
+    return ("said %d times over %.0f s"):format(missing.times, seconds)
+  end
+  self.errors = self.errors + 1
+  if self.errors < self.rules.max_errors then return nil end
+  return ("bad answers in a row: %d"):format(self.errors)
+end
+
+--- "error" and the error of a query, which learns what the wait knows.
+local function end_with(self, now, err, reason)
+  err.task = err.task or self.task
+  err.elapsed, err.polls = now - self.started, self.polls
+  if reason then err.message = ("%s (the wait ended: %s)"):format(err.message, reason) end
+  return "error", err
+end
+
 local function bad_answer(self, now, err)
-  self.errors, self.error = self.errors + 1, err
-  local demanded, final = err.retry_after, is_final(self, err)
+  self.error = err
+  local demanded = err.retry_after
   if err.status == 429 then
     self.pace:limited(now, demanded)
     demanded = math.max(demanded or 0, self.pace.not_before - now)
   end
-  if not final then
-    if is_over(self, now) then return time_out(self, now) end
-    final = self.errors >= self.rules.max_errors
-  end
-  if final then
-    err.task = err.task or self.task
-    return "error", err
-  end
+  if not is_missing(err) and is_final(self, err) then return end_with(self, now, err) end
+  if is_over(self, now) then return time_out(self, now) end
+  local reason = reason_to_end(self, now, err)
+  if reason then return end_with(self, now, err, reason) end
   lengthen(self)
   return ask(self, now, self.pause, demanded)
 end
