@@ -36,20 +36,16 @@ end
 ---@param answer table  decoded
 ---@return string?
 function M.of(answer)
-  local id = as_id(task.id(answer))
-  if id then return id end
   local list = places(answer)
-  for _, names in ipairs { NAMES, LAST } do
+  local function find(names)
     for _, place in ipairs(list) do
       for _, name in ipairs(names) do
-        id = field(place, name)
+        local id = field(place, name)
         if id then return id end
       end
     end
-    id = names == NAMES and as_id(rawget(answer, "data"))
-    if id then return id end
   end
-  return nil
+  return find(NAMES) or as_id(rawget(answer, "data")) or find(LAST) or as_id(task.id(answer))
 end
 
 --- Has a task know its id, where that is not in its field `id`.
