@@ -1,0 +1,177 @@
+-- Starts servers that nobody here wrote, each on loopback in a folder of its own: from Debian's
+-- packages, unpacked by setup.sh into build/servers, or the machine's own.
+--
+--   local server = servers.start("nginx", { www = "/folder/of/answers", requests = 10 })
+--   local client = sora.client(server:options("h2", "/s4"))
+--   server:tell "sleep 0.5; signal HUP"    -- done while this process is busy
+--   server:stop()
+--
+-- A kind of server is a module beside this one, named as its program:
+--   protocols    which of "http" (HTTP/1.1), "https" (the same behind TLS) and "h2" it speaks
+--   command      function(setup): writes the configuration, returns the command line. setup has
+--                folder, ports (by protocol), certificate and key (files), both (a file with both),
+--                is_root, address, and the options of start
+--   …            what specs want to know of it
+
+local files = require "spec.support.files"
+local shell = require "spec.support.shell"
+local socket = require "socket"
+local system = require "system"
+
+local M = {}
+
+local output_of, quote = shell.output_of, shell.quote
+
+local ROOT = output_of "pwd" .. "/build/servers"
+
+--- Where a server's own files are, such as its modules.
+---@param path string  as the package has it
+---@return string
+function M.file(path)
+  return (files.exists(ROOT .. path) and ROOT or "") .. path
+end
+
+--- The program of a server, with the libraries that were unpacked beside it.
+---@param name string
+---@return string? command  nil where there is none
+local function find(name)
+  for _, path in ipairs { "/usr/sbin/" .. name, "/usr/bin/" .. name } do
+    if files.exists(ROOT .. path) then
+      local libraries = output_of(("ls -d %s/lib/*-linux-* %s/usr/lib/*-linux-* 2>/dev/null"):format(
+        quote(ROOT), quote(ROOT))):gsub("\n", ":")
+      return "LD_LIBRARY_PATH=" .. quote(libraries) .. " exec " .. quote(ROOT .. path)
+    elseif files.exists(path) then
+      return "exec " .. path
+    end
+  end
+end
+
+--- Whether there is such a server.
+---@param name string
+---@return boolean
+function M.is_there(name) return find(name) ~= nil end
+
+--- What a server of this kind can do.
+---@param name string
+---@return table
+function M.kind(name) return require("spec.support.servers." .. name) end
+
+--- Ports of loopback on which nobody listens.
+local function free_ports(names)
+  local ports, probes = {}, {}
+  for _, name in ipairs(names) do
+    local probe = assert(socket.bind("127.0.0.1", 0))
+    ports[name] = select(2, probe:getsockname())
+    probes[#probes + 1] = probe
+  end
+  for _, probe in ipairs(probes) do probe:close() end
+  return ports
+end
+
+--- A key and a certificate of its own authority, for a server at localhost, 127.0.0.1 and address.
+local function certify(folder, address)
+  local names = "DNS:localhost,DNS:relay,IP:127.0.0.1" .. (address and ",IP:" .. address or "")
+  local said = output_of(([[cd %s && openssl req -x509 -newkey ec -nodes -days 2 -subj /CN=localhost \
+    -pkeyopt ec_paramgen_curve:prime256v1 -addext subjectAltName=%s -keyout key -out certificate \
+    2>&1 && cat certificate key >both]]):format(quote(folder), names))
+  assert(files.exists(folder .. "/both"), said)
+end
+
+local Server = {}
+Server.__index = Server
+
+local function await(condition, what, seconds)
+  local deadline = system.monotime() + seconds
+  while not condition() do
+    if system.monotime() > deadline then error(what, 3) end
+    system.sleep(0.01)
+  end
+end
+
+local function is_listening(address, port)
+  local probe = socket.connect(address, port)
+  if probe then probe:close() end
+  return probe ~= nil
+end
+
+--- Starts one.
+---@param name string  of its module here and of its program
+---@param options table|nil  www: folder of answers; backend: port of a server that it asks; others
+---   as its module says
+---@return table server  folder, ports, kind and these methods
+function M.start(name, options)
+  local kind = M.kind(name)
+  local program = assert(find(kind.program or name), "there is no " .. name)
+  local folder = files.folder()
+  os.execute("chmod 755 " .. quote(folder)) -- for workers that give up root's rights
+  local setup = {
+    folder = folder, ports = free_ports(kind.protocols), is_root = output_of "id -u" == "0",
+    certificate = folder .. "/certificate", key = folder .. "/key", both = folder .. "/both",
+  }
+  for key, value in pairs(options or {}) do setup[key] = value end
+  certify(folder, setup.address)
+  files.write(folder .. "/command", program .. " " .. kind.command(setup) .. "\n")
+  local self = setmetatable({
+    name = name, kind = kind, folder = folder, ports = setup.ports, address = setup.address,
+    ca_file = setup.certificate,
+    input = assert(io.popen(("%s sh spec/support/servers/supervisor.sh %s 2>/dev/null"):format(
+      setup.within or "", quote(folder)), "w")),
+  }, Server)
+  self:tell "start"
+  if not setup.within then
+    local ok, message = pcall(self.await, self)
+    if not ok then
+      message = message .. "\n" .. self:log()
+      self:stop()
+      error(message, 2)
+    end
+  end
+  return self
+end
+
+--- Waits until it listens on all its ports.
+function Server:await()
+  for _, port in pairs(self.ports) do
+    await(function() return is_listening("127.0.0.1", port) end, self.name .. " did not start", 10)
+  end
+end
+
+--- Has its supervisor do something, after what it was told before.
+---@param commands string  of the shell; start, crash, signal NAME
+function Server:tell(commands)
+  self.input:write("cd " .. quote(self.folder) .. "; " .. commands .. "\n")
+  self.input:flush()
+end
+
+---@param protocol string  "http", "https" or "h2"
+---@return string
+function Server:url(protocol)
+  local scheme = protocol == "http" and "http://127.0.0.1:" or "https://localhost:"
+  return scheme .. self.ports[protocol]
+end
+
+--- Options of a client that asks it.
+---@param protocol string
+---@param path string  before /v1/video/query
+---@param more table|nil  further options
+---@return table
+function Server:options(protocol, path, more)
+  local options = { api_key = "any", base_url = self:url(protocol) .. path, ca_file = self.ca_file }
+  if protocol == "https" then options.http_version = self.kind.https_version end
+  for name, value in pairs(more or {}) do options[name] = value end
+  return options
+end
+
+--- What it has printed and written to its log.
+---@return string
+function Server:log()
+  return (files.read(self.folder .. "/output") or "") .. (files.read(self.folder .. "/log") or "")
+end
+
+--- Ends it and waits for its end. Its folder is gone then.
+function Server:stop()
+  if self.input then self.input:close() end
+  self.input = nil
+end
+
+return M
