@@ -2,7 +2,7 @@
 --   sN     a running task of exactly N KiB
 --   hN     a running task with N KiB of headers, which the server adds
 --   slow   a running task that takes about a second, for which the server sees
---   live   a running task; beside it lies "ended", to be moved into its place
+--   live   a task that is running until M.becomes says that it has ended
 
 local files = require "spec.support.files"
 local shell = require "spec.support.shell"
@@ -21,6 +21,11 @@ local HEAD, TAIL = '{"id":"task","status":"pending","detail":{"pad":"', '"}}'
 ---@param size integer  of the answer, in KiB
 ---@return integer
 function M.pad(size) return size * 1024 - #HEAD - #TAIL end
+
+--- The size of a folder's answer, in KiB.
+---@param folder string
+---@return integer
+function M.size(folder) return tonumber(folder:match "^s(%d+)$") or 1 end
 
 local function answer(size) return HEAD .. ("x"):rep(M.pad(size)) .. TAIL end
 
@@ -53,9 +58,18 @@ function M.folder()
   for _, size in ipairs(M.WIDE) do put("h" .. size, answer(1)) end
   put("slow", answer(12))
   put("live", answer(1))
+  put("live", answer(1), "running")
   put("live", '{"id":"task","status":"completed","video_url":"https://localhost/video.mp4"}', "ended")
   os.execute("chmod -R a+rX " .. shell.quote(folder))
   return folder
+end
+
+--- The shell's command that makes the task of "live" another one.
+---@param folder string
+---@param what "running"|"ended"
+---@return string
+function M.becomes(folder, what)
+  return ("(cd %s/live/v1/video && cp %s new && mv new query)"):format(shell.quote(folder), what)
 end
 
 return M

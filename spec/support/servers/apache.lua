@@ -6,6 +6,7 @@ local server = require "spec.support.servers.server"
 
 local M = {
   program = "apache2", protocols = { "http", "https", "h2" },
+  wide = true, proxies = true, idle = 0.3, requests = { "http", "https" },
   reload = "USR1", reloaded = "Graceful restart requested",
 }
 
@@ -22,6 +23,7 @@ ServerLimit 16
 ThreadsPerChild 64
 MaxRequestWorkers 1024
 KeepAlive On
+H2MaxWorkers 600
 MaxKeepAliveRequests $REQUESTS
 KeepAliveTimeout $IDLE
 Listen 127.0.0.1:$http

@@ -3,7 +3,10 @@
 local answers = require "spec.support.servers.answers"
 local files = require "spec.support.files"
 
-local M = { protocols = { "http", "https", "h2" }, https_version = "1.1" }
+local M = {
+  protocols = { "http", "https", "h2" }, https_version = "1.1",
+  wide = true, proxies = true, idle = 1, requests = {},
+}
 
 local TEXT = [[
 $USER

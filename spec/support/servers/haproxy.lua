@@ -5,7 +5,8 @@ local files = require "spec.support.files"
 
 local M = {
   protocols = { "http", "https", "h2" },
-  reload = "USR2", reloaded = "Reexecuting Master process",
+  wide = true, proxies = true, idle = 0.3, requests = {},
+  reload = "USR2", reloaded = "Reloading HAProxy",
 }
 
 local TEXT = [[

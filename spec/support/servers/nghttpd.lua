@@ -1,6 +1,6 @@
 -- nghttpd, the HTTP/2 server of nghttp2.
 
-local M = { protocols = { "h2" } }
+local M = { protocols = { "h2" }, requests = {} }
 
 function M.command(setup)
   return ("-a 127.0.0.1 -d %s %d key certificate"):format(setup.www, setup.ports.h2)

@@ -7,6 +7,7 @@ local files = require "spec.support.files"
 
 local M = {
   protocols = { "http", "https", "h2" },
+  wide = true, proxies = true, idle = 1, requests = { "http", "https", "h2" },
   reload = "HUP", reloaded = "signal 1 %(SIGHUP%)",
 }
 
@@ -40,7 +41,7 @@ function M.command(setup)
     add("location /live/ { %s }", to)
     add("location /slow/ { %s proxy_buffering off; }", to)
   elseif setup.slow then
-    add "location /slow/ { limit_rate 4k; }"
+    add "location /slow/ { limit_rate 8k; }"
   end
   files.write(setup.folder .. "/nginx.conf", (TEXT:gsub("$(%w+)", {
     USER = setup.is_root and "user root;" or "", FOLDER = setup.folder, WWW = setup.www,

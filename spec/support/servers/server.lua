@@ -11,7 +11,13 @@
 --   command      function(setup): writes the configuration, returns the command line. setup has
 --                folder, ports (by protocol), certificate and key (files), both (a file with both),
 --                is_root, address, and the options of start
---   …            what specs want to know of it
+--   https_version  what a client has to ask for, where "https" would become HTTP/2
+--   wide         it can add headers to answers
+--   idle         the shortest time in seconds after which it can close an idle connection
+--   requests     protocols over which it can close a connection after so many requests
+--   proxies      it can ask a backend
+--   reload, reloaded  the signal that has it read its configuration anew; the pattern of what it
+--                says then
 
 local files = require "spec.support.files"
 local shell = require "spec.support.shell"
@@ -21,6 +27,9 @@ local system = require "system"
 local M = {}
 
 local output_of, quote = shell.output_of, shell.quote
+
+--- Those that answer questions themselves.
+M.FRONTS = { "nginx", "apache", "haproxy", "h2o", "nghttpd" }
 
 local ROOT = output_of "pwd" .. "/build/servers"
 
@@ -46,15 +55,15 @@ local function find(name)
   end
 end
 
---- Whether there is such a server.
----@param name string
----@return boolean
-function M.is_there(name) return find(name) ~= nil end
-
 --- What a server of this kind can do.
 ---@param name string
 ---@return table
 function M.kind(name) return require("spec.support.servers." .. name) end
+
+--- Whether there is such a server.
+---@param name string
+---@return boolean
+function M.is_there(name) return find(M.kind(name).program or name) ~= nil end
 
 --- Ports of loopback on which nobody listens.
 local function free_ports(names)
@@ -88,16 +97,24 @@ local function await(condition, what, seconds)
   end
 end
 
-local function is_listening(address, port)
-  local probe = socket.connect(address, port)
+local function is_listening(port)
+  local probe = socket.connect("127.0.0.1", port)
   if probe then probe:close() end
   return probe ~= nil
 end
 
+--- The same, asked by the curl program in another namespace.
+local function is_listening_within(within, address, port)
+  local code = output_of(("%s curl -s -m 1 -o /dev/null -w '%%{http_code}' http://%s:%d/"):format(
+    within, address, port))
+  return code ~= "000"
+end
+
 --- Starts one.
 ---@param name string  of its module here and of its program
----@param options table|nil  www: folder of answers; backend: port of a server that it asks; others
----   as its module says
+---@param options table|nil  www: folder of answers; backend: port of a server that it asks; within:
+---   what its command begins with, such as nsenter …; address: where it listens then; others as its
+---   module says
 ---@return table server  folder, ports, kind and these methods
 function M.start(name, options)
   local kind = M.kind(name)
@@ -113,18 +130,16 @@ function M.start(name, options)
   files.write(folder .. "/command", program .. " " .. kind.command(setup) .. "\n")
   local self = setmetatable({
     name = name, kind = kind, folder = folder, ports = setup.ports, address = setup.address,
-    ca_file = setup.certificate,
+    ca_file = setup.certificate, within = setup.within,
     input = assert(io.popen(("%s sh spec/support/servers/supervisor.sh %s 2>/dev/null"):format(
       setup.within or "", quote(folder)), "w")),
   }, Server)
   self:tell "start"
-  if not setup.within then
-    local ok, message = pcall(self.await, self)
-    if not ok then
-      message = message .. "\n" .. self:log()
-      self:stop()
-      error(message, 2)
-    end
+  local ok, message = pcall(self.await, self)
+  if not ok then
+    message = message .. "\n" .. self:log()
+    self:stop()
+    error(message, 2)
   end
   return self
 end
@@ -132,7 +147,10 @@ end
 --- Waits until it listens on all its ports.
 function Server:await()
   for _, port in pairs(self.ports) do
-    await(function() return is_listening("127.0.0.1", port) end, self.name .. " did not start", 10)
+    await(function()
+      if self.within then return is_listening_within(self.within, self.address, port) end
+      return is_listening(port)
+    end, self.name .. " did not start", 10)
   end
 end
 

@@ -1,0 +1,217 @@
+-- The client beside servers that nobody here wrote: see support/servers/server.lua. What is counted
+-- is what came whole, what failed, and that each task was told once; nothing is measured.
+
+local answers = require "spec.support.servers.answers"
+local files = require "spec.support.files"
+local loads = require "spec.support.servers.loads"
+local servers = require "spec.support.servers.server"
+local shell = require "spec.support.shell"
+local sora = require "sora"
+local system = require "system"
+
+local NAMES = { http = "HTTP/1.1", https = "HTTP/1.1 behind TLS", h2 = "HTTP/2" }
+
+--- At most so many have failed; none is lost, none is told twice, none is another's.
+local function assert_failed(most, tally)
+  if tally.failed > most or tally.lost + tally.twice + tally.broken > 0 then
+    error(("at most %d may fail: %s"):format(most, tally), 2)
+  end
+end
+
+describe("real servers", function()
+  local www, backend
+
+  setup(function()
+    www = answers.folder()
+    backend = servers.start("nginx", { www = www, slow = true, alone = true })
+  end)
+
+  teardown(function()
+    backend:stop()
+    files.remove(www)
+  end)
+
+  --- Starts one for as long as the function runs.
+  local function with(name, options, fn)
+    options.www, options.backend = www, options.backend or backend.ports.http
+    local server = servers.start(name, options)
+    local ok, message = xpcall(fn, debug.traceback, server)
+    server:stop()
+    if not ok then error(message, 0) end
+  end
+
+  local function with_client(server, protocol, path, options, fn)
+    local client = sora.client(server:options(protocol, path, options))
+    local ok, message = xpcall(fn, debug.traceback, client)
+    client:close()
+    if not ok then error(message, 0) end
+  end
+
+  --- Without retries some may fail, with the defaults none may.
+  local function both_ways(server, protocol, path, most, fn, max_connections)
+    for _, retries in ipairs { 0, 2 } do
+      local options = { retries = retries, max_connections = max_connections }
+      with_client(server, protocol, path, options, function(client)
+        assert_failed(retries == 0 and most or 0, fn(client))
+      end)
+    end
+  end
+
+  --- A row: it("… with NAME over PROTOCOL"), for each server and protocol that can.
+  local function row(text, names, can, fn)
+    for _, name in ipairs(names) do
+      local kind = servers.kind(name)
+      for _, protocol in ipairs(kind.protocols) do
+        if can(kind, protocol) then
+          it(("%s: %s over %s"):format(text, name, NAMES[protocol]), function()
+            if not servers.is_there(name) then return pending("there is no " .. name) end
+            fn(name, protocol, kind)
+          end)
+        end
+      end
+    end
+  end
+
+  row("answer 200 in sequence, and 2,000 of which 200 at once", servers.FRONTS, function()
+    return true
+  end, function(name, protocol)
+    with(name, {}, function(server)
+      both_ways(server, protocol, "/s1", 0, function(client)
+        assert_failed(0, loads.sequence(client, 200, 1))
+        assert.are.equal(1, client:stats().connections)
+        return loads.burst(client, 2000, 200)
+      end)
+    end)
+  end)
+
+  --- What did not come whole on one connection: nothing should be in it.
+  local function incomplete(server, protocol, letter, sizes)
+    local found = {}
+    for _, size in ipairs(sizes) do
+      local tally, connections = loads.six(server, protocol, letter .. size)
+      if tally.good < 6 or connections > 1 then
+        found[#found + 1] = ("%d KiB on %d connections: %s"):format(size, connections, tally)
+      end
+    end
+    return found
+  end
+
+  row("send answers of every size whole", servers.FRONTS, function() return true end,
+    function(name, protocol)
+      with(name, {}, function(server)
+        assert.are.same({}, incomplete(server, protocol, "s", answers.SIZES))
+      end)
+    end)
+
+  row("send up to 16 KiB of headers whole", servers.FRONTS, function(kind) return kind.wide end,
+    function(name, protocol)
+      with(name, {}, function(server)
+        assert.are.same({}, incomplete(server, protocol, "h", answers.WIDE))
+      end)
+    end)
+
+  row("close a connection after ten requests", servers.FRONTS, function(kind, protocol)
+    return table.concat(kind.requests, " "):find(protocol) ~= nil
+  end, function(name, protocol)
+    with(name, { requests = 10 }, function(server)
+      both_ways(server, protocol, "/s1", 20, function(client)
+        local tally = loads.burst(client, 2000, 20)
+        assert.is_true(client:stats().connections >= 190)
+        return tally
+      end)
+    end)
+  end)
+
+  row("close an idle connection as it is used again", servers.FRONTS, function(kind)
+    return kind.idle
+  end, function(name, protocol, kind)
+    with(name, { idle = kind.idle }, function(server)
+      local clients = {}
+      for _, retries in ipairs { 0, 2 } do
+        clients[retries] = sora.client(server:options(protocol, "/s1", { retries = retries }))
+      end
+      for round = -8, 8 do
+        for retries, client in pairs(clients) do
+          assert_failed(retries == 0 and 1 or 0, loads.burst(client, 8, 8))
+        end
+        system.sleep(kind.idle + round / 4000)
+      end
+      for _, client in pairs(clients) do client:close() end
+    end)
+  end)
+
+  row("read their configuration anew with 500 in flight", servers.FRONTS, function(kind, protocol)
+    return kind.reload and protocol ~= "http"
+  end, function(name, protocol, kind)
+    with(name, {}, function(server)
+      both_ways(server, protocol, "/slow", 250, function(client)
+        server:tell(("sleep 0.5; signal %s"):format(kind.reload))
+        return loads.burst(client, 1000, 500)
+      end, protocol == "https" and 500 or nil)
+      local _, times = server:log():gsub(kind.reloaded, "")
+      assert.are.equal(2, times)
+    end)
+  end)
+
+  --- Waits for 500 tasks while a server is killed and started again; after that the tasks end.
+  local function outage(victim, folder, asked, protocol, options)
+    os.execute(answers.becomes(folder, "running"))
+    victim:tell(("sleep 0.5; crash; sleep 0.2; curl -sk --noproxy '*' -o /dev/null -w '%%{http_code}' "
+      .. "%s/live/v1/video/query >outage; sleep 0.8; start; sleep 0.5; %s"):format(
+      asked:url(protocol), answers.becomes(folder, "ended")))
+    with_client(asked, protocol, "/live", options or {}, function(client)
+      assert_failed(0, loads.wait(client, 500, { interval = 0.3, max_interval = 0.3, timeout = 60 }))
+    end)
+    local seen = files.read(victim.folder .. "/outage")
+    assert.is_truthy(seen == "000" or seen:find "^50[234]$", seen)
+  end
+
+  row("have their backend killed", servers.FRONTS, function(kind, protocol)
+    return kind.proxies and protocol ~= "http"
+  end, function(name, protocol)
+    local own = servers.start("nginx", { www = www, alone = true })
+    finally(function() own:stop() end)
+    with(name, { backend = own.ports.http }, function(server)
+      outage(own, www, server, protocol)
+    end)
+  end)
+
+  it("are killed themselves", function()
+    for _, protocol in ipairs { "http", "https", "h2" } do
+      with("nginx", { alone = true }, function(server) outage(server, www, server, protocol) end)
+    end
+  end)
+
+  describe("behind squid", function()
+    local function with_proxy(fn)
+      if not servers.is_there "squid" then return pending "there is no squid" end
+      with("squid", {}, function(squid)
+        with("nginx", {}, function(server)
+          fn(squid, server, { retries = 0, proxy = squid:url "http" })
+        end)
+      end)
+    end
+
+    for _, protocol in ipairs { "https", "h2" } do
+      it("answer a burst over " .. NAMES[protocol], function()
+        with_proxy(function(_, server, options)
+          with_client(server, protocol, "/s1", options, function(client)
+            assert_failed(0, loads.burst(client, 1000, 1000))
+            assert_failed(0, loads.sequence(client, 200))
+          end)
+        end)
+      end)
+
+      it("bear that it is killed, over " .. NAMES[protocol], function()
+        with_proxy(function(squid, server, options)
+          options.retries = nil
+          outage(squid, www, server, protocol, options)
+        end)
+      end)
+    end
+  end)
+
+  it("leave nothing behind", function()
+    assert.are.equal("", shell.output_of "ls -d /dev/shm/squid-sora* 2>/dev/null")
+  end)
+end)
