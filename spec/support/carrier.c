@@ -4,8 +4,8 @@
  *
  * Usage: carrier PID ADDRESS PID ADDRESS MTU
  * The namespaces are those of the processes; the first is the client's. Each address comes with the
- * length of its prefix, and the other's packets are routed by that prefix. It prints "ready", ends
- * with its input, and obeys the lines of that:
+ * length of its prefix, and the other's packets are routed by that prefix. It prints "ready" and
+ * obeys the lines of its input:
  *
  *   loss N       N of 1000 packets are lost, from now on
  *   corrupt N    N of 1000 have a bit flipped
@@ -13,8 +13,9 @@
  *   hole N       1: nothing passes any more; 0: all does
  *   forget 0     forgets the connections that stand, as a NAT does that was started anew: of TCP
  *                passes from now on what belongs to a connection that begins with a SYN
+ *   end          the same as the end of the input
  *
- * At its end it prints what it has done: packets, lost, corrupted, reordered, unknown.
+ * At its end it prints what it has done: packets, lost, corrupted, reordered, swallowed, unknown.
  */
 
 #include <fcntl.h>
@@ -44,7 +45,7 @@ static struct {
   int loss, corrupt, reorder, hole; /* the first three of 1000 */
   bool remembers;                   /* whether TCP has to be known */
   struct late late;
-  unsigned long packets, lost, corrupted, reordered, unknown;
+  unsigned long packets, lost, corrupted, reordered, swallowed, unknown;
 } net = {.late.to = -1};
 
 /* By the client's port: a connection from it has begun since the last "forget". */
@@ -102,7 +103,7 @@ static unsigned port_at(const unsigned char *bytes) {
 /* Whether a packet belongs to a connection that a NAT would know. Learns from a SYN. */
 static bool is_known(const unsigned char *packet, size_t length, bool from_client) {
   size_t header = (packet[0] & 15u) * 4u;
-  if (packet[0] >> 4 != 4 || packet[9] != 6 || length < header + 20)
+  if (length < 20 || packet[0] >> 4 != 4 || packet[9] != 6 || length < header + 20)
     return true; /* not TCP */
   const unsigned char *tcp = packet + header;
   unsigned port = port_at(from_client ? tcp : tcp + 2);
@@ -125,8 +126,10 @@ static void deliver_late(void) {
 
 static void carry(unsigned char *packet, size_t length, int to, bool from_client) {
   net.packets++;
-  if (length < 20 || net.hole)
+  if (net.hole) {
+    net.swallowed++;
     return;
+  }
   if (!is_known(packet, length, from_client) && net.remembers) {
     net.unknown++;
     return;
@@ -178,21 +181,20 @@ static void obey(const char *line) {
   }
 }
 
-/* Obeys what has come in whole lines. Returns false at the end of the input. */
+/* Reads on in the input and obeys a line that is whole. Returns false at the end. */
 static bool read_orders(void) {
   static char line[64];
   static size_t length;
-  char byte;
-  if (read(STDIN_FILENO, &byte, 1) != 1)
+  if (read(STDIN_FILENO, &line[length], 1) != 1)
     return false;
-  if (byte == '\n') {
-    line[length] = '\0';
-    obey(line);
-    length = 0;
-  } else if (length < sizeof line - 1) {
-    line[length++] = byte;
+  if (line[length] != '\n') {
+    length = (length + 1) % (sizeof line - 1);
+    return true;
   }
-  return true;
+  line[length] = '\0';
+  length = 0;
+  obey(line);
+  return strcmp(line, "end") != 0;
 }
 
 int main(int argc, char **argv) {
@@ -216,7 +218,7 @@ int main(int argc, char **argv) {
     drain(client, server, true);
     drain(server, client, false);
   }
-  printf("packets %lu lost %lu corrupted %lu reordered %lu unknown %lu\n", net.packets, net.lost,
-         net.corrupted, net.reordered, net.unknown);
+  printf("packets %lu lost %lu corrupted %lu reordered %lu swallowed %lu unknown %lu\n",
+         net.packets, net.lost, net.corrupted, net.reordered, net.swallowed, net.unknown);
   return 0;
 }

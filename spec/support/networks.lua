@@ -18,8 +18,9 @@ local system = require "system"
 local M = {}
 
 --- Addresses: of the client; of the server, which has OTHER as well; of nobody, whence no answer
--- ever comes. Of the last three SILENT is the one that RFC 6724, section 6, rule 9 puts first.
+-- ever comes. By RFC 6724, section 6, rule 9 getaddrinfo puts SILENT first.
 M.CLIENT, M.SERVER, M.OTHER, M.SILENT = "10.77.0.1", "10.77.0.8", "10.77.0.9", "10.77.0.3"
+M.CLIENT_6, M.SILENT_6 = "fd77::1", "fd77::3"
 
 local output_of, quote = shell.output_of, shell.quote
 
@@ -45,7 +46,8 @@ end
 --- Starts what holds a namespace, with /etc/hosts of its own. Returns its pid and its input.
 local function hold(folder, name)
   local input = assert(io.popen(([[cd %s && exec unshare -n -m sh -c '
-    ip link set lo up && mount --bind hosts /etc/hosts && echo $$ >%s && exec cat' >%s.said 2>&1]])
+    ip link set lo up && mount --bind hosts /etc/hosts && echo $$ >%s && read -r end' \
+    >%s.said 2>&1]])
     :format(quote(folder), name, name), "w"))
   local function pid() return (files.read(folder .. "/" .. name) or ""):match "(%d+)\n" end
   await(pid, function() return files.read(folder .. "/" .. name .. ".said") end)
@@ -71,6 +73,7 @@ function M.new(options)
   }, Network)
   await(function() return files.read(said) end, function() return "the carrier did not start" end)
   await(function() return files.read(said):find "ready" end, function() return files.read(said) end)
+  self:change(self.client, ("ip address add %s/64 dev net0 2>/dev/null || true"):format(M.CLIENT_6))
   self:change(self.server, ("ip address add %s/24 dev net0"):format(M.OTHER))
   return self
 end
@@ -104,8 +107,10 @@ function Network:start(command) return program.start(self.client .. command) end
 --- Ends it, with all that the carrier held.
 ---@return table<string, integer> counts  what the carrier has done: packets, lost, …
 function Network:close()
-  self.carrier:close()
-  for _, input in ipairs(self.inputs) do input:close() end
+  for _, input in ipairs { self.carrier, self.inputs[1], self.inputs[2] } do
+    input:write "end\n" -- a program that runs beside this one may hold the pipe as well
+    input:close()
+  end
   local counts = {}
   for name, count in (files.read(self.folder .. "/carrier") or ""):gmatch "(%a+) (%d+)" do
     counts[name] = tonumber(count)

@@ -1,7 +1,7 @@
 -- h2o. Options: idle, seconds; backend. It offers HTTP/2 wherever it speaks TLS.
 
-local answers = require "spec.support.servers.answers"
 local files = require "spec.support.files"
+local sites = require "spec.support.servers.site"
 
 local M = {
   protocols = { "http", "https", "h2" }, https_version = "1.1",
@@ -17,7 +17,7 @@ http2-idle-timeout: $IDLE
 file.mime.setdefaulttype: application/json
 listen: { host: 127.0.0.1, port: $http }
 listen: { host: 127.0.0.1, port: $https, ssl: &tls
-  { certificate-file: certificate, key-file: key, ocsp-update-interval: 0 } }
+  { certificate-file: $CERTIFICATE, key-file: $KEY, ocsp-update-interval: 0 } }
 listen: { host: 127.0.0.1, port: $h2, ssl: *tls }
 hosts:
   default:
@@ -25,19 +25,19 @@ hosts:
 $PATHS]]
 
 function M.command(setup)
-  local paths = { ("      /: { file.dir: %s }\n"):format(setup.www) }
-  for name, lines in answers.wide() do
-    paths[#paths + 1] = ("      /%s:\n        file.dir: %s/%s\n%s"):format(name, setup.www, name,
-      (lines:gsub("([^\n]+)\n", '        header.add: "%1"\n')))
+  local paths = { ("      /: { file.dir: %s }\n"):format(setup.site.www) }
+  for name, lines in sites.wide() do
+    paths[#paths + 1] = ("      /%s:\n        file.dir: %s/%s\n%s"):format(name,
+      setup.site.www, name, (lines:gsub("([^\n]+)\n", '        header.add: "%1"\n')))
   end
   for _, name in ipairs { setup.backend and "live", setup.backend and "slow" } do
-    paths[#paths + 1] = ("      /%s: { proxy.reverse.url: 'http://127.0.0.1:%d/%s' }\n"):format(name,
-      setup.backend, name)
+    paths[#paths + 1] = ("      /%s: { proxy.reverse.url: 'http://127.0.0.1:%d/%s' }\n"):format(
+      name, setup.backend, name)
   end
   files.write(setup.folder .. "/h2o.conf", (TEXT:gsub("$(%w+)", {
     USER = setup.is_root and "user: root" or "", FOLDER = setup.folder, IDLE = setup.idle or 75,
     http = setup.ports.http, https = setup.ports.https, h2 = setup.ports.h2,
-    PATHS = table.concat(paths),
+    CERTIFICATE = setup.site.certificate, KEY = setup.site.key, PATHS = table.concat(paths),
   })))
   return "-m worker -c h2o.conf"
 end

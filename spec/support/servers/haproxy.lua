@@ -1,11 +1,11 @@
 -- haproxy before a backend, which has all answers. Options: backend; idle, seconds.
 
-local answers = require "spec.support.servers.answers"
 local files = require "spec.support.files"
+local sites = require "spec.support.servers.site"
 
 local M = {
   protocols = { "http", "https", "h2" },
-  wide = true, proxies = true, idle = 0.3, requests = {},
+  wide = true, proxies = true, idle = 1, requests = {},
   reload = "USR2", reloaded = "Reloading HAProxy",
 }
 
@@ -22,8 +22,8 @@ defaults
   timeout http-keep-alive $IDLEms
 frontend all
   bind 127.0.0.1:$http
-  bind 127.0.0.1:$https ssl crt both alpn http/1.1
-  bind 127.0.0.1:$h2 ssl crt both alpn h2,http/1.1
+  bind 127.0.0.1:$https ssl crt $BOTH alpn http/1.1
+  bind 127.0.0.1:$h2 ssl crt $BOTH alpn h2,http/1.1
   http-request set-var(txn.folder) path,field(2,/)
 $LINES  default_backend one
 backend one
@@ -32,7 +32,7 @@ backend one
 
 function M.command(setup)
   local added = {}
-  for name, lines in answers.wide() do
+  for name, lines in sites.wide() do
     added[#added + 1] = lines:gsub("([^:\n]+): ([^\n]+)\n", function(header, value)
       return ("  http-response set-header %s %s if { var(txn.folder) -m str %s }\n"):format(header,
         value, name)
@@ -41,7 +41,7 @@ function M.command(setup)
   files.write(setup.folder .. "/haproxy.conf", (TEXT:gsub("$(%w+)", {
     IDLEms = ("%dms"):format((setup.idle or 75) * 1000), BACKEND = setup.backend,
     http = setup.ports.http, https = setup.ports.https, h2 = setup.ports.h2,
-    LINES = table.concat(added),
+    BOTH = setup.site.both, LINES = table.concat(added),
   })))
   return "-W -db -f haproxy.conf"
 end

@@ -1,6 +1,6 @@
 -- What is asked of a server, and what came of it.
 
-local answers = require "spec.support.servers.answers"
+local sites = require "spec.support.servers.site"
 local sora = require "sora"
 
 local M = {}
@@ -33,7 +33,7 @@ function Tally:count(task, err, size)
     self.failed = self.failed + 1
     self.kinds[err.kind] = (self.kinds[err.kind] or 0) + 1
     self.first[err.kind] = self.first[err.kind] or tostring(err)
-  elseif size and #task.detail.pad ~= answers.pad(size) then
+  elseif size and #task.detail.pad ~= sites.pad(size) then
     self.broken = self.broken + 1
   else
     self.good = self.good + 1
@@ -45,8 +45,8 @@ end
 ---@param count integer
 ---@param size integer?  KiB that each answer should have
 ---@param before function|nil  called before each
----@return table tally  asked = good + failed (kinds, first: by kind) + broken (another size) + lost;
----   twice: told more than once
+---@return table tally  asked = good + failed (kinds, first: by kind) + broken (of another size) +
+---   lost; twice: told more than once
 function M.sequence(client, count, size, before)
   local tally = new_tally(count)
   for i = 1, count do
@@ -67,7 +67,7 @@ function M.six(server, protocol, folder)
   local client = sora.client(server:options(protocol, "/" .. folder, {
     retries = 0, request_timeout = 5,
   }))
-  local tally = M.sequence(client, 6, answers.size(folder))
+  local tally = M.sequence(client, 6, tonumber(folder:match "^s(%d+)$"))
   local connections = client:stats().connections
   client:close()
   return tally, connections

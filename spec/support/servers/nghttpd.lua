@@ -3,7 +3,8 @@
 local M = { protocols = { "h2" }, requests = {} }
 
 function M.command(setup)
-  return ("-a 127.0.0.1 -d %s %d key certificate"):format(setup.www, setup.ports.h2)
+  return ("-a 127.0.0.1 -d %s %d %s %s"):format(setup.site.www, setup.ports.h2, setup.site.key,
+    setup.site.certificate)
 end
 
 return M

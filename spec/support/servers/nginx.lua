@@ -2,8 +2,8 @@
 -- backend: the port of what answers /live and /slow; alone: no master process, which can be killed
 -- as one; slow: answers below /slow take about a second.
 
-local answers = require "spec.support.servers.answers"
 local files = require "spec.support.files"
+local sites = require "spec.support.servers.site"
 
 local M = {
   protocols = { "http", "https", "h2" },
@@ -21,7 +21,7 @@ http {
   keepalive_requests $REQUESTS; keepalive_timeout $IDLE;
   client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c; uwsgi_temp_path d;
   scgi_temp_path e;
-  ssl_certificate certificate; ssl_certificate_key key;
+  ssl_certificate $CERTIFICATE; ssl_certificate_key $KEY;
   server {
     listen $ADDRESS:$http backlog=4096;
     listen $ADDRESS:$https ssl backlog=4096;
@@ -32,8 +32,10 @@ $LOCATIONS  }
 
 function M.command(setup)
   local locations = {}
-  local function add(format, ...) locations[#locations + 1] = "    " .. format:format(...) .. "\n" end
-  for name, lines in answers.wide() do
+  local function add(format, ...)
+    locations[#locations + 1] = "    " .. format:format(...) .. "\n"
+  end
+  for name, lines in sites.wide() do
     add("location /%s/ { %s }", name, (lines:gsub("([^:\n]+): ([^\n]+)\n", "add_header %1 %2; ")))
   end
   if setup.backend then
@@ -44,7 +46,8 @@ function M.command(setup)
     add "location /slow/ { limit_rate 8k; }"
   end
   files.write(setup.folder .. "/nginx.conf", (TEXT:gsub("$(%w+)", {
-    USER = setup.is_root and "user root;" or "", FOLDER = setup.folder, WWW = setup.www,
+    USER = setup.is_root and "user root;" or "", FOLDER = setup.folder, WWW = setup.site.www,
+    CERTIFICATE = setup.site.certificate, KEY = setup.site.key,
     MASTER = setup.alone and "master_process off;" or "", ADDRESS = setup.address or "127.0.0.1",
     REQUESTS = setup.requests or 1000000, IDLE = setup.idle and setup.idle .. "s" or "75s",
     http = setup.ports.http, https = setup.ports.https, h2 = setup.ports.h2,

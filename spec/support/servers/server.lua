@@ -1,16 +1,15 @@
 -- Starts servers that nobody here wrote, each on loopback in a folder of its own: from Debian's
 -- packages, unpacked by setup.sh into build/servers, or the machine's own.
 --
---   local server = servers.start("nginx", { www = "/folder/of/answers", requests = 10 })
+--   local server = servers.start("nginx", { site = sites.new(), requests = 10 })
 --   local client = sora.client(server:options("h2", "/s4"))
 --   server:tell "sleep 0.5; signal HUP"    -- done while this process is busy
 --   server:stop()
 --
 -- A kind of server is a module beside this one, named as its program:
 --   protocols    which of "http" (HTTP/1.1), "https" (the same behind TLS) and "h2" it speaks
---   command      function(setup): writes the configuration, returns the command line. setup has
---                folder, ports (by protocol), certificate and key (files), both (a file with both),
---                is_root, address, and the options of start
+--   command      function(setup): writes the configuration, returns the command line's arguments.
+--                setup has folder, ports (by protocol), is_root, and the options of start
 --   https_version  what a client has to ask for, where "https" would become HTTP/2
 --   wide         it can add headers to answers
 --   idle         the shortest time in seconds after which it can close an idle connection
@@ -46,8 +45,8 @@ end
 local function find(name)
   for _, path in ipairs { "/usr/sbin/" .. name, "/usr/bin/" .. name } do
     if files.exists(ROOT .. path) then
-      local libraries = output_of(("ls -d %s/lib/*-linux-* %s/usr/lib/*-linux-* 2>/dev/null"):format(
-        quote(ROOT), quote(ROOT))):gsub("\n", ":")
+      local libraries = output_of("cd " .. quote(ROOT)
+        .. " && ls -d $PWD/lib/*-linux-* $PWD/usr/lib/*-linux-* 2>/dev/null"):gsub("\n", ":")
       return "LD_LIBRARY_PATH=" .. quote(libraries) .. " exec " .. quote(ROOT .. path)
     elseif files.exists(path) then
       return "exec " .. path
@@ -77,15 +76,6 @@ local function free_ports(names)
   return ports
 end
 
---- A key and a certificate of its own authority, for a server at localhost, 127.0.0.1 and address.
-local function certify(folder, address)
-  local names = "DNS:localhost,DNS:relay,IP:127.0.0.1" .. (address and ",IP:" .. address or "")
-  local said = output_of(([[cd %s && openssl req -x509 -newkey ec -nodes -days 2 -subj /CN=localhost \
-    -pkeyopt ec_paramgen_curve:prime256v1 -addext subjectAltName=%s -keyout key -out certificate \
-    2>&1 && cat certificate key >both]]):format(quote(folder), names))
-  assert(files.exists(folder .. "/both"), said)
-end
-
 local Server = {}
 Server.__index = Server
 
@@ -112,27 +102,22 @@ end
 
 --- Starts one.
 ---@param name string  of its module here and of its program
----@param options table|nil  www: folder of answers; backend: port of a server that it asks; within:
----   what its command begins with, such as nsenter …; address: where it listens then; others as its
----   module says
+---@param options table|nil  site: answers and certificate, see site.lua; backend: port of a server
+---   that it asks; ports: those of another server; within: what its command begins with, such as
+---   nsenter …; address: where it listens then; others as its module says
 ---@return table server  folder, ports, kind and these methods
 function M.start(name, options)
   local kind = M.kind(name)
   local program = assert(find(kind.program or name), "there is no " .. name)
-  local folder = files.folder()
-  os.execute("chmod 755 " .. quote(folder)) -- for workers that give up root's rights
-  local setup = {
-    folder = folder, ports = free_ports(kind.protocols), is_root = output_of "id -u" == "0",
-    certificate = folder .. "/certificate", key = folder .. "/key", both = folder .. "/both",
-  }
+  local setup = { folder = files.folder(), is_root = output_of "id -u" == "0" }
   for key, value in pairs(options or {}) do setup[key] = value end
-  certify(folder, setup.address)
-  files.write(folder .. "/command", program .. " " .. kind.command(setup) .. "\n")
+  setup.ports = setup.ports or free_ports(kind.protocols)
+  files.write(setup.folder .. "/command", program .. " " .. kind.command(setup) .. "\n")
   local self = setmetatable({
-    name = name, kind = kind, folder = folder, ports = setup.ports, address = setup.address,
-    ca_file = setup.certificate, within = setup.within,
+    name = name, kind = kind, folder = setup.folder, ports = setup.ports, site = setup.site,
+    address = setup.address, within = setup.within,
     input = assert(io.popen(("%s sh spec/support/servers/supervisor.sh %s 2>/dev/null"):format(
-      setup.within or "", quote(folder)), "w")),
+      setup.within or "", quote(setup.folder)), "w")),
   }, Server)
   self:tell "start"
   local ok, message = pcall(self.await, self)
@@ -155,7 +140,7 @@ function Server:await()
 end
 
 --- Has its supervisor do something, after what it was told before.
----@param commands string  of the shell; start, crash, signal NAME
+---@param commands string  of the shell; see supervisor.sh
 function Server:tell(commands)
   self.input:write("cd " .. quote(self.folder) .. "; " .. commands .. "\n")
   self.input:flush()
@@ -174,7 +159,9 @@ end
 ---@param more table|nil  further options
 ---@return table
 function Server:options(protocol, path, more)
-  local options = { api_key = "any", base_url = self:url(protocol) .. path, ca_file = self.ca_file }
+  local options = {
+    api_key = "any", base_url = self:url(protocol) .. path, ca_file = self.site.certificate,
+  }
   if protocol == "https" then options.http_version = self.kind.https_version end
   for name, value in pairs(more or {}) do options[name] = value end
   return options
@@ -188,7 +175,9 @@ end
 
 --- Ends it and waits for its end. Its folder is gone then.
 function Server:stop()
-  if self.input then self.input:close() end
+  if not self.input then return end
+  self:tell "finish" -- a program that runs beside this one may hold the pipe as well
+  self.input:close()
   self.input = nil
 end
 

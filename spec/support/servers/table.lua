@@ -4,10 +4,9 @@
 
 package.path = "./?.lua;" .. package.path
 
-local answers = require "spec.support.servers.answers"
-local files = require "spec.support.files"
 local loads = require "spec.support.servers.loads"
 local servers = require "spec.support.servers.server"
+local sites = require "spec.support.servers.site"
 
 local NAMES = { http = "HTTP/1.1", https = "HTTP/1.1, TLS", h2 = "HTTP/2" }
 
@@ -22,16 +21,16 @@ local folders, heads = {}, {}
 local function column(folder, head)
   folders[#folders + 1], heads[#heads + 1] = folder, cell(head)
 end
-for _, size in ipairs(answers.SIZES) do
-  column("s" .. size, size < 1024 and size or size / 1024 .. "M")
+for _, size in ipairs(sites.SIZES) do
+  column("s" .. size, size < 1024 and size or ("%dM"):format(size / 1024))
 end
-for _, size in ipairs(answers.WIDE) do column("h" .. size, "+" .. size) end
+for _, size in ipairs(sites.WIDE) do column("h" .. size, "+" .. size) end
 
-local www = answers.folder()
-local backend = servers.start("nginx", { www = www })
+local site = sites.new()
+local backend = servers.start("nginx", { site = site })
 row("KiB", "(+ headers)", heads)
 for _, name in ipairs(#arg > 0 and arg or servers.FRONTS) do
-  local server = servers.start(name, { www = www, backend = backend.ports.http })
+  local server = servers.start(name, { site = site, backend = backend.ports.http })
   for _, protocol in ipairs(server.kind.protocols) do
     local cells = {}
     for place, folder in ipairs(folders) do
@@ -44,4 +43,4 @@ for _, name in ipairs(#arg > 0 and arg or servers.FRONTS) do
   server:stop()
 end
 backend:stop()
-files.remove(www)
+site:remove()
