@@ -102,7 +102,7 @@ static unsigned port_at(const unsigned char *bytes) {
 
 /* Whether a packet belongs to a connection that a NAT would know. Learns from a SYN. */
 static bool is_known(const unsigned char *packet, size_t length, bool from_client) {
-  size_t header = (packet[0] & 15u) * 4u;
+  size_t header = (size_t)(packet[0] & 15) * 4;
   if (length < 20 || packet[0] >> 4 != 4 || packet[9] != 6 || length < header + 20)
     return true; /* not TCP */
   const unsigned char *tcp = packet + header;

@@ -39,7 +39,8 @@ function M.file(path)
   return (files.exists(ROOT .. path) and ROOT or "") .. path
 end
 
---- The program of a server, with the libraries that were unpacked beside it.
+--- The program of a server, with the libraries that were unpacked beside it, and without those of a
+-- checker that this process runs beneath.
 ---@param name string
 ---@return string? command  nil where there is none
 local function find(name)
@@ -47,9 +48,9 @@ local function find(name)
     if files.exists(ROOT .. path) then
       local libraries = output_of("cd " .. quote(ROOT)
         .. " && ls -d $PWD/lib/*-linux-* $PWD/usr/lib/*-linux-* 2>/dev/null"):gsub("\n", ":")
-      return "LD_LIBRARY_PATH=" .. quote(libraries) .. " exec " .. quote(ROOT .. path)
+      return "LD_PRELOAD= LD_LIBRARY_PATH=" .. quote(libraries) .. " exec " .. quote(ROOT .. path)
     elseif files.exists(path) then
-      return "exec " .. path
+      return "LD_PRELOAD= exec " .. path
     end
   end
 end

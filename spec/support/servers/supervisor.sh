@@ -16,16 +16,16 @@ trap '' INT
 start() {
   sh ./command </dev/null >>output 2>&1 &
   pid=$!
-  echo $pid >pid
+  echo "$pid" >pid
 }
 
 signal() {
-  kill -s "$1" $pid
+  kill -s "$1" "$pid"
 }
 
 crash() {
   signal KILL
-  wait $pid
+  wait "$pid"
 }
 
 finish() {
@@ -35,8 +35,8 @@ finish() {
     signal KILL
   } &
   watchdog=$!
-  wait $pid
-  kill $watchdog
+  wait "$pid"
+  kill "$watchdog"
   rm -rf "$folder"
   exit
 }
