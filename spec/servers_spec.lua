@@ -121,6 +121,21 @@ describe("real servers", function()
       end)
     end)
 
+  -- Up to libcurl 7.79 and from 8.13 on its queue's time would count as an answer's or a
+  -- connection's.
+  row("keep a hundred waiting for five seconds that are nobody's fault", function(_, protocol, name)
+    return name == "nginx" and protocol ~= "h2"
+  end, function(name, protocol)
+    with(name, {}, function(server)
+      with_client(server, protocol, "/slow", {
+        retries = 0, connect_timeout = 1, request_timeout = 3, max_connections = 20,
+      }, function(client)
+        assert_failed(0, loads.burst(client, 100, 100))
+        assert.is_true(client:stats().connections <= 20)
+      end)
+    end)
+  end)
+
   row("close a connection after ten requests", function(kind, protocol)
     return table.concat(kind.requests, " "):find(protocol) ~= nil
   end, function(name, protocol)
@@ -163,7 +178,9 @@ describe("real servers", function()
         local tally = loads.burst(each.client, 8, 8)
         each.failed = each.failed + tally.failed
         -- "connect": the connection of one is not ended because another's was
-        if each.failed > each.most or tally.kinds.connect then error(each.name .. ": " .. tostring(tally)) end
+        if each.failed > each.most or tally.kinds.connect then
+          error(each.name .. ": " .. tostring(tally))
+        end
         each.again = system.monotime() + each.idle + round / 4000
       end
     end

@@ -60,8 +60,8 @@ function M.command(setup)
       (lines:gsub("([^:\n]+): ([^\n]+)\n", "Header set %1 %2\n")))
   end
   for _, name in ipairs { setup.backend and "live", setup.backend and "slow" } do
-    locations[#locations + 1] = ("ProxyPass /%s http://127.0.0.1:%d/%s retry=0 max=600"):format(name,
-      setup.backend, name)
+    locations[#locations + 1] = ("ProxyPass /%s http://127.0.0.1:%d/%s retry=0 max=600"):format(
+      name, setup.backend, name)
   end
   files.write(setup.folder .. "/types", "")
   files.write(setup.folder .. "/apache.conf", (TEXT:gsub("$(%w+)", {
