@@ -141,9 +141,14 @@ $(programs): $(BUILD)/support/%: spec/support/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
 	$(compile) $(LDFLAGS) -rdynamic -o $@ $< -pthread $(shell $(PKG_CONFIG) --libs $(lua_pc)) -lm -ldl
 
+# Without Lua.
+$(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(warnings) $(CFLAGS) -o $@ $<
+
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so restless.so unix.so) $(programs)
+support: $(addprefix $(BUILD)/support/,failing_allocator.so restless.so unix.so carrier) $(programs)
 	@: $(info $(BUILD)/support/)
 
 ## conformance: decode the files of the JSON test suite in the folder SUITE under each of LUAS
@@ -320,6 +325,13 @@ $(BUILD)/analyzed/%: % $(headers) .clang-tidy Makefile
 	@$(compile) -fanalyzer -Werror -c -o $@ $<
 	@clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE -Icsrc $(lua_cflags) $(CURL_CFLAGS) \
 	  2>/dev/null || { rm $@; false; } # how many warnings in system headers it does not show
+
+SERVERS =
+## servers: print how many answers of each size come whole from SERVERS (all of build/servers)
+.PHONY: servers
+servers: build
+	@sh spec/support/setup.sh test $(LUA)
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/support/servers/table.lua $(SERVERS)
 
 QUERIES = 1000000
 WAITS = 100000

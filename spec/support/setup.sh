@@ -60,6 +60,8 @@ needs() {
   need module:luv lua-luv "a host: sora.luv runs in its loop"
   need command:nvim neovim "a host: sora.luv runs in it"
   need command:ps procps "tells the processes of nginx"
+  need command:ip iproute2 "networks of the specs' own"
+  need servers:all unpack:servers "what the client is tried with, unpacked into build/servers"
   case " $luas " in
   *" luajit "*) need host:nginx unpack:nginx "the host of resty.sora, unpacked into build/nginx" ;;
   esac
@@ -98,6 +100,7 @@ met() {
   path) any_file "$2" ;;
   host) any_file "build/nginx/usr/sbin/nginx:/usr/local/openresty/nginx/sbin/nginx" ||
     any_file /usr/lib/nginx/modules/ngx_http_lua_module.so ;;
+  servers) [ -e build/servers/unpacked ] ;;
   clang-runtime) set -- "$(clang -print-runtime-dir 2>/dev/null)"/*"$2"* && [ -e "$1" ] ;;
   module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
   esac
@@ -142,6 +145,19 @@ unpack_nginx() (
   for archive in ./*.deb; do dpkg -x "$archive" . && rm "$archive"; done
 )
 
+# Each with all that apt-get would install beside it, in whatever release this is. A server that the
+# release does not have is missed by its specs alone, which say so.
+unpack_servers() (
+  mkdir -p build/servers
+  cd build/servers
+  for server in apache2-bin h2o haproxy nghttp2-server nginx squid; do
+    apt-get -q -q -s --no-install-recommends install "$server" 2>/dev/null || true
+  done | awk '$1 == "Inst" { print $2 }' | sort -u |
+    xargs -r apt-get -q -q -o APT::Sandbox::User=root download
+  for archive in *.deb; do [ ! -e "$archive" ] || { dpkg -x "$archive" . && rm "$archive"; }; done
+  touch unpacked
+)
+
 list_missing() {
   printf '%s' "$missing" | while IFS='|' read -r packages reason; do
     printf '  %-22s %s\n' "$packages" "$reason"
@@ -179,6 +195,7 @@ $as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -q -q -y --no-install-recommends --no-remove install \
   $(printf '%s' "$missing" | cut -d'|' -f1 | grep -v ^unpack:) >/dev/null
 case $missing in *unpack:nginx*) unpack_nginx ;; esac
+case $missing in *unpack:servers*) unpack_servers ;; esac
 
 missing=
 needs
