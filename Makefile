@@ -6,7 +6,7 @@
 # warnings errors. SANITIZE=address,undefined builds with these into a folder of its own.
 
 LUA = lua5.4
-LUAS = lua5.4 lua5.3 lua5.1 luajit
+LUAS = lua5.4 lua5.3 lua5.1 luajit $(notdir $(shell command -v lua5.5))
 SPECS = spec
 # For test.sh and the specs, which call it again.
 export MAKE

@@ -201,7 +201,7 @@ describe("a client", function()
     assert.has_error(function() meta.__index.query(io.stdout, "x") end)
   end)
 
-  if _VERSION == "Lua 5.4" then
+  if _VERSION >= "Lua 5.4" then
     it("is closed at the end of its block", function()
       local load = load
       local closed = load([[local client = ... ; do local c <close> = client end

@@ -1,3 +1,6 @@
+local lacking = require("spec.support.host").lacks "cqueues"
+if lacking then return pending(lacking) end
+
 local contract = require "spec.support.driver_contract"
 local cqueues = require "cqueues"
 local inboxes = require "sora.hosts.inbox"

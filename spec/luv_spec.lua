@@ -1,3 +1,6 @@
+local lacking = require("spec.support.host").lacks "luv"
+if lacking then return pending(lacking) end
+
 local contract = require "spec.support.driver_contract"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"

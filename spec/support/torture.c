@@ -36,6 +36,8 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "compat.h"
+
 #ifndef __clang__ /* gcc's analyzer takes what malloc itself returns for lost */
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
