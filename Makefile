@@ -99,7 +99,7 @@ versioned = $(if $($1_$(subst .,_,$(LUA_ABI))),$1_$(subst .,_,$(LUA_ABI)),$1)
 run:
 	@sh spec/support/setup.sh $(if $(ID),build,run) $(LUA)
 	@$(MAKE) -s build
-	@export $(lua_path) $(lua_cpath); \
+	@eval "$$($(MAKE) -s env)"; \
 	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; else $(LUA) spec/support/demo.lua; fi
 
 ## test: install what the specs need and run SPECS (all) under each of LUAS (all four)
