@@ -109,6 +109,12 @@ test:
 	@for lua in $(LUAS); do $(MAKE) -s LUA=$$lua build || exit 1; done
 	@sh spec/support/test.sh "$(SPECS)" $(LUAS)
 
+## test-on: run SPECS under LUAS in another Debian, SUITE=trixie or forky, unpacked into build/; as root
+.PHONY: test-on
+test-on:
+	@sh spec/support/test_on.sh "$(or $(SUITE),$(error which SUITE?))" "$(SPECS)" \
+	  $(if $(filter command environment,$(firstword $(origin LUAS))),$(LUAS))
+
 ## test-portable: run the specs of the client with poll(2) in place of epoll
 .PHONY: test-portable
 test-portable:
