@@ -90,9 +90,10 @@ describe("a client", function()
     for _ = 1, 2 do
       local _, errs = client:query_all(ids_of(20, "queued;delay=0.1"))
       assert.are.same({}, errs)
-      assert.are.equal(20, client:stats().open_connections)
     end
-    assert.are.equal(20, client:stats().connections)
+    local stats = client:stats() -- the first that is answered may serve for the last to be sent
+    assert.is_true(stats.connections > 8 and stats.connections <= 20, stats.connections)
+    assert.are.equal(stats.connections, stats.open_connections)
     client:close()
   end)
 

@@ -88,7 +88,7 @@ function M.start(options)
   if not ok then
     error(announced, 2)
   end
-  announced.input, announced.errors, announced.serial = input, errors, 0
+  announced.input, announced.errors, announced.told, announced.serial = input, errors, 0, 0
   return setmetatable(announced, Service)
 end
 
@@ -106,7 +106,7 @@ function M.shared()
 end
 
 --- Ends the service and waits for its end.
----@return string complaints  what it wrote to its standard error
+---@return string complaints  see below
 function Service:stop()
   if self.stopped then
     return ""
@@ -116,10 +116,14 @@ function Service:stop()
   return self:complaints()
 end
 
---- What the service wrote to its standard error so far: nothing, unless it has a bug.
+--- What the service has written to its standard error since this was called last: nothing, unless
+-- it has a bug.
 ---@return string
 function Service:complaints()
-  return read_again(self.errors)
+  local all = read_again(self.errors)
+  local fresh = all:sub(self.told + 1)
+  self.told = #all
+  return fresh
 end
 
 -- Calls the control port; arguments are name, value, name, value … of the query.
