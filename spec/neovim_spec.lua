@@ -113,7 +113,7 @@ describe("sora.luv in Neovim", function()
     ]]
     assert.are.equal(0, ended.code)
     assert.matches("^completed\n", ended.out)
-    assert.matches("Error [^\n]*callback: ?[^\n]*\n?[^\n]*code.lua:%d+: mine", ended.out)
+    assert.matches("vim.schedule [^\n]*callback: [^\n]*code.lua:%d+: mine", ended.out)
   end)
 
   it("shows no message and no failure when the editor quits with queries in flight", function()

@@ -66,6 +66,7 @@ needs() {
   need optional:luv lua-luv "a host: sora.luv runs in its loop"
   need command:nvim neovim "a host: sora.luv runs in it"
   need command:ps procps "tells the processes of nginx"
+  need command:ip iproute2 "makes a network that goes away"
   case " $luas " in
   *" luajit "*) need host:nginx unpack:nginx "the host of resty.sora, unpacked into build/nginx" ;;
   esac
