@@ -115,6 +115,17 @@ test-on:
 	@sh spec/support/test_on.sh "$(or $(SUITE),$(error which SUITE?))" "$(SPECS)" \
 	  $(if $(filter command environment,$(firstword $(origin LUAS))),$(LUAS))
 
+transfer_specs = $(patsubst %,spec/%_spec.lua,client request wait many download faults host)
+
+## test-oldest: run SPECS (those of transfers) with libcurl 7.74, Debian 11's, unpacked into build/
+.PHONY: test-oldest
+test-oldest: LUAS = lua5.4
+test-oldest:
+	@sh spec/support/setup.sh test $(LUAS)
+	@flags=$$(sh spec/support/oldest_curl.sh build/libcurl-7.74) && [ -z "$$flags" ] || \
+	  eval $(MAKE) -s test LUAS=$(LUAS) BUILD=build/$(LUAS)-oldest $$flags \
+	  SPECS="'$(or $(SPECS:spec=),$(transfer_specs))'"
+
 ## test-portable: run the specs of the client with poll(2) in place of epoll
 .PHONY: test-portable
 test-portable:

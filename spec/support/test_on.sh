@@ -14,12 +14,6 @@ skip() {
   exit 0
 }
 
-# The address of Debian's archive, as apt has it.
-mirror() {
-  apt-get indextargets --format '$(REPO_URI)' \
-    'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1
-}
-
 # Unpacks it beside its place, so that what is there is whole.
 unpack() {
   script=/usr/share/debootstrap/scripts/$suite
@@ -27,7 +21,7 @@ unpack() {
   rm -rf "$root.part"
   mkdir -p "$root.part"
   debootstrap --variant=minbase --include=git,make,gcc,libc6-dev "$suite" "$root.part" \
-    "$(mirror)" "$script" >"$root.log" 2>&1 || skip "debootstrap failed, see $root.log"
+    "$(sh spec/support/mirror.sh)" "$script" >"$root.log" 2>&1 || skip "debootstrap failed, see $root.log"
   mv "$root.part" "$root"
 }
 
@@ -48,7 +42,7 @@ enter() {
 if [ "$1" != inside ]; then
   suite=$1
   [ "$(id -u)" = 0 ] || skip "only root can"
-  [ -n "$(mirror)" ] || skip "apt knows no mirror of Debian"
+  [ -n "$(sh spec/support/mirror.sh)" ] || skip "apt knows no mirror of Debian"
   sh spec/support/setup.sh system || skip "debootstrap cannot be had"
   unshare --mount --pid true 2>/dev/null || skip "no namespaces can be made"
   exec unshare --mount --propagation private --pid --fork --kill-child sh "$0" inside "$@"
