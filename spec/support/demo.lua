@@ -1,5 +1,6 @@
 -- The main job without a key and without a network: starts the stand-in service, runs
--- examples/wait.lua over its sample task, and ends the service. Usage: lua spec/support/demo.lua [VIDEO]
+-- examples/wait.lua over its sample task, and ends the service.
+-- Usage: lua spec/support/demo.lua [VIDEO]
 -- The service ends with this process, however that ends.
 
 package.path = "./?.lua;" .. package.path
