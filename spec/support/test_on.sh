@@ -21,21 +21,25 @@ unpack() {
   rm -rf "$root.part"
   mkdir -p "$root.part"
   debootstrap --variant=minbase --include=git,make,gcc,libc6-dev "$suite" "$root.part" \
-    "$(sh spec/support/mirror.sh)" "$script" >"$root.log" 2>&1 || skip "debootstrap failed, see $root.log"
+    "$(sh spec/support/mirror.sh)" "$script" >"$root.log" 2>&1 ||
+    skip "debootstrap failed, see $root.log"
   mv "$root.part" "$root"
 }
 
 enter() {
   cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
   # how this machine reaches a mirror: proxies, and whether its clock is to be trusted
-  apt-config dump | grep -E '^Acquire::(http|https|Check-|Retries)' >"$root/etc/apt/apt.conf.d/90machine" || true
+  apt-config dump | grep -E '^Acquire::(http|https|Check-|Retries)' \
+    >"$root/etc/apt/apt.conf.d/90machine" || true
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
   mount -t tmpfs tmpfs "$root/tmp"
   mkdir -p "$root/checkout" "build/$suite/build"
   mount --bind . "$root/checkout"
   mount --bind "build/$suite/build" "$root/checkout/build"
-  chroot "$root" env -i HOME=/root TERM="${TERM-dumb}" LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  # shellcheck disable=SC2016
+  chroot "$root" env -i HOME=/root TERM="${TERM-dumb}" LANG=C.UTF-8 \
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     sh -c 'cd /checkout && exec make test SPECS="$1" ${2:+LUAS="$2"}' sh "$specs" "$*"
 }
 
