@@ -61,6 +61,7 @@ static inline lua_State *compat_mainthread(lua_State *L) {
 #pragma weak lua_remove
 #pragma weak lua_replace
 #pragma weak lua_setfenv
+#pragma weak lua_tointeger
 #pragma weak lua_tonumber
 #pragma weak lua_yield
 #else
@@ -75,6 +76,7 @@ static inline lua_State *compat_mainthread(lua_State *L) {
 #pragma weak lua_pcallk
 #pragma weak lua_rawlen
 #pragma weak lua_rotate
+#pragma weak lua_tointegerx
 #pragma weak lua_tonumberx
 #pragma weak lua_yieldk
 #if LUA_VERSION_NUM < 504
