@@ -118,8 +118,8 @@ test-on:
 	  $(if $(filter command environment,$(firstword $(origin LUAS))),$(LUAS))
 
 # What depends on libcurl's version, and on hosts.
-transfers_specs = $(patsubst %,spec/%_spec.lua,client request wait many download faults host luv \
-  cqueues) $(wildcard spec/servers_spec.lua)
+transfers_specs = $(patsubst %,spec/%_spec.lua,client request queue wait many download faults \
+  host luv cqueues) $(wildcard spec/servers_spec.lua)
 
 ## test-oldest: run SPECS (those of transfers) with libcurl 7.74, Debian 11's, unpacked into build/
 .PHONY: test-oldest

@@ -1,5 +1,8 @@
 -- The queue before libcurl, host by host, and what a request may meet there.
 
+local lacking = require("spec.support.host").lacks "cqueues"
+if lacking then return pending(lacking) end
+
 local clients = require "spec.support.clients"
 local files = require "spec.support.files"
 local flows = require "spec.support.flows"
