@@ -4,6 +4,7 @@
 
 local core = require "sora.core"
 local sora = require "sora"
+local host = require "spec.support.host"
 local renegotiation = require "spec.support.renegotiation"
 local standin = require "spec.support.standin"
 local system = require "system"
@@ -295,6 +296,8 @@ describe("waits", function()
     local permitted = can:read "*l" == "yes"
     can:close()
     if not permitted then return pending "needs root, unshare(1) and ip(8)" end
+    local lacking = host.lacks "cqueues"
+    if lacking then return pending(lacking) end
     local lua = jit and "luajit" or _VERSION:lower():gsub(" ", "")
     local pipe = io.popen("unshare -n " .. lua .. " spec/support/outage.lua 2>&1")
     local said = pipe:read "*a"
