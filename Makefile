@@ -133,7 +133,13 @@ check-warnings:
 # C helpers of the specs.
 $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
-	$(compile) $(LIBFLAG) -o $@ $<
+	$(compile) $(LIBFLAG) -o $@ $< -ldl
+
+# The file of a download and the rules around it need nothing else.
+part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o memo.o range.o sync.o content.o address.o)
+$(BUILD)/support/parts.so: spec/support/parts.c $(part_objects)
+	@mkdir -p $(@D)
+	$(compile) $(LIBFLAG) -o $@ $< $(part_objects)
 
 # Programs of the specs that hold a Lua of their own.
 programs = $(addprefix $(BUILD)/support/,torture threads)
@@ -143,7 +149,8 @@ $(programs): $(BUILD)/support/%: spec/support/%.c $(BUILD)/obj/command
 
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so restless.so unix.so) $(programs)
+support: $(addprefix $(BUILD)/support/,failing_allocator.so no_files.so parts.so \
+  restless.so unix.so) $(programs)
 	@: $(info $(BUILD)/support/)
 
 ## conformance: decode the files of the JSON test suite in the folder SUITE under each of LUAS
