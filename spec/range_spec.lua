@@ -212,7 +212,9 @@ describe("an address", function()
   end
 
   it("is private as the names of this machine", function()
-    for _, name in ipairs { "localhost", "LOCALHOST", "localhost.", "x.localhost", "a.b.Localhost" } do
+    for _, name in ipairs {
+      "localhost", "LOCALHOST", "localhost.", "x.localhost", "a.b.Localhost",
+    } do
       assert.is_true(select(2, parts.is_private(name)))
     end
     for _, name in ipairs { "example.com", "notlocalhost", "localhost.example", "" } do

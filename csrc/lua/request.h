@@ -41,8 +41,9 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, i
  */
 void sora_request_check_options(lua_State *L, int client_index, int options, int level);
 
-/* Starts the transfer of a URL into a file. The key is not sent, and no header of the caller's. */
-void sora_request_fetch(lua_State *L, int client_index, int self, const struct fetch_file *file,
+/* Starts the transfer of a URL into a part; fills in what of the source follows from the client and
+   the options. */
+void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_source *source,
                         int options, int level);
 
 /* The request at `index`; raises for anything else. */

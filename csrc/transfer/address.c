@@ -62,6 +62,21 @@ int sora_address_is_private(const struct sockaddr *address) {
   return 1;
 }
 
+void sora_address_write(const struct sockaddr *address, char *text, unsigned size) {
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+  const void *bytes = NULL;
+  if (address->sa_family == AF_INET) {
+    memcpy(&v4, address, sizeof v4);
+    bytes = &v4.sin_addr;
+  } else if (address->sa_family == AF_INET6) {
+    memcpy(&v6, address, sizeof v6);
+    bytes = &v6.sin6_addr;
+  }
+  if (bytes == NULL || inet_ntop(address->sa_family, bytes, text, size) == NULL)
+    strcpy(text, "the address");
+}
+
 /* "localhost", and what ends with ".localhost", with or without a dot behind it. */
 static int is_localhost(const char *host) {
   static const char name[] = "localhost";

@@ -95,3 +95,26 @@ enum content sora_content_of(const char *type, const char *bytes, size_t size) {
   int texts = type_is_text(type);
   return texts > 0 || (texts < 0 && may_be_text(bytes, size)) ? CONTENT_TEXT : CONTENT_VIDEO;
 }
+
+/* Whether the text is among the first bytes. */
+static int mentions(const char *bytes, size_t size, const char *text) {
+  size_t length = strlen(text);
+  for (size_t i = 0; i + length <= size && i < 64; i++)
+    if (memcmp(bytes + i, text, length) == 0)
+      return 1;
+  return 0;
+}
+
+const char *sora_content_suffix(const char *bytes, size_t size) {
+  if (BEGINS(4, "ftypqt"))
+    return ".mov";
+  if (BEGINS(0, "\x1A\x45\xDF\xA3"))
+    return mentions(bytes, size, "webm") ? ".webm" : ".mkv";
+  if (BEGINS(0, "GIF8"))
+    return ".gif";
+  if (BEGINS(0, "RIFF"))
+    return ".avi";
+  if (BEGINS(0, "OggS"))
+    return ".ogv";
+  return BEGINS(0, "\x00\x00\x01") ? ".mpg" : ".mp4";
+}

@@ -22,4 +22,8 @@ enum {
    that says nothing, whether the bytes can be text. */
 enum content sora_content_of(const char *type, const char *bytes, size_t size);
 
+/* What a file of that opening is usually called at its end, ".mp4" where that is not known; at most
+   five bytes. */
+const char *sora_content_suffix(const char *bytes, size_t size);
+
 #endif

@@ -38,6 +38,10 @@ void sora_handle_give_back(struct handles *handles, struct handle *handle, int s
 /* Whether a proxy may be in the way, by the settings or the environment. */
 int sora_handle_uses_proxy(const struct settings *settings);
 
+/* The proxy that a URL would go through, "" for none, as libcurl finds it ("CURLOPT_PROXY"), but
+   for $no_proxy. `plain`: the URL is of http. */
+const char *sora_handle_proxy(const struct settings *settings, int plain);
+
 /* Frees the idle ones. */
 void sora_handles_free(struct handles *handles);
 

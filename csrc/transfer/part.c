@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "transfer/content.h"
 #include "transfer/sync.h"
 
 enum {
@@ -456,13 +457,12 @@ void sora_part_finish(struct part *part, int complete) {
   if (!is_ours(part) || part->state != PART_TAKING)
     return;
   part->state = PART_OPEN;
-  if (!complete || (part->stop >= 0 && part->at < part->stop))
+  if (!complete || part->at < part->stop)
     return;
-  if (part->stop < 0) { /* its end is where the server ended */
-    if ((part->at < part->end && !cut(part)) || !learn_total(part, part->at))
-      return;
-  }
-  part->whole = part->at == part->end && part->end == part->memo.of.total;
+  if (part->stop < 0 && part->at < part->end && !cut(part)) /* it ends before the part does */
+    return;
+  int all = part->stop < 0 || part->end == part->memo.of.total;
+  part->whole = all && part->at == part->end;
 }
 
 /* ---- the end ---- */
@@ -478,6 +478,22 @@ static void close_part(struct part *part) {
   free_names(part);
   sora_memo_clear(&part->memo);
   part->state = PART_CLOSED;
+}
+
+int sora_part_name_by_kind(struct part *part) {
+  char first[64];
+  if (!is_ours(part))
+    return 0;
+  size_t length = strlen(part->target);
+  ssize_t size = pread(part->fd, first, sizeof first, 0);
+  if (size <= 0 || length < 4 || strcmp(part->target + length - 4, ".mp4") != 0)
+    return 1;
+  char *target = realloc(part->target, length + 2);
+  if (target == NULL)
+    return fail(part, part->path, "not enough memory");
+  strcpy(target + length - 4, sora_content_suffix(first, (size_t)size));
+  part->target = target;
+  return 1;
 }
 
 int sora_part_commit(struct part *part) {

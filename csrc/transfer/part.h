@@ -80,6 +80,10 @@ enum part_written sora_part_write(struct part *part, const char *bytes, size_t s
 /* The answer is over; `complete`: its server says that this was all of it. */
 void sora_part_finish(struct part *part, int complete);
 
+/* Has the target end as its kind of video does, where it ends with ".mp4" now. Returns 0 without
+   memory. */
+int sora_part_name_by_kind(struct part *part);
+
 /* Gives a part that is whole its name. To be flushed before that: see sync.h. Returns 0 with `why`;
    the part stays open then. */
 int sora_part_commit(struct part *part);
