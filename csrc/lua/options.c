@@ -54,8 +54,8 @@ static const struct option options[] = {
     {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
     {"content_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(content_path), 0, 0, 1},
-    {"download", TYPE_PLACE, SCOPE_WAIT_ALL, NOWHERE, 0, 0, 0},
-    {"downloads", TYPE_COUNT, SCOPE_WAIT_ALL, NOWHERE, 0, 4, 1},
+    {"download", TYPE_PLACE, SCOPE_VIDEOS, NOWHERE, 0, 0, 0},
+    {"downloads", TYPE_COUNT, SCOPE_VIDEOS, NOWHERE, 0, 4, 1},
     {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
     {"headers", TYPE_TABLE, SCOPE_CLIENT | CALLS, FIELD(headers), AFFECTS_HEADERS, 0, 0},
@@ -385,7 +385,7 @@ static unsigned scopes_of(const char *call) {
   if (strcmp(call, "wait") == 0)
     return SCOPE_WAIT;
   if (strcmp(call, "wait_all") == 0)
-    return SCOPE_WAIT | SCOPE_MANY | SCOPE_WAIT_ALL;
+    return SCOPE_WAIT | SCOPE_MANY | SCOPE_VIDEOS;
   if (strcmp(call, "query_all") == 0)
     return SCOPE_MANY;
   return strcmp(call, "download") == 0 ? SCOPE_DOWNLOAD : SCOPE_QUERY;

@@ -20,7 +20,7 @@ enum option_scope {
   SCOPE_MANY = 8,
   SCOPE_DOWNLOAD = 16,
   SCOPE_DECODE = 32,
-  SCOPE_WAIT_ALL = 64
+  SCOPE_VIDEOS = 64 /* wait_all, with `download` */
 };
 
 /* The defaults of all. */
