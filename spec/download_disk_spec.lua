@@ -42,7 +42,8 @@ end
 local DOWNLOAD = "print(client:download(url, path))"
 local ENOSYS, ENOLCK, EINVAL, EIO, ENOSPC, EXDEV = "38", "37", "22", "5", "28", "18"
 
-describe("a disk", function()
+-- unchecked: another library is preloaded than the checker's
+describe("a disk #unchecked", function()
   for what, shim in pairs {
     ["without locks"] = { NO_FLOCK = ENOSYS }, ["out of locks"] = { NO_FLOCK = ENOLCK },
     ["that cannot flush"] = { NO_FSYNC = EINVAL }, ["that takes its time"] = { SLOW_FSYNC = "0.3" },
@@ -70,7 +71,7 @@ describe("a disk", function()
   end)
 end)
 
-describe("a disk that takes its time", function()
+describe("a disk that takes its time #unchecked", function()
   it("keeps nobody waiting in an event loop", function()
     local said = under({ SLOW_FSYNC = "1", host = "sora.cqueues" }, [[
       local cqueues = require "cqueues"

@@ -319,7 +319,8 @@ describe("two downloads of one path", function()
   end)
 end)
 
-describe("a file system", function()
+-- unchecked: another library is preloaded than the checker's
+describe("a file system #unchecked", function()
   --- Runs a script with the helper under a shim; returns what it prints.
   local function under(shim, script)
     local name = folder .. "/script.lua"
