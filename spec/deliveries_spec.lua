@@ -73,6 +73,16 @@ describe("wait_all with a folder", function()
     assert.is_true(#service:log(slow, "tls") > 10)
   end)
 
+  it("fetches the relay's own copy where a task names no URL", function()
+    local id = service:id "no_url;content=size=9000"
+    local nothing = service:id "no_url"
+    local tasks, errs = wait_all({ id, nothing }, { timeout = 60, interval = 0.01 })
+    assert.is_truthy(tasks[id])
+    assert_video(9000, path_of(id))
+    assert.equal("no_video", errs[nothing].kind)
+    assert.equal(nothing, errs[nothing].id)
+  end)
+
   it("tells on_result when the file is there, and where", function()
     local id = service:id "completed;video=size=9000"
     local seen

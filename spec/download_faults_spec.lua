@@ -10,7 +10,7 @@
 --   status    of the error
 --   says      in the error's message
 --   left      bytes of the part in the end; nothing is left otherwise
---   id        the task is given by its id, and the query is that of its video
+--   id        the task is given by its id, and the query is that of its video; or the id's steps
 
 local clients = require "spec.support.clients"
 local files = require "spec.support.files"
@@ -164,6 +164,16 @@ local ROWS = {
   { "404 without retries", "status=404", "http", id = true, status = 404, opts = ONCE,
     requests = 2 },
 
+  -- the relay's own copy
+  { "no URL", "", 90000, id = "no_url;content=size=90000" },
+  { "no URL and no copy", "", "no_video", id = "no_url" },
+  { "no URL, and a copy that is a page", "", "no_video", id = "no_url;content=html=1" },
+  { "a URL that is dead", "", 90000, id = "completed;video=status=403;content=size=90000" },
+  { "a URL that is dead, and a copy that is, too", "", "http", status = 410,
+    id = "completed;video=status=410;content=status=404" },
+  { "a copy whose connection ends", "", 90000,
+    id = "no_url;content=size=90000&cut=30000&times=1" },
+
   -- bounds
   { "more than max_size", "size=90000", "too_large", opts = { max_size = 89999 }, requests = 1,
     says = "max_size" },
@@ -189,7 +199,7 @@ end
 
 local function check(row)
   local name, query, outcome = row[1], row[2], row[3]
-  local id = row.id and service:id("completed;video=" .. query)
+  local id = row.id and service:id(row.id == true and "completed;video=" .. query or row.id)
   local url = not row.id and service:video(row.part and "" or query)
   local before = 0
   if row.part then
@@ -200,7 +210,7 @@ local function check(row)
   if type(outcome) == "string" then files.write(path, "old") end
   local bytes, err = client:download(id or url, path, row.opts)
   if id then url = sora.video_url(client:query(id)) end
-  local log = seen(url, before + 1)
+  local log = url and seen(url, before + 1)
   if type(outcome) == "number" then
     assert.is_nil(err)
     assert.equal(outcome, bytes)
@@ -267,6 +277,31 @@ describe("what the error quotes", function()
   end)
 end)
 
+describe("a video in the answer itself", function()
+  local function task_with(url)
+    local id = service:id "completed"
+    service:script(id, { { step = "body",
+      text = ('{"id":"x","status":"completed","video_url":"%s"}'):format(url) } })
+    return id
+  end
+
+  it("is written to the file", function()
+    local id = task_with "data:video/mp4;base64,AAAAGGZ0eXBtcDQy"
+    assert.equal(12, client:download(id, path))
+    assert.equal("\0\0\0\24ftypmp42", files.read(path))
+    assert.equal(12, client:download(client:query(id), path))
+  end)
+
+  it("is an error where it is broken, or too large", function()
+    local _, err = client:download(task_with "data:video/mp4;base64,AAAA*GZ0", path)
+    assert.equal("decode", err.kind)
+    _, err = client:download(task_with "data:video/mp4;base64,AAAAGGZ0eXBtcDQy", path,
+      { max_size = 11 })
+    assert.equal("too_large", err.kind)
+    assert.equal("", shell.output_of("ls -A " .. shell.quote(folder)))
+  end)
+end)
+
 describe("the key", function()
   local function headers_of(url)
     local wanted = url:match "^https?://[^/]+(.*)$"
@@ -286,6 +321,14 @@ describe("the key", function()
     assert.equal(90000, client:download(own, path))
     assert.equal("Bearer sk-secret-42", headers_of(own).authorization)
     assert.is_nil(headers_of(target).authorization)
+  end)
+
+  it("goes to the relay's own copy", function()
+    local id = service:id "no_url;content=size=90000"
+    assert.equal(90000, client:download(id, path))
+    local log = service:log(id, "tls")
+    assert.is_truthy(log[#log].path:find("/content", 1, true))
+    assert.equal("Bearer sk-secret-42", log[#log].headers.authorization)
   end)
 
   it("does not go to another port or host of the same machine", function()

@@ -254,7 +254,8 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"id_fault", id_fault},             /* hosts/arguments.lua, videos/download.lua */
       {"plain", plain},                   /* answers, waiting and terminal: texts of the service */
       {"terminal", terminal},             /* terminal/progress_bar.lua */
-      {"part", sora_part_to_lua},         /* videos/download.lua */
+      {"content_url", sora_request_content_url}, /* videos/download.lua */
+      {"part", sora_part_to_lua},                /* videos/download.lua */
       {NULL, NULL}};
   static const luaL_Reg of_request[] = {{"result", result}, {NULL, NULL}};
   luaL_checkversion(L);

@@ -68,7 +68,11 @@ static int put(lua_State *L) {
     sora_part_write(part, bytes, size);
   sora_part_finish(part, 1);
   lua_pushboolean(L, 1);
-  return part->whole ? 1 : failed(L, part->why);
+  if (part->whole)
+    return 1;
+  failed(L, part->too_large ? "the video is larger than max_size" : part->why);
+  lua_pushboolean(L, part->too_large);
+  return 3;
 }
 
 static void end_sync(struct box *box) {

@@ -17,7 +17,8 @@ void sora_part_open_lua(lua_State *L);
 
      part:progress() → bytes, and of how many (nil: not known)
      part:is_whole()
-     part:put(bytes)          what the whole file holds, from elsewhere than a server
+     part:put(bytes)          what the whole file holds, from elsewhere than a server → true, or nil,
+                              what is wrong, and whether that is the size
      part:flush(beside)       → true: its bytes are on the disk; false: not yet, ask again; or nil
    and what is wrong. `beside`: on a thread, where there can be one part:commit(beside)      gives
    it its name → true, or nil and what is wrong part:abandon([discard])  closes it; idempotent, as

@@ -92,9 +92,11 @@ static void set_limits(struct request *request, const struct settings *settings)
 struct own {
   struct base_url base;
   struct headers *headers;
+  char *url;
 };
 
 static void free_own(struct own *own) {
+  sora_wipe_text(&own->url);
   sora_url_free_base(&own->base);
   sora_headers_release(&own->headers);
 }
@@ -237,6 +239,25 @@ void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_s
   set_limits(request, &settings);
   start_fetch(sora_client_check(L, client_index, level), request, own, &settings, source);
   lua_settop(L, self);
+}
+
+int sora_request_content_url(lua_State *L) {
+  struct settings settings;
+  size_t length;
+  lua_settop(L, 3);
+  const char *id = luaL_checklstring(L, 2, &length);
+  read_settings(L, 1, 3, SCOPE_DOWNLOAD, 1, &settings);
+  const struct own *given = prepare(L, 1, &settings, 1);
+  struct own *own = push_own(L);
+  const struct base_url *base = given != NULL && given->base.prefix != NULL
+                                    ? &given->base
+                                    : sora_client_base(sora_client_check(L, 1, 1));
+  const char *path = settings.content_path != NULL ? settings.content_path : SORA_CONTENT_PATH;
+  if (sora_url_of_task(base, path, id, length, &own->url) != NULL)
+    return 0;
+  lua_pushstring(L, own->url);
+  free_own(own);
+  return 1;
 }
 
 /* ---- the userdata ---- */

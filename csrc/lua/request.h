@@ -46,6 +46,10 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
 void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_source *source,
                         int options, int level);
 
+/* core.content_url(client, id [, opts]) → the URL of the relay's own copy of a task's video, or
+   nothing where the id can't be in its path */
+int sora_request_content_url(lua_State *L);
+
 /* The request at `index`; raises for anything else. */
 struct request *sora_request_check(lua_State *L, int index);
 

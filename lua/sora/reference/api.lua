@@ -52,8 +52,8 @@ function sora.watch(id, opts) end
 ---@return table<string, sora.error> errs  by id; every id is in one of the two
 function sora.query_all(ids, opts) end
 
----Waits for many tasks, ten thousand if need be. One failure disturbs no other task. With the option
----`download` their videos are fetched meanwhile.
+---Waits for many tasks, ten thousand if need be. One failure disturbs no other task. With the
+---option `download` their videos are fetched meanwhile.
 ---@param ids string[]
 ---@param opts? sora.wait_all_options
 ---@return table<string, sora.task> tasks  by id

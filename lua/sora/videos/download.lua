@@ -38,6 +38,7 @@ function M.open(spec)
   }, Delivery)
   spec.error = function(fields) return core.error(fields, client) end
   spec.backoff = core.backoff
+  spec.content = spec.id and core.content_url(client, spec.id, spec.opts)
   self.transfer = transfers.new(spec)
   local part, message = core.part(client, spec.path, spec.opts)
   if not part then return nil, self.transfer:make_error("io", message) end
@@ -79,6 +80,12 @@ function Delivery:start(now, action, value, note)
   return self.asks or action == "fetch"
 end
 
+--- Puts a video that its URL has held into the part.
+function Delivery:put(bytes)
+  local _, message, too_large = self.part:put(bytes)
+  self.transfer:has_put(message, too_large)
+end
+
 --- Takes the request that was started, which has ended.
 function Delivery:take(now, request)
   local result, err = request:result()
@@ -109,6 +116,10 @@ end
 --- What is due: one of start's, or "sleep", "done", "error".
 function Delivery:due(now)
   local action, value = self.transfer:due(now)
+  if action == "put" then
+    self:put(value)
+    action, value = self.transfer:due(now)
+  end
   if action == "keep" then return self:keep() end
   return action, value
 end
@@ -176,7 +187,7 @@ function M.describe(source, now)
     local url = task.video_url { video_url = source } -- trimmed, when it is one
     return { url = url, id = not url and source or nil }
   end
-  local id = task.id(source) -- as the service has given it: it need not be one
+  local id = task.asked_id(source) -- the service may have given it: it need not be one
   return {
     task = source, url = task.video_url(source), seen = now,
     id = not core.id_fault(id) and id or nil,

@@ -5,7 +5,7 @@
 --   due        what is to be done                  what is told then
 --   "look_up"  the task is to be asked for         looked_up(now, task, err)
 --   "fetch"    the URL, into the part              fetched(now, result, err, bytes, whole)
---   "put"      bytes, which are the whole video    put(now, ok, message)
+--   "put"      bytes, which are the whole video    has_put(message, too_large)
 --   "sleep"    seconds                             –
 --   "keep"     the part is whole: to be named      –
 --   "error"    the end, and why                    –
@@ -14,6 +14,7 @@
 -- tried. A 404 after that is a hiccup for a while: storage may lag behind the answer.
 
 local task = require "sora.answers.task"
+local urls = require "sora.answers.urls"
 
 local M = {}
 
@@ -80,7 +81,11 @@ function Transfer:due(now)
   end
   if self.resume_at > now then return "sleep", self.resume_at - now end
   if not self.url then return "look_up" end
-  return "fetch", self.hop or self.url
+  if not self.url:find "^[Dd][Aa][Tt][Aa]:" then return "fetch", self.hop or self.url end
+  local bytes = urls.data(self.url)
+  if bytes and bytes ~= "" then return "put", bytes end
+  self:fail(self:make_error("decode", "the video in the answer cannot be decoded"))
+  return "error", self.failure
 end
 
 -- URLs
@@ -112,6 +117,13 @@ function Transfer:looked_up(now, answer, err)
   else
     self:fail(err)
   end
+end
+
+--- The video that the URL itself holds was put into the part.
+---@param message string?  why it was not
+function Transfer:has_put(message, too_large)
+  self.whole = not message
+  if message then self:fail(self:make_error(too_large and "too_large" or "io", message)) end
 end
 
 --- The URL is dead, or seems so.
@@ -184,7 +196,9 @@ function Transfer:fetched(now, result, err, bytes, whole)
   elseif result then
     err = self:make_error("network", "the server sends too little at once", true)
   end
-  if DEAD[err.kind == "http" and err.status] then return self:refused(now, err) end
+  if err.kind == "http" and (DEAD[err.status] or self.before ~= nil and not err.retryable) then
+    return self:refused(now, err)
+  end
   if not err.retryable then return self:fail(err) end
   self:retry(now, err)
 end

@@ -70,6 +70,8 @@ function Round:follow(poller, now, action, value)
     self.deliveries:add(poller.id, value)
   elseif action == "done" then
     self:tell(poller.id, value)
+  elseif self.deliveries and value.kind == "no_video" then
+    self.deliveries:add(poller.id, value.task) -- the relay may have a copy of its own
   else
     if self.deliveries then value.during = "wait" end
     self:tell(poller.id, nil, value)
