@@ -389,7 +389,7 @@ static int push_outcome(lua_State *L, const struct request *request, int self, i
 /* Taken first, the request is in nobody's hands but ours: a finaliser that closes the client while
    this allocates does not touch what is read here. */
 int sora_answer_push(lua_State *L, struct request *request, int self, int client, int decoder) {
-  luaL_checkstack(L, 10, "answer");
+  luaL_checkstack(L, 20, "answer");
   sora_request_take(request);
   int pushed = push_outcome(L, request, self, client, decoder);
   sora_request_forget(request);

@@ -83,9 +83,27 @@ static void configure(lua_State *L, struct client *client, int values, int level
     luaL_error(L, "not enough memory");
 }
 
+enum { COLLECT_AFTER = 32 /* clients: each has half a dozen descriptors, when it is used */ };
+
+/* Clients are small for Lua's collector, which knows nothing of descriptors: those that nobody has
+   closed are collected now and then, before descriptors run out. */
+static void collect_dropped(lua_State *L) {
+  luaL_getmetatable(L, METATABLE);
+  lua_getfield(L, -1, "made");
+  lua_Integer made = lua_tointeger(L, -1) + 1;
+  if (made >= COLLECT_AFTER) {
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    made = 0;
+  }
+  lua_pushinteger(L, made);
+  lua_setfield(L, -3, "made");
+  lua_pop(L, 2);
+}
+
 int sora_client_to_lua(lua_State *L) {
   int level = (int)luaL_optinteger(L, 2, 1);
   lua_settop(L, 3);
+  collect_dropped(L);
   struct client **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
   luaL_setmetatable(L, METATABLE);

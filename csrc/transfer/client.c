@@ -329,6 +329,13 @@ static void enqueue(struct request *request, int in_front) {
   place->client->queued++;
 }
 
+static void fail_queued(struct request *request) {
+  sora_request_fail(request, ERROR_timeout,
+                    "no connection was free within the timeout: the request was still queued");
+  request->outcome.retryable = 1;
+  end(request);
+}
+
 static void fail_to_start(struct request *request, int failure) {
   if (failure != EMFILE && failure != ENFILE) {
     end_without_memory(request);
@@ -342,8 +349,12 @@ static void begin(struct request *request) {
   struct client *client = request->place.client;
   const struct settings *settings = request->own != NULL ? request->own : &client->settings;
   int shared = request->own == NULL && request->fetch.part == NULL;
-  double now = sora_now();
+  double now = sora_now(), deadline = request->limits.deadline;
   withdraw(request);
+  if (deadline != 0 && deadline <= now) {
+    fail_queued(request);
+    return;
+  }
   errno = 0;
   if (!ready(client)) {
     fail_to_start(request, errno);
@@ -396,6 +407,7 @@ static void take_back(struct request *request) {
   leave_libcurl(request);
   request->kept++;
   request->attempts--;
+  request->place.client->counts.attempts--;
   enqueue(request, 1);
 }
 
@@ -407,13 +419,11 @@ static int is_kept(const struct request *request, double now) {
 }
 
 static void take_back_kept(struct client *client, double now) {
-#if LIBCURL_VERSION_NUM >= 0x075000 /* before, nobody knows which were sent */
   for (struct place *place = client->live.last, *before; place != NULL; place = before) {
     before = place->previous;
     if (is_kept(request_of(place), now))
       take_back(request_of(place));
   }
-#endif
   client->kept_due = 0;
 }
 
@@ -560,6 +570,16 @@ static void remind(struct client *client) {
   client->forgotten = 0;
 }
 
+static void find_sent(struct client *client) {
+#if LIBCURL_VERSION_NUM < 0x075000
+  for (struct place *place = client->live.first; place != NULL; place = place->next)
+    if (place->state == REQUEST_RUNNING && place->host->unsent > 0)
+      sora_request_find_sent(request_of(place));
+#else
+  (void)client;
+#endif
+}
+
 /* Asks for what libcurl may hold back, until nothing more comes. */
 static void serve_held(struct client *client) {
   int fd;
@@ -578,6 +598,7 @@ static void run_libcurl(struct client *client) {
     act(client, CURL_SOCKET_TIMEOUT, 0);
     serve_held(client);
     remind(client);
+    find_sent(client);
   }
   collect(client);
   if (client->failed)
@@ -589,9 +610,8 @@ static void on_time(struct request *request, double now) {
   if (request->place.state == REQUEST_PAUSED) {
     enqueue(request, 1);
   } else if (request->place.state == REQUEST_QUEUED) {
-    break_off(request, ERROR_timeout,
-              "no connection was free within the timeout: the request was still queued");
-    request->outcome.retryable = 1;
+    withdraw(request);
+    fail_queued(request);
   } else if (sora_request_is_late(request, now, &due)) {
     attempt_over(request, CURLE_OPERATION_TIMEDOUT);
   } else {
@@ -632,6 +652,7 @@ static int serve(struct client *client, double seconds) {
   }
   serve_held(client);
   remind(client);
+  find_sent(client);
   collect(client);
   if (client->failed)
     replace_multi(client);

@@ -1,7 +1,9 @@
 #include "transfer/outcome.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 int sora_status_passes(long status) {
   static const struct {
@@ -64,6 +66,18 @@ static int is_verdict_of_tls(const char *said) {
   return 0;
 }
 
+/* Whether a connection and a file more could not be open now: libcurl and the TLS library tell that
+ * as many other things. */
+static int descriptors_are_short(void) {
+  int first = dup(STDERR_FILENO), second = dup(STDERR_FILENO);
+  int failure = errno;
+  if (first >= 0)
+    close(first);
+  if (second >= 0)
+    close(second);
+  return (first < 0 || second < 0) && (failure == EMFILE || failure == ENFILE);
+}
+
 void sora_outcome_judge(struct outcome *outcome, CURLcode code, const char *said,
                         long proxy_status) {
   if (*said == '\0')
@@ -76,7 +90,11 @@ void sora_outcome_judge(struct outcome *outcome, CURLcode code, const char *said
       outcome->retryable = verdicts[i].retryable;
     }
   }
-  if (strncmp(said, "Unsupported proxy", 17) == 0) { /* it quotes the URL, and so the password */
+  if (outcome->kind != ERROR_network && descriptors_are_short()) {
+    sora_outcome_set(outcome, ERROR_connect, strerror(EMFILE));
+    outcome->retryable = 1;
+  } else if (strncmp(said, "Unsupported proxy", 17) ==
+             0) { /* it quotes the URL, and so the password */
     sora_outcome_set(outcome, ERROR_connect, "the URL of the proxy is not one that libcurl knows");
   } else if (proxy_status >= 400) {
     char message[96];

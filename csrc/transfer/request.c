@@ -105,12 +105,18 @@ static int on_sent(void *argument, char *address, char *local, int port, int loc
 }
 #endif
 
-/* Before 7.80 it is only known afterwards on which connection a request was sent. */
-static void note_sent_late(struct request *request) {
+void sora_request_find_sent(struct request *request) {
+  CURL *easy = request->attempt.handle->easy;
+  curl_off_t ready = 0;
   long port = 0;
   char *address = NULL;
-  curl_easy_getinfo(request->attempt.handle->easy, CURLINFO_LOCAL_PORT, &port);
-  curl_easy_getinfo(request->attempt.handle->easy, CURLINFO_LOCAL_IP, &address);
+  if (request->attempt.sent > 0)
+    return;
+  curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
+  if (ready == 0)
+    return;
+  curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &port);
+  curl_easy_getinfo(easy, CURLINFO_LOCAL_IP, &address);
   note_sent(request, (int)port, address != NULL && strchr(address, ':') != NULL);
 }
 
@@ -120,8 +126,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument) {
   size *= count;
   if (attempt->head == 0) {
     attempt->times.first_byte = sora_now();
-    if (attempt->sent == 0)
-      note_sent_late(request);
+    sora_request_find_sent(request);
   }
   attempt->head += size;
   note_progress(request, size);

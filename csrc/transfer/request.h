@@ -69,6 +69,9 @@ struct request {
    memory. */
 int sora_request_begin(struct request *request, struct handle *handle, double now);
 
+/* Before 7.80 libcurl does not tell when a request is sent: asks whether this one was. */
+void sora_request_find_sent(struct request *request);
+
 /* Judges an attempt that libcurl has ended. Returns the seconds until the next attempt, or a number
    below 0: the request is over, and its outcome stands. */
 double sora_request_attempt_over(struct request *request, CURLcode code, double now);
