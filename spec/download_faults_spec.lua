@@ -388,6 +388,32 @@ describe("private_networks = false", function()
     assert.is_nil(err.message:find("private network", 1, true), err.message)
   end)
 
+  it("allows a public address", function()
+    local name = folder .. "/script.lua"
+    files.write(name, ([[
+      os.execute "ip link set lo up; ip addr add 93.184.216.34/32 dev lo"
+      local cqueues, socket = require "cqueues", require "cqueues.socket"
+      local sora = require "sora.cqueues"
+      local server, loop = socket.listen("93.184.216.34", 8080), cqueues.new()
+      loop:wrap(function()
+        local connection = server:accept()
+        connection:setmode("b", "bn")
+        while connection:read "*l" ~= "\r" do end
+        connection:write "HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 3\r\n\r\nvvv"
+        connection:shutdown "w"
+      end)
+      loop:wrap(function()
+        local client = sora.client { private_networks = false, proxy = "" }
+        print(client:download("http://93.184.216.34:8080/v.mp4", %q))
+        os.exit(0)
+      end)
+      assert(loop:loop())
+    ]]):format(path))
+    local result = program.run(("unshare -rn %s %s"):format(shell.LUA, name))
+    if result.err:find "unshare" then return pending "no namespaces of networks here" end
+    assert.equal("3\n", result.out .. result.err)
+  end)
+
   it("allows the origin of base_url", function()
     local task = assert(client:query(service:id "completed", PUBLIC))
     assert.is_truthy(task)

@@ -44,6 +44,7 @@ int sora_part_to_lua(lua_State *L) {
   return sora_part_open(&box->part, path, (long long)most) ? 1 : failed(L, box->part.why);
 }
 
+/* part:progress() → bytes, and of how many (nil: not known) */
 static int progress(lua_State *L) {
   const struct part *part = &check(L)->part;
   compat_pushcount(L, part->end);
@@ -53,11 +54,14 @@ static int progress(lua_State *L) {
   return 2;
 }
 
+/* part:is_whole() → whether its bytes are all that there are */
 static int is_whole(lua_State *L) {
   lua_pushboolean(L, check(L)->part.whole);
   return 1;
 }
 
+/* part:put(bytes): what the whole file holds, from elsewhere than a server → true, or nil, what is
+   wrong, and whether that is the size */
 static int put(lua_State *L) {
   struct part *part = &check(L)->part;
   size_t size;
@@ -81,6 +85,8 @@ static void end_sync(struct box *box) {
   box->sync = NULL;
 }
 
+/* part:flush(beside) → true: its bytes are on the disk; false: not yet, ask again; or nil and what
+   is wrong. `beside`: on a thread, where there can be one */
 static int flush(lua_State *L) {
   struct box *box = check(L);
   int failure = 0, over = 1;
@@ -100,6 +106,8 @@ static int flush(lua_State *L) {
   return 1;
 }
 
+/* part:commit(beside [, any_kind]): gives it its name → its path, or nil and what is wrong.
+   `any_kind`: ".mp4" at the end becomes what the video is */
 static int commit(lua_State *L) {
   struct part *part = &check(L)->part;
   int beside = lua_toboolean(L, 2);
@@ -112,6 +120,7 @@ static int commit(lua_State *L) {
   return 1;
 }
 
+/* part:abandon([discard]): closes it, as its finaliser does; idempotent */
 static int abandon(lua_State *L) {
   struct box *box = check(L);
   end_sync(box);

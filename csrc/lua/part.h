@@ -13,16 +13,8 @@ struct part;
 void sora_part_open_lua(lua_State *L);
 
 /* core.part(client, path [, opts]) → the part of that file, opened and locked, or nil and what is
-   wrong with it. Of the options, and of the client's, `max_size` counts. Its methods:
-
-     part:progress() → bytes, and of how many (nil: not known)
-     part:is_whole()
-     part:put(bytes)          what the whole file holds, from elsewhere than a server → true, or nil,
-                              what is wrong, and whether that is the size
-     part:flush(beside)       → true: its bytes are on the disk; false: not yet, ask again; or nil
-   and what is wrong. `beside`: on a thread, where there can be one part:commit(beside)      gives
-   it its name → true, or nil and what is wrong part:abandon([discard])  closes it; idempotent, as
-   its finaliser */
+   wrong with it. Of the options, and of the client's, `max_size` counts. Its methods are in part.c.
+ */
 int sora_part_to_lua(lua_State *L);
 
 /* The part at `index`; raises for anything else. */

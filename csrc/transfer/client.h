@@ -169,7 +169,6 @@ struct request_result {
   const char *body; /* NUL-terminated, NULL: none */
   size_t body_length;
   const char *request_id;        /* "" for none */
-  int html;                      /* the answer says that it is */
   const struct headers *headers; /* that were sent */
   long max_depth, max_body;
   int download;         /* then these count: */

@@ -142,7 +142,6 @@ static void keep_request_id(struct answer_headers *answer, int rank, const char 
 static void keep_type(struct answer_headers *answer, const char *value, size_t length) {
   size_t most = sizeof answer->type - 1;
   keep(answer->type, sizeof answer->type, value, length < most ? length : most);
-  answer->html = sora_starts_with(answer->type, "text/html");
 }
 
 static void keep_coding(struct answer_headers *answer, const char *value, size_t length) {

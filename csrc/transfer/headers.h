@@ -45,7 +45,6 @@ struct curl_slist *sora_headers_list(const struct headers *headers);
 
 struct answer_headers {
   int version;          /* of HTTP: 1, 2, 3; 0: there was no status line */
-  int html;             /* Content-Type: text/html */
   int encoded;          /* Content-Encoding, other than identity */
   char type[64];        /* Content-Type, cut where it is longer */
   int ranked;           /* which header request_id came from, best 3, none 0 */

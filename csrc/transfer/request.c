@@ -378,7 +378,6 @@ void sora_request_result(const struct request *request, struct request_result *r
       .body = request->body.length > 0 ? request->body.data : NULL,
       .body_length = request->body.length,
       .request_id = request->attempt.answer.request_id,
-      .html = request->attempt.answer.html,
       .headers = request->headers,
       .max_depth = request->limits.max_depth,
       .max_body = request->limits.max_body,
