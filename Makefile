@@ -136,7 +136,8 @@ $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/obj/command
 	$(compile) $(LIBFLAG) -o $@ $< -ldl
 
 # The file of a download and the rules around it need nothing else.
-part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o memo.o range.o sync.o content.o address.o)
+part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o memo.o range.o sync.o content.o address.o \
+  process.o)
 $(BUILD)/support/parts.so: spec/support/parts.c $(part_objects)
 	@mkdir -p $(@D)
 	$(compile) $(LIBFLAG) -o $@ $< $(part_objects)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "transfer/content.h"
+#include "transfer/process.h"
 #include "transfer/sync.h"
 
 enum {
@@ -20,6 +21,8 @@ enum {
   OPENINGS = 8,       /* how often a part that is renamed meanwhile is opened again */
   BLOCK = 16 * 1024   /* bytes that are compared at once */
 };
+
+static const char BUSY[] = "another download is writing this file";
 
 /* ---- what is wrong ---- */
 
@@ -45,10 +48,10 @@ static int fail_with(struct part *part, const char *path, int failure) {
 
 static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct part *table;
-static _Atomic pid_t table_of; /* the process; a child of it begins with none */
+static atomic_uint table_of; /* the process (sora_process); a child of it begins with none */
 
 static void lock_table(void) {
-  pid_t now = getpid(), before = atomic_exchange(&table_of, now);
+  unsigned now = sora_process(), before = atomic_exchange(&table_of, now);
   if (before != 0 && before != now) { /* the mutex may have been held when it was forked */
     pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
     table_mutex = fresh;
@@ -175,8 +178,26 @@ static int check_target(struct part *part, const struct stat *opened) {
   return 1;
 }
 
-/* Whether a file that is there already may be taken over; one that another user has left is
-   removed, where that can be done. */
+/* Locks the file. Where the file system has no locks, it goes on without one. */
+static int lock(int fd) {
+  int locked;
+  while ((locked = flock(fd, LOCK_EX | LOCK_NB)) != 0 && errno == EINTR)
+    ;
+  return locked == 0 || errno != EWOULDBLOCK;
+}
+
+/* Removes a part of another user's, unless that is being written. */
+static int remove_foreign(struct part *part) {
+  int fd = open(part->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0)
+    return fail_with(part, part->path, errno);
+  int removed = lock(fd) ? unlink(part->path) == 0 || fail_with(part, part->path, errno)
+                         : fail(part, part->path, BUSY);
+  close(fd);
+  return removed;
+}
+
+/* Whether a file that is there already may be taken over. */
 static int check_former(struct part *part) {
   struct stat status;
   if (lstat(part->path, &status) != 0)
@@ -185,17 +206,7 @@ static int check_former(struct part *part) {
     return fail(part, part->path, what_is(status.st_mode));
   if (status.st_nlink > 1)
     return fail(part, part->path, "has another name as well");
-  if (status.st_uid != geteuid() && unlink(part->path) != 0)
-    return fail_with(part, part->path, errno);
-  return 1;
-}
-
-/* Locks the file. Where the file system has no locks, it goes on without one. */
-static int lock(int fd) {
-  int locked;
-  while ((locked = flock(fd, LOCK_EX | LOCK_NB)) != 0 && errno == EINTR)
-    ;
-  return locked == 0 || errno != EWOULDBLOCK;
+  return status.st_uid == geteuid() || remove_foreign(part);
 }
 
 /* Lets go of the file that is open, the lock before the descriptor: a child of fork that has a copy
@@ -218,7 +229,7 @@ static enum opened open_once(struct part *part) {
       open(part->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
   if (part->fd < 0)
     return fail_with(part, part->path, errno), NOT_OPENED;
-  part->process = getpid();
+  part->process = sora_process();
   if (fstat(part->fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink > 1) {
     close(part->fd);
     return fail(part, part->path, "is not a regular file of one name"), NOT_OPENED;
@@ -227,7 +238,7 @@ static enum opened open_once(struct part *part) {
   part->memo.inode = (unsigned long long)status.st_ino;
   if (!enter_table(part)) {
     close(part->fd);
-    return fail(part, part->path, "another download is writing this file"), NOT_OPENED;
+    return fail(part, part->path, BUSY), NOT_OPENED;
   }
   int locked = lock(part->fd);
   int moved = lstat(part->path, &named) != 0 || named.st_ino != status.st_ino ||
@@ -238,7 +249,7 @@ static enum opened open_once(struct part *part) {
     unlink(part->path);
   let_go(part);
   if (!locked)
-    fail(part, part->path, "another download is writing this file");
+    fail(part, part->path, BUSY);
   return moved ? MOVED : NOT_OPENED;
 }
 
@@ -282,10 +293,11 @@ int sora_part_open(struct part *part, const char *target, long long most) {
       ;
   if (opened != OPENED) {
     if (part->why[0] == '\0')
-      fail(part, part->path, "another download is writing this file");
+      fail(part, part->path, BUSY);
     free_names(part);
     return 0;
   }
+  part->why[0] = '\0';
   keep_former(part);
   part->state = PART_OPEN;
   return 1;
@@ -297,7 +309,7 @@ int sora_part_open(struct part *part, const char *target, long long most) {
    still ours, and nothing else. */
 static int is_ours(struct part *part) {
   struct stat status;
-  if (part->state == PART_CLOSED || part->process == getpid())
+  if (part->state == PART_CLOSED || part->process == sora_process())
     return part->state != PART_CLOSED;
   if (fstat(part->fd, &status) == 0 && (unsigned long long)status.st_ino == part->memo.inode &&
       (unsigned long long)status.st_dev == part->memo.device)

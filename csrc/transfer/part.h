@@ -28,7 +28,7 @@ enum part_state { PART_CLOSED, PART_OPEN, PART_TAKING };
 struct part {
   enum part_state state;
   int fd;
-  pid_t process;          /* that has opened it */
+  unsigned process;       /* that has opened it */
   char *target;           /* path of the whole file; malloc'ed, as the next two */
   char *path, *memo_path; /* of the part and its memo, beside it */
   int has_target;         /* a file to be replaced was there, with … */

@@ -9,12 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "transfer/process.h"
+
 enum state { WAITING, OVER };
 
 struct sync {
   struct sync *next;
   int fd; /* its own */
-  pid_t process;
+  unsigned process;
   atomic_int state;
   int failure;
   int given_up; /* nobody asks for it any more; under the mutex */
@@ -27,7 +29,7 @@ static struct {
   struct sync *first, *last;
   int running; /* there is a thread */
 } queue = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-static _Atomic pid_t process; /* that the queue is of */
+static atomic_uint process; /* that the queue is of (sora_process) */
 
 static void begin_anew(void) {
   pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
@@ -37,7 +39,7 @@ static void begin_anew(void) {
 }
 
 static void enter(void) {
-  pid_t now = getpid(), before = atomic_exchange(&process, now);
+  unsigned now = sora_process(), before = atomic_exchange(&process, now);
   if (before != 0 && before != now)
     begin_anew();
   pthread_mutex_lock(&queue.mutex);
@@ -104,7 +106,7 @@ static struct sync *add(int fd, int given_up) {
     return NULL;
   }
   sync->fd = fd;
-  sync->process = getpid();
+  sync->process = sora_process();
   sync->given_up = given_up;
   enter();
   if (queue.running || start()) {
@@ -128,7 +130,7 @@ int sora_sync_forget(int fd) {
 }
 
 int sora_sync_is_over(const struct sync *sync, int *failure) {
-  *failure = sync->process == getpid() ? 0 : ECANCELED;
+  *failure = sync->process == sora_process() ? 0 : ECANCELED;
   if (*failure == 0 && atomic_load(&sync->state) != OVER)
     return 0;
   if (*failure == 0)
@@ -138,7 +140,7 @@ int sora_sync_is_over(const struct sync *sync, int *failure) {
 
 void sora_sync_end(struct sync *sync) {
   if (sync->process !=
-      getpid()) /* its fields are the parent's thread's copy: in an unknown state */
+      sora_process()) /* its fields are the parent's thread's copy: in an unknown state */
     return;
   enter();
   sync->given_up = 1;

@@ -4,6 +4,7 @@
 local core = require "sora.core"
 local downloads = require "sora.videos.download"
 local heaps = require "sora.waiting.heap"
+local inboxes = require "sora.hosts.inbox"
 
 local M = {}
 
@@ -66,6 +67,8 @@ end
 --- Goes on with what is due.
 function Deliveries:advance(delivery, now)
   local action, value = delivery:due(now)
+  local why = action ~= "done" and action ~= "error" and inboxes.stopped(self.spec.inbox)
+  if why then action, value = "error", delivery:cancelled(why) end
   if action == "done" then
     self:finish(delivery, nil, delivery.path)
   elseif action == "error" then
@@ -107,7 +110,8 @@ function Deliveries:fill(now)
     self:advance(self.resting:pop(), now)
     due = self.resting:first()
   end
-  while self.active < self.limit and self.head <= self.tail do
+  while self.active < self.limit and self.head <= self.tail
+    and not inboxes.stopped(self.spec.inbox) do
     local entry = self.queue[self.head]
     self.queue[self.head] = nil
     self.head = self.head + 1
