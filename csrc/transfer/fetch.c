@@ -68,6 +68,11 @@ int sora_fetch_set(struct request *request, CURL *easy) {
   SET(CURLOPT_HTTPHEADER, sora_headers_list(request->fetch.headers));
   SET(CURLOPT_BUFFERSIZE, (long)BUFFER);
   SET(CURLOPT_PATH_AS_IS, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+  SET(CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+  SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
   /* no limit for the whole: only a transfer that stands still is given up */
   SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
   SET(CURLOPT_LOW_SPEED_TIME, patience < 1e6 ? (long)patience : 1000000L);
