@@ -154,7 +154,14 @@ check-warnings:
 # C helpers of the specs.
 $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
-	$(compile) $(LIBFLAG) -o $@ $<
+	$(compile) $(LIBFLAG) -o $@ $< -ldl
+
+# The file of a download and the rules around it need nothing else.
+part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o memo.o range.o sync.o content.o address.o \
+  process.o)
+$(BUILD)/support/parts.so: spec/support/parts.c $(part_objects)
+	@mkdir -p $(@D)
+	$(compile) $(LIBFLAG) -o $@ $< $(part_objects)
 
 # Programs of the specs that hold a Lua of their own.
 programs = $(addprefix $(BUILD)/support/,torture threads)
@@ -169,7 +176,8 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so restless.so unix.so carrier) $(programs)
+support: $(addprefix $(BUILD)/support/,failing_allocator.so no_files.so parts.so \
+  restless.so unix.so carrier) $(programs)
 	@: $(info $(BUILD)/support/)
 
 ## check: in two minutes what a change breaks most: warnings, lint, the specs of the core

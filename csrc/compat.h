@@ -30,6 +30,14 @@ extern int lua_error(lua_State *L) __attribute__((noreturn));
 extern int luaL_error(lua_State *L, const char *format, ...) __attribute__((noreturn));
 #endif
 
+/* Pushes a count of bytes: an integer where those of Lua hold it. */
+static inline void compat_pushcount(lua_State *L, long long count) {
+  if (SORA_LUA_INTEGERS && (lua_Integer)count == count)
+    lua_pushinteger(L, (lua_Integer)count);
+  else
+    lua_pushnumber(L, (lua_Number)count);
+}
+
 /* The main coroutine; in 5.1 as far as it has been seen, else the running one. */
 static inline lua_State *compat_mainthread(lua_State *L) {
 #if LUA_VERSION_NUM < 502

@@ -105,7 +105,8 @@ describe("the annotations of the public interface", function()
     local calls = {
       CLIENT = { "client_options" }, QUERY = { "query_options" }, DOWNLOAD = { "download_options" },
       WAIT = { "wait_options", "wait_all_options" },
-      MANY = { "query_all_options", "wait_all_options" }, DECODE = { "decode_options" },
+      MANY = { "query_all_options", "wait_all_options" }, VIDEOS = { "wait_all_options" },
+      DECODE = { "decode_options" },
     }
     local expected = {}
     for name, row in pairs(option_rows()) do

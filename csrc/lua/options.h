@@ -19,7 +19,8 @@ enum option_scope {
   SCOPE_WAIT = 4,
   SCOPE_MANY = 8,
   SCOPE_DOWNLOAD = 16,
-  SCOPE_DECODE = 32
+  SCOPE_DECODE = 32,
+  SCOPE_VIDEOS = 64 /* wait_all, with `download` */
 };
 
 /* The defaults of all. */
