@@ -17,7 +17,7 @@ description = {
 }
 
 dependencies = {
-  "lua >= 5.1, < 5.5",
+  "lua >= 5.1, < 5.6",
   "lua-cjson",
 }
 
@@ -52,12 +52,15 @@ build = {
       ["sora.hosts.arguments"] = "lua/sora/hosts/arguments.lua",
       ["sora.cqueues"] = "lua/sora/cqueues.lua",
       ["sora.terminal.display"] = "lua/sora/terminal/display.lua",
+      ["sora.videos.deliveries"] = "lua/sora/videos/deliveries.lua",
       ["sora.creating.body"] = "lua/sora/creating/body.lua",
       ["sora.creating.call"] = "lua/sora/creating/call.lua",
       ["sora.creating.create"] = "lua/sora/creating/create.lua",
       ["sora.creating.generate"] = "lua/sora/creating/generate.lua",
       ["sora.creating.ids"] = "lua/sora/creating/ids.lua",
       ["sora.videos.download"] = "lua/sora/videos/download.lua",
+      ["sora.videos.quote"] = "lua/sora/videos/quote.lua",
+      ["sora.videos.transfer"] = "lua/sora/videos/transfer.lua",
       ["sora.waiting.heap"] = "lua/sora/waiting/heap.lua",
       ["sora.reference.help"] = "lua/sora/reference/help.lua",
       ["sora.hosts.module"] = "lua/sora/hosts/module.lua",

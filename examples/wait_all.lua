@@ -1,10 +1,8 @@
--- Waits for many tasks and downloads their videos, meanwhile. `--help` tells more. That it does
--- several things at once is cqueues' doing.
+-- Waits for many tasks and downloads their videos, meanwhile. `--help` tells more.
 
 package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
 
-local cqueues = require "cqueues"
-local sora = require "sora.cqueues"
+local sora = require "sora"
 local tool = require "tool"
 
 local USAGE = [[
@@ -66,46 +64,21 @@ for _, id in ipairs(ids) do
   end
 end
 
-local controller = cqueues.new()
 local client = sora.client { ca_file = options["ca-file"] }
 local bar = sora.progress_bar { quiet = options.quiet, tasks = #missing }
 
-local function settle(id, task, err)
-  bar.on_result(id, task, err)
-  if not err then return end
+local function settle(id, task, err, path)
+  local video, reason = nil, nil
+  if not err then video, reason = tool.accept_video(path) end
+  if video then
+    outcome[id] = { "saved", tool.EXIT.ok, ("%s (%s)"):format(path, tool.size(video.bytes)) }
+    return bar.on_result(id, task)
+  end
+  err = err or { kind = "io", message = reason }
+  bar.on_result(id, nil, err)
   local word = ({ failed = "failed", cancelled = "failed", timeout = "timeout" })[err.kind]
-  local reason = err.task and sora.failure(err.task) or err.message
+  reason = err.task and sora.failure(err.task) or err.message
   outcome[id] = { word or "error", tool.exit_code(err), tool.plain(reason) }
-end
-
-local function download(id, task)
-  local path = path_of(id)
-  local bytes, err = client:download(task, path)
-  if not bytes then return settle(id, nil, err) end
-  local video, reason = tool.accept_video(path)
-  if not video then return settle(id, nil, { kind = "io", message = reason }) end
-  outcome[id] = { "saved", tool.EXIT.ok, ("%s (%s)"):format(path, tool.size(video.bytes)) }
-  settle(id, task)
-end
-
--- The finished tasks whose videos wait for one of the downloaders.
-local queue, downloaders = {}, 0
-
-local function download_all()
-  while #queue > 0 do
-    local entry = table.remove(queue, 1)
-    download(entry.id, entry.task)
-  end
-  downloaders = downloaders - 1
-end
-
-local function on_result(id, task, err)
-  if err then return settle(id, task, err) end
-  queue[#queue + 1] = { id = id, task = task }
-  if downloaders < (options.downloads or 4) then
-    downloaders = downloaders + 1
-    controller:wrap(download_all)
-  end
 end
 
 --- Prints a line for each id, and returns the exit code of it all.
@@ -121,13 +94,11 @@ local function report()
 end
 
 tool.run(function()
-  controller:wrap(function()
-    client:wait_all(missing, {
-      timeout = options.timeout, interval = options.interval, concurrency = options.concurrency,
-      on_update = bar.on_update, on_result = on_result,
-    })
-  end)
-  assert(controller:loop())
+  client:wait_all(missing, {
+    timeout = options.timeout, interval = options.interval, concurrency = options.concurrency,
+    download = path_of, downloads = options.downloads,
+    on_update = bar.on_update, on_result = settle,
+  })
   return report()
 end, function()
   report()

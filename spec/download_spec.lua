@@ -3,7 +3,6 @@ local files = require "spec.support.files"
 local flows = require "spec.support.flows"
 local shell = require "spec.support.shell"
 local sora = require "sora"
-local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
 local KEY = "sk-secret-42"
@@ -150,8 +149,9 @@ describe("download", function()
   end
 
   it("waits beside others", function()
+    if flows.lacking then return pending(flows.lacking) end
     local second = folder .. "/second.mp4"
-    local turns, own = 0, clients.new(nil, sora_cqueues)
+    local turns, own = 0, clients.new(nil, flows.sora)
     flows.run(function()
       local a = flows.spawn(own.download, own, service:video "size=60000&rate=200000", path)
       local b = flows.spawn(own.download, own, service:video "size=60001&rate=200000", second)
@@ -183,15 +183,23 @@ describe("download", function()
 end)
 
 describe("a former part", function()
-  it("is completed by a later call, under the date that the server gave it", function()
+  it("is completed by a later call, which asks for its last stretch again", function()
     local url = service:video "size=90000"
     leave_part(url, 30000)
     assert.equal(90000, client:download(url, path))
     assert_whole(90000)
     local request = seen(url)[1]
     assert.equal(206, request.status)
-    assert.equal("bytes=30000-", request.headers.range)
-    assert.equal("Mon, 06 Oct 2025 15:14:11 GMT", request.headers["if-range"])
+    assert.equal("bytes=25904-", request.headers.range)
+    assert.equal('"video-90000"', request.headers["if-range"])
+  end)
+
+  it("is asked for under the date where there is no tag", function()
+    local url = service:video "size=90000&etag=none"
+    leave_part(url, 30000)
+    assert.equal(90000, client:download(url, path))
+    assert_whole(90000)
+    assert.equal("Mon, 06 Oct 2025 15:14:11 GMT", seen(url)[1].headers["if-range"])
   end)
 
   it("that was changed since is fetched anew", function()
@@ -209,11 +217,11 @@ describe("a former part", function()
     assert_whole(90000)
   end)
 
-  it("is dropped when the server has no dates and no tags to compare", function()
+  it("is known by size and last stretch when the server has no dates and no tags", function()
     local url = service:video "size=90000&etag=none&date=none"
     leave_part(url, 30000)
     assert.equal(90000, client:download(url, path))
-    assert.equal(200, seen(url)[1].status)
+    assert.equal(206, seen(url)[1].status)
     assert_whole(90000)
   end)
 
@@ -229,16 +237,25 @@ describe("a former part", function()
   end
 
   it("that is larger than the video is dropped", function()
-    leave_part(service:video "size=90000", 30000)
-    local url = service:video "size=20000"
-    assert.equal(20000, client:download(url, path))
-    assert.equal(416, seen(url)[1].status)
+    local url = service:video ""
+    leave_part(url .. "&size=90000", 30000)
+    assert.equal(20000, client:download(url .. "&size=20000&if_range=ignored", path))
+    assert.equal(416, seen(url .. "&size=20000&if_range=ignored")[1].status)
     assert_whole(20000)
   end)
 
-  it("of another video is dropped by a server that does not know If-Range, too", function()
+  it("of another URL is dropped", function()
     leave_part(service:video "size=90000", 30000)
-    local url = service:video "size=90001&if_range=ignored&date=later"
+    local url = service:video "size=90000"
+    assert.equal(90000, client:download(url, path))
+    assert.is_nil(seen(url)[1].headers.range)
+    assert_whole(90000)
+  end)
+
+  it("of another video is dropped by a server that does not know If-Range, too", function()
+    local url = service:video ""
+    leave_part(url .. "&size=90000", 30000)
+    url = url .. "&size=90001&if_range=ignored&date=later"
     assert.equal(90001, client:download(url, path))
     assert.equal(206, seen(url)[1].status)
     assert_whole(90001)
@@ -276,10 +293,11 @@ describe("a transfer that breaks", function()
   end)
 
   it("keeps its part over an attempt that brings nothing", function()
-    local url = service:video "size=90000&status=503&times=1"
-    leave_part(service:video "size=90000", 30000)
+    local url = service:video "size=90000"
+    leave_part(url, 30000)
+    url = url .. "&status=503&times=1"
     assert.equal(90000, client:download(url, path))
-    assert.equal("bytes=30000-", seen(url)[2].headers.range)
+    assert.equal("bytes=25904-", seen(url)[2].headers.range)
     assert.equal(206, seen(url)[2].status)
     assert_whole(90000)
   end)
@@ -291,36 +309,44 @@ describe("a transfer that breaks", function()
     assert_whole(90000)
   end)
 
-  it("is given up after `retries`, and keeps its part", function()
-    local url = service:video "size=90000&cut=20000"
+  it("is given up after `retries` without progress, and keeps its part", function()
+    local url = service:video "size=90000&cut=20000&ranges=ignored"
     local err = fails("network", url, { retries = 1 })
     assert.equal(2, err.attempts)
     assert.equal(2, #seen(url))
-    assert.equal(40000, #files.read(path .. ".part"))
+    assert.equal(20000, #files.read(path .. ".part"))
     assert.is_true(err.retryable)
+  end)
+
+  it("may break as often as it likes where each attempt brings something", function()
+    local url = service:video "size=90000&cut=20000"
+    assert.equal(90000, client:download(url, path, { retries = 1 }))
+    assert.equal(5, #seen(url))
+    assert_whole(90000)
   end)
 
   it("ends with the timeout of the whole call", function()
     local started = sora.driver.now()
-    fails("timeout", service:video "size=90000&rate=20000", { timeout = 0.5 })
+    fails("timeout", service:video "size=900000&rate=20000", { timeout = 0.5 })
     assert.is_nil((client:download(service:video "status=503", path, {
       timeout = 0.3, retries = 100,
     })))
-    assert.is_true(sora.driver.now() - started < 2.5)
+    assert.is_true(sora.driver.now() - started < 20)
     assert.is_true(#files.read(path .. ".part") > 0)
   end)
 
   it("that stands still is given up after request_timeout", function()
     local started = sora.driver.now()
     fails("timeout", service:video "size=9&delay=30", { request_timeout = 0.5, retries = 0 })
-    assert.is_true(sora.driver.now() - started < 5)
+    assert.is_true(sora.driver.now() - started < 15)
     assert.is_nil(files.read(path .. ".part"))
   end)
 
   it("ends when its client is closed, in flight or between two attempts", function()
+    if flows.lacking then return pending(flows.lacking) end
     for _, query in ipairs { "size=90000&rate=20000", "status=503" } do
       local url, err = service:video(query), nil
-      local own = clients.new({ api_key = KEY }, sora_cqueues)
+      local own = clients.new({ api_key = KEY }, flows.sora)
       flows.run(function()
         local flow = flows.spawn(own.download, own, url, path, { retries = 100 })
         flows.sleep(0.2)
@@ -384,7 +410,7 @@ describe("an answer that is no video", function()
 
   for _, kind in ipairs { "application/json", "application/xml", "text/plain; charset=utf-8" } do
     it("is known by its type, " .. kind, function()
-      local err = fails("http", service:video("size=50&type=" .. kind:gsub(" ", "%%20")))
+      local err = fails("http", service:video("text=nothing&type=" .. kind:gsub(" ", "%%20")))
       assert.equal(200, err.status)
       assert.equal(1, err.attempts)
       assert.is_nil(files.read(path .. ".part"))
@@ -431,7 +457,9 @@ describe("a URL that has expired", function()
     assert.equal(403, err.status)
     assert.equal(id, err.id)
     assert.equal("completed", err.task.status)
-    assert.equal(2, #service:log(id, "tls"))
+    local log = service:log(id, "tls")
+    assert.equal(3, #log) -- the last one was for the relay's own copy
+    assert.is_truthy(log[3].path:find("/content", 1, true))
   end)
 
   it("ends it when there is nothing to look up", function()
@@ -492,8 +520,9 @@ describe("the file", function()
   end)
 
   it("is written by one download at a time", function()
+    if flows.lacking then return pending(flows.lacking) end
     local url = service:video "size=60000&delay=0.2" -- so that the part is empty at first
-    local own = clients.new(nil, sora_cqueues)
+    local own = clients.new(nil, flows.sora)
     flows.run(function()
       local first = flows.spawn(own.download, own, url, path)
       flows.sleep(0.05)

@@ -214,7 +214,7 @@ describe("a download", function()
       for what, text in pairs(EVIL) do
         for _, url in ipairs { service.cdn_url .. "/" .. text, "https://" .. text,
           (service.cdn_url:gsub("//", function() return "//" .. text .. "@" end)) .. "/x" } do
-          local bytes, err = c:download({ id = "x", status = "completed", video_url = url }, path)
+          local bytes, err = c:download({ status = "completed", video_url = url }, path)
           assert.is_nil(bytes, what)
           assert.are.equal("no_video", err.kind, what)
         end

@@ -361,29 +361,46 @@ static int push_refusal(lua_State *L, struct reply *reply) {
 
 /* ---- downloads ---- */
 
-static int push_download(lua_State *L, const struct request *request,
-                         const struct request_result *result) {
-  struct fetch_progress progress;
-  long status = result->status;
-  if (status != 200 && status != 206)
-    return push_http_error(L, result, status == 416 ? ": the part on disk does not fit" : "", 0);
-  if (!result->is_video)
-    return push_http_error(L, result,
-                           result->html ? " with an HTML page instead of a video"
-                                        : " with a text instead of a video",
-                           result->html);
-  sora_request_progress(request, &progress);
-  lua_createtable(L, 0, 5);
-  lua_pushinteger(L, (lua_Integer)status);
-  lua_setfield(L, -2, "status");
-  lua_pushnumber(L, (lua_Number)progress.offset);
-  lua_setfield(L, -2, "offset");
-  lua_pushnumber(L, (lua_Number)progress.received);
-  lua_setfield(L, -2, "received");
-  lua_pushstring(L, progress.etag);
-  lua_setfield(L, -2, "etag");
-  lua_pushstring(L, progress.last_modified);
-  lua_setfield(L, -2, "last_modified");
+static const char *what_instead(enum content content) {
+  switch (content) {
+  case CONTENT_HTML:
+    return " with an HTML page instead of a video";
+  case CONTENT_PLAYLIST:
+    return " with a playlist (M3U8), which is a list of pieces, instead of a video";
+  case CONTENT_TEXT:
+    return " with a text instead of a video";
+  case CONTENT_VIDEO:
+    break;
+  }
+  return "";
+}
+
+/* The first line of the body that has something in it, in the body's place: it is quoted. */
+static void quote_line(struct request_result *result) {
+  if (result->body == NULL)
+    return;
+  result->body += strncmp(result->body, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+  result->body += strspn(result->body, " \t\r\n");
+  result->body_length = strcspn(result->body, "\r\n");
+}
+
+/* A table: `redirect`, where it leads; `again`, when the server is to be asked once more,
+   otherwise; neither: the part knows what has come. */
+static int push_download(lua_State *L, struct request_result *result) {
+  if (result->refused && result->redirect == NULL) {
+    quote_line(result);
+    result->retryable &= result->content == CONTENT_VIDEO; /* what a status says may pass */
+    return push_http_error(L, result, what_instead(result->content),
+                           result->content == CONTENT_HTML);
+  }
+  lua_createtable(L, 0, 1);
+  if (result->redirect != NULL) {
+    lua_pushstring(L, result->redirect);
+    lua_setfield(L, -2, "redirect");
+  } else if (result->again) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "again");
+  }
   return 1;
 }
 
@@ -397,7 +414,7 @@ static int push_outcome(lua_State *L, const struct request *request, int self, i
   if (result->kind != ERROR_NONE)
     return push_failure(L, result, outcome_of(result));
   if (result->download)
-    return push_download(L, request, result);
+    return push_download(L, &reply.result);
   reply.options = decoder_options(L, request, self, client, result);
   if (result->status < 200 || result->status >= 300)
     return push_refusal(L, &reply);

@@ -6,6 +6,7 @@
 
 #include "compat.h"
 #include "lua/options.h"
+#include "lua/part.h"
 #include "lua/request.h"
 #include "transfer/text.h"
 
@@ -215,20 +216,27 @@ static const char *field(lua_State *L, int index, const char *name) {
 }
 
 int sora_client_fetch(lua_State *L) {
-  struct fetch_file fetch = {0};
+  struct fetch_source source = {0};
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 4);
   sora_client_check(L, 1, 1);
-  fetch.url = field(L, 2, "url");
-  fetch.path = field(L, 2, "path");
-  fetch.validator = field(L, 2, "validator");
-  lua_getfield(L, 2, "offset");
-  fetch.offset = (long long)lua_tonumber(L, -1);
-  luaL_argcheck(L, fetch.url != NULL && fetch.path != NULL, 2, "url and path expected");
+  source.url = field(L, 2, "url");
+  source.video = field(L, 2, "video");
+  luaL_argcheck(L, source.url != NULL && sora_text_fault(source.url, strlen(source.url)) == NULL, 2,
+                "url expected");
+  if (source.video == NULL)
+    source.video = source.url;
+  lua_getfield(L, 2, "part");
+  int part = lua_gettop(L);
+  source.part = sora_part_of_lua(L, part);
   sora_request_new_download(L, field(L, 2, "id"));
   int self = lua_gettop(L);
   register_request(L, 1, self, 4);
-  sora_request_fetch(L, 1, self, &fetch, 3, 1);
+  lua_getuservalue(L, self);
+  lua_pushvalue(L, part); /* lives as long as the request */
+  lua_setfield(L, -2, "part");
+  lua_settop(L, self);
+  sora_request_fetch(L, 1, self, &source, 3, 1);
   return 1;
 }
 

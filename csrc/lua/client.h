@@ -26,8 +26,8 @@ int sora_client_to_lua(lua_State *L);
    up. */
 int sora_client_request(lua_State *L);
 
-/* core.fetch(client, {id, url, path, offset, validator} [, opts [, owner]]): the same for a
-   download into the file `path`, from byte `offset` on. */
+/* core.fetch(client, {id, url, part, video} [, opts [, owner]]): the same for a transfer into a
+   part (core.part). `video`: the URL whose redirects have led to `url`, where they have. */
 int sora_client_fetch(lua_State *L);
 
 /* core.call(client, {method, path, body, fields, files, key, once} [, opts [, owner [, level]]]):

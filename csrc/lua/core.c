@@ -18,12 +18,12 @@
 #include "lua/encode.h"
 #include "lua/error.h"
 #include "lua/options.h"
+#include "lua/part.h"
 #include "lua/picture.h"
 #include "lua/request.h"
 #include "transfer/backoff.h"
 #include "transfer/features.h"
 #include "transfer/process.h"
-#include "transfer/sink.h"
 #include "transfer/timers.h"
 #include "transfer/url.h"
 
@@ -233,29 +233,6 @@ static int terminal(lua_State *L) {
   return 1;
 }
 
-/* core.stat(path) → size in bytes, time of modification in seconds since 1970; nothing when there
- * is no such file */
-static int file_stat(lua_State *L) {
-  long long size, modified;
-  if (!sora_stat(luaL_checkstring(L, 1), &size, &modified))
-    return 0;
-  lua_pushnumber(L, (lua_Number)size);
-  lua_pushnumber(L, (lua_Number)modified);
-  return 2;
-}
-
-/* core.rename(from, to) → true, or nil and a message; the folder is flushed */
-static int file_rename(lua_State *L) {
-  int renamed = sora_rename(luaL_checkstring(L, 1), luaL_checkstring(L, 2));
-  int failure = errno;
-  lua_pushboolean(L, 1);
-  if (renamed)
-    return 1;
-  lua_pushnil(L);
-  lua_pushstring(L, strerror(failure));
-  return 2;
-}
-
 /* Adds the table `versions` to the module, which is at 1. */
 static void set_versions(lua_State *L) {
   struct features features;
@@ -302,8 +279,8 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"id_fault", id_fault},             /* hosts/arguments.lua, videos/download.lua */
       {"plain", plain},                   /* answers, waiting and terminal: texts of the service */
       {"terminal", terminal},             /* terminal/progress_bar.lua */
-      {"stat", file_stat},                /* videos/download.lua */
-      {"rename", file_rename},            /* videos/download.lua */
+      {"content_url", sora_request_content_url}, /* videos/download.lua */
+      {"part", sora_part_to_lua},                /* videos/download.lua */
       {NULL, NULL}};
   static const luaL_Reg of_request[] = {{"result", result}, {NULL, NULL}};
   luaL_checkversion(L);
@@ -311,6 +288,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   sora_error_open(L);
   sora_answer_open(L);
   sora_request_open(L);
+  sora_part_open_lua(L);
   sora_bell_open(L);
   lua_settop(L, 0);
   lua_newtable(L);

@@ -25,9 +25,11 @@ enum option_type {
   TYPE_PATH,    /* behind the base URL, with {id} in it where `least` is 1 */
   TYPE_SECONDS, /* above 0 */
   TYPE_COUNT,   /* a whole number, at least `least` */
+  TYPE_SIZE,    /* a whole number of bytes, at least `least`, which 32 bits need not hold */
   TYPE_BOOLEAN,
   TYPE_FUNCTION,
   TYPE_TABLE,
+  TYPE_PLACE,   /* a folder's path, or a function */
   TYPE_VERSION, /* of HTTP: "1.1", "2", "3" */
   TYPE_ANY
 };
@@ -55,6 +57,8 @@ static const struct option options[] = {
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
     {"content_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(content_path), 0, 0, 1},
     {"create_path", TYPE_PATH, SCOPE_CLIENT | SCOPE_CREATE, FIELD(create_path), 0, 0, 0},
+    {"download", TYPE_PLACE, SCOPE_VIDEOS, NOWHERE, 0, 0, 0},
+    {"downloads", TYPE_COUNT, SCOPE_VIDEOS, NOWHERE, 0, 4, 1},
     {"files", TYPE_TABLE, SCOPE_CREATE | SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
@@ -70,10 +74,12 @@ static const struct option options[] = {
      0, 512, 1},
     {"max_errors", TYPE_COUNT, SCOPE_WAIT, NOWHERE, 0, 10, 1},
     {"max_interval", TYPE_SECONDS, SCOPE_WAIT, NOWHERE, 0, 30, 0},
+    {"max_size", TYPE_SIZE, SCOPE_CLIENT | CALLS, FIELD(max_size), 0, 0, 1},
     {"null", TYPE_ANY, SCOPE_CLIENT | CALLS | SCOPE_DECODE, FIELD(null), 0, 0, 0},
     {"on_progress", TYPE_FUNCTION, SCOPE_DOWNLOAD, NOWHERE, 0, 0, 0},
     {"on_result", TYPE_FUNCTION, SCOPE_MANY, NOWHERE, 0, 0, 0},
     {"on_update", TYPE_FUNCTION, SCOPE_WAIT, NOWHERE, 0, 0, 0},
+    {"private_networks", TYPE_BOOLEAN, SCOPE_CLIENT | CALLS, FIELD(private_networks), 0, 1, 0},
     {"proxy", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(proxy), AFFECTS_TRANSPORT, 0, 0},
     {"query", TYPE_TABLE, SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"query_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(query_path), 0, 0, 1},
@@ -194,7 +200,8 @@ static const char *check_path(lua_State *L, int level, const struct option *opti
 
 static double check_number(lua_State *L, int level, const struct option *option) {
   if (lua_type(L, -1) != LUA_TNUMBER)
-    refuse(L, level, option, option->type == TYPE_COUNT ? "a whole number" : "a number of seconds");
+    refuse(L, level, option,
+           option->type == TYPE_SECONDS ? "a number of seconds" : "a whole number");
   double number = lua_tonumber(L, -1);
   if (option->type == TYPE_SECONDS && !(number > 0))
     sora_misuse(L, level, "option '%s' must be above 0", option->name);
@@ -202,6 +209,10 @@ static double check_number(lua_State *L, int level, const struct option *option)
       (number != floor(number) || number < (double)option->least || number > INT_MAX))
     sora_misuse(L, level, "option '%s' must be a whole number from %d to %d", option->name,
                 (int)option->least, INT_MAX);
+  if (option->type == TYPE_SIZE &&
+      (number != floor(number) || number < (double)option->least || number > 9007199254740992.0))
+    sora_misuse(L, level, "option '%s' must be a whole number, at least %d", option->name,
+                (int)option->least);
   return number;
 }
 
@@ -238,6 +249,15 @@ static int store(lua_State *L, int level, const struct option *option, struct se
   case TYPE_COUNT:
     *(long *)field = (long)check_number(L, level, option);
     return 0;
+  case TYPE_SIZE:
+    *(double *)field = check_number(L, level, option);
+    return 0;
+  case TYPE_PLACE:
+    if (!lua_isfunction(L, -1) && lua_type(L, -1) != LUA_TSTRING)
+      refuse(L, level, option, "a folder (a string) or a function");
+    if (lua_type(L, -1) == LUA_TSTRING)
+      check_string(L, level, option);
+    return 0;
   case TYPE_VERSION:
     *(long *)field = check_version(L, level, option);
     return 0;
@@ -268,7 +288,7 @@ void sora_settings_init(struct settings *settings) {
     if (option->field == NOWHERE)
       continue;
     void *field = (char *)settings + option->field;
-    if (option->type == TYPE_SECONDS)
+    if (option->type == TYPE_SECONDS || option->type == TYPE_SIZE)
       *(double *)field = option->initial;
     else if (option->type == TYPE_COUNT)
       *(long *)field = (long)option->initial;
@@ -373,7 +393,7 @@ static unsigned scopes_of(const char *call) {
   if (strcmp(call, "wait") == 0)
     return SCOPE_WAIT;
   if (strcmp(call, "wait_all") == 0)
-    return SCOPE_WAIT | SCOPE_MANY;
+    return SCOPE_WAIT | SCOPE_MANY | SCOPE_VIDEOS;
   if (strcmp(call, "query_all") == 0)
     return SCOPE_MANY;
   if (strcmp(call, "create") == 0)

@@ -20,9 +20,10 @@ enum option_scope {
   SCOPE_MANY = 8,
   SCOPE_DOWNLOAD = 16,
   SCOPE_DECODE = 32,
-  SCOPE_ENCODE = 64,
-  SCOPE_CREATE = 128,
-  SCOPE_CALL = 256
+  SCOPE_VIDEOS = 64, /* wait_all, with `download` */
+  SCOPE_ENCODE = 128,
+  SCOPE_CREATE = 256,
+  SCOPE_CALL = 512
 };
 
 /* The defaults of all. */

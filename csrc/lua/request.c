@@ -1,6 +1,8 @@
 #include "lua/request.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "compat.h"
@@ -95,9 +97,11 @@ static void set_limits(struct request *request, const struct settings *settings)
 struct own {
   struct base_url base;
   struct headers *headers;
+  char *url;
 };
 
 static void free_own(struct own *own) {
+  sora_wipe_text(&own->url);
   sora_url_free_base(&own->base);
   sora_headers_release(&own->headers);
 }
@@ -149,7 +153,7 @@ static int own_transport(struct request *request, struct settings *settings) {
   if (!(settings->given & AFFECTS_TRANSPORT))
     return 1;
   settings->api_key = settings->base_url = settings->forwarded_host = NULL;
-  settings->query_path = settings->content_path = NULL;
+  settings->query_path = settings->content_path = settings->create_path = NULL;
   return sora_request_set_settings(request, settings);
 }
 
@@ -202,19 +206,68 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
   lua_settop(L, top);
 }
 
-void sora_request_fetch(lua_State *L, int client_index, int self, const struct fetch_file *file,
+/* Which queue a download waits in: its host's or, where it stays out of private networks and so has
+   connections of its own, one of its own. NULL without memory. */
+static char *queue_of(const struct fetch_source *source, const char *origin) {
+  static const char apart[] = "public ";
+  if (source->own || !source->keep_public)
+    return sora_copy_text(origin);
+  size_t size = strlen(origin) + sizeof apart;
+  char *queue = malloc(size);
+  if (queue != NULL)
+    snprintf(queue, size, "%s%s", apart, origin);
+  return queue;
+}
+
+/* The last part, without Lua. */
+static void start_fetch(struct client *client, struct request *request, struct own *own,
+                        struct settings *settings, struct fetch_source *source) {
+  int own_base = own != NULL && own->base.prefix != NULL;
+  int own_headers = own != NULL && own->headers != NULL;
+  const struct base_url *base = own_base ? &own->base : sora_client_base(client);
+  char *origin = sora_url_origin(source->url);
+  source->own = origin != NULL && strcmp(origin, base->origin) == 0;
+  source->keep_public = !settings->private_networks;
+  char *queue = queue_of(source, origin != NULL ? origin : "");
+  sora_request_set_headers(request, own_headers ? own->headers : sora_client_headers(client));
+  if (!sora_request_set_fetch(request, source) || !own_transport(request, settings) ||
+      queue == NULL)
+    sora_request_refuse(request, ERROR_memory, "not enough memory");
+  sora_client_start(client, request, queue != NULL ? queue : "");
+  free(queue);
+  sora_wipe_text(&origin);
+  if (own != NULL)
+    free_own(own);
+}
+
+void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_source *source,
                         int options, int level) {
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_DOWNLOAD, level, &settings);
+  struct own *own = prepare(L, client_index, &settings, NULL, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
-  struct client *client = sora_client_check(L, client_index, level);
-  char *origin = sora_url_origin(file->url);
-  if (!sora_request_set_fetch(request, file) || !own_transport(request, &settings))
-    sora_request_refuse(request, ERROR_memory, "not enough memory");
-  sora_client_start(client, request, origin != NULL ? origin : file->url);
-  sora_wipe_text(&origin);
+  start_fetch(sora_client_check(L, client_index, level), request, own, &settings, source);
   lua_settop(L, self);
+}
+
+int sora_request_content_url(lua_State *L) {
+  struct settings settings;
+  size_t length;
+  lua_settop(L, 3);
+  const char *id = luaL_checklstring(L, 2, &length);
+  read_settings(L, 1, 3, SCOPE_DOWNLOAD, 1, &settings);
+  const struct own *given = prepare(L, 1, &settings, NULL, 1);
+  struct own *own = push_own(L);
+  const struct base_url *base = given != NULL && given->base.prefix != NULL
+                                    ? &given->base
+                                    : sora_client_base(sora_client_check(L, 1, 1));
+  const char *path = settings.content_path != NULL ? settings.content_path : SORA_CONTENT_PATH;
+  if (sora_url_of_task(base, path, id, length, &own->url) != NULL)
+    return 0;
+  lua_pushstring(L, own->url);
+  free_own(own);
+  return 1;
 }
 
 /* ---- calls ---- */
@@ -368,34 +421,6 @@ static int done(lua_State *L) {
   return 1;
 }
 
-/* request:progress() → bytes received, bytes in all (nil: not known); of a download, an earlier
- * part included */
-static int progress(lua_State *L) {
-  struct fetch_progress now;
-  sora_request_progress(sora_request_check(L, 1), &now);
-  lua_pushnumber(L, (lua_Number)(now.offset + now.received));
-  if (now.total < 0)
-    return 1;
-  lua_pushnumber(L, (lua_Number)now.total);
-  return 2;
-}
-
-/* request:etag() → the strong ETag of a download's answer (RFC 9110, 8.8.3), or nothing */
-static int etag(lua_State *L) {
-  struct fetch_progress now;
-  sora_request_progress(sora_request_check(L, 1), &now);
-  if (*now.etag != '"')
-    return 0;
-  lua_pushstring(L, now.etag);
-  return 1;
-}
-
-/* request:release(): lets go of the file that a download has written */
-static int release(lua_State *L) {
-  sora_request_close_file(sora_request_check(L, 1));
-  return 0;
-}
-
 static int to_string(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
   struct request_result result;
@@ -405,9 +430,7 @@ static int to_string(lua_State *L) {
 }
 
 void sora_request_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"cancel", cancel},     {"done", done},
-                                     {"progress", progress}, {"etag", etag},
-                                     {"release", release},   {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"cancel", cancel}, {"done", done}, {NULL, NULL}};
   luaL_newmetatable(L, FORM);
   lua_pushcfunction(L, collect_form);
   lua_setfield(L, -2, "__gc");

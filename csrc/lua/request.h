@@ -44,10 +44,14 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, i
  */
 void sora_request_check_options(lua_State *L, int client_index, int options, int level);
 
-/* Starts the transfer of a URL into a file. The key is not sent, and no header of the caller's. */
-void sora_request_fetch(lua_State *L, int client_index, int self, const struct fetch_file *file,
+/* Starts the transfer of a URL into a part; fills in what of the source follows from the client and
+   the options. */
+void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_source *source,
                         int options, int level);
 
+/* core.content_url(client, id [, opts]) → the URL of the relay's own copy of a task's video, or
+   nothing where the id can't be in its path */
+int sora_request_content_url(lua_State *L);
 /* Starts the function of the service that the table at `call` tells of (core.call) with the options
    at `options`. */
 void sora_request_call(lua_State *L, int client_index, int self, int call, int options, int level);

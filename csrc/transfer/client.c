@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "transfer/address.h"
 #include "transfer/connections.h"
 #include "transfer/handle.h"
 #include "transfer/libcurl.h"
@@ -111,7 +112,12 @@ static int on_timer(CURLM *multi, long milliseconds, void *argument) {
 static curl_socket_t on_open(void *argument, curlsocktype purpose, struct curl_sockaddr *address) {
   struct request *request = argument;
   struct client *client = request->place.client;
+  struct fetch *fetch = &request->fetch;
   (void)purpose;
+  if (fetch->keep_public && !fetch->proxied && sora_address_is_private(&address->addr)) {
+    sora_address_write(&address->addr, fetch->refused, sizeof fetch->refused);
+    return CURL_SOCKET_BAD;
+  }
 #ifdef SOCK_CLOEXEC
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 #else
@@ -266,7 +272,6 @@ static struct host *host_of(struct client *client, const struct request *request
 static void end(struct request *request) {
   struct client *client = request->place.client;
   sora_timers_remove(&client->timers, &request->place.timer);
-  sora_request_finish(request);
   unlink_place(&request->place);
   client->counts.in_flight--;
   request->place.state = REQUEST_ENDED;
@@ -348,7 +353,7 @@ static void fail_to_start(struct request *request, int failure) {
 static void begin(struct request *request) {
   struct client *client = request->place.client;
   const struct settings *settings = request->own != NULL ? request->own : &client->settings;
-  int shared = request->own == NULL && !request->fetch.active && !request->sending.active;
+  int shared = request->own == NULL && request->fetch.part == NULL && !request->sending.active;
   double now = sora_now(), deadline = request->limits.deadline;
   withdraw(request);
   if (deadline != 0 && deadline <= now) {
@@ -816,7 +821,6 @@ static void discard_answers(struct place_list *list) {
     if (request->outcome.kind != ERROR_cancelled)
       sora_request_fail(request, ERROR_cancelled, sora_client_closed);
     sora_request_forget(request);
-    sora_request_close_file(request);
   }
 }
 

@@ -11,12 +11,14 @@
 
 #include <stddef.h>
 
+#include "transfer/content.h"
 #include "transfer/headers.h"
 #include "transfer/kinds.h"
 #include "transfer/settings.h"
 #include "transfer/url.h"
 
 struct client;
+struct part;
 struct form;
 struct request;
 
@@ -114,15 +116,18 @@ void sora_request_set_headers(struct request *request, struct headers *headers);
 const char *sora_request_set_query(struct request *request, const struct base_url *base,
                                    const char *path);
 
-/* Fetches the URL into a file, from byte `offset` on, if that is still of the video that
-   `validator` (NULL: none) names. Returns 0 without memory. What is wrong with the file ends the
-   request when it is started. */
-struct fetch_file {
-  const char *url, *path;
-  long long offset;
-  const char *validator;
+/* Fetches the URL into a part, which the caller keeps: what is missing there of the video at
+   `video`, whose redirects have led to the URL. `own`: the URL is of the service's own origin, and
+   gets the request's headers, with the key; else none of these are sent. `keep_public`: nothing is
+   connected to in a private network (address.h) or, behind a proxy, which alone knows where, to no
+   URL that names one. Returns 0 without memory. What is wrong with the part ends the request when
+   it is started. */
+struct fetch_source {
+  const char *url, *video;
+  struct part *part;
+  int own, keep_public;
 };
-int sora_request_set_fetch(struct request *request, const struct fetch_file *file);
+int sora_request_set_fetch(struct request *request, const struct fetch_source *source);
 
 /* Any other function of the service: path behind the base URL, encoded already, with its query. The
    strings are copied, the form is taken over. Returns 0 without memory. */
@@ -177,23 +182,16 @@ struct request_result {
   const char *body; /* NUL-terminated, NULL: none */
   size_t body_length;
   const char *request_id;        /* "" for none */
-  int html;                      /* the answer says that it is */
   const struct headers *headers; /* that were sent */
   long max_depth, max_body;
-  int download, is_video;
-  int call, sent; /* it is a call; some of it may have reached the service */
+  int download;         /* then these count: */
+  int again;            /* to be asked once more, otherwise: the part knows how */
+  int refused;          /* it is no video but … */
+  enum content content; /* … that, or a status of HTTP */
+  const char *redirect; /* where it leads instead, NULL: nowhere */
+  int call, sent;       /* it is a call; some of it may have reached the service */
 };
 void sora_request_result(const struct request *request, struct request_result *result);
-
-/* Of a download. */
-struct fetch_progress {
-  long long offset, received, total; /* bytes; total below 0: not known */
-  const char *etag, *last_modified;  /* "" for none */
-};
-void sora_request_progress(const struct request *request, struct fetch_progress *progress);
-
-/* Lets go of the file of a download. */
-void sora_request_close_file(struct request *request);
 
 /* Frees what came and overwrites the headers: nothing of the answer can be told after that. The
    kind and the message of the outcome stay. */

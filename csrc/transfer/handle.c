@@ -164,6 +164,18 @@ static int set_proxy(CURL *easy, const struct settings *settings) {
   return !failed;
 }
 
+const char *sora_handle_proxy(const struct settings *settings, int plain) {
+  static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+  if (settings->proxy != NULL)
+    return settings->proxy;
+  if (plain && filled("http_proxy")) /* in small letters alone: "HTTP_PROXY" may be a header's */
+    return filled("http_proxy");
+  for (size_t i = plain ? 2 : 0; i < sizeof names / sizeof *names; i++)
+    if (filled(names[i]))
+      return filled(names[i]);
+  return "";
+}
+
 static int set_version(CURL *easy, const struct settings *settings) {
   long version = sora_libcurl_http(settings->http_version);
   int failed = 0;

@@ -42,6 +42,10 @@ int sora_handle_obey_environment(struct settings *settings);
 /* Whether a proxy may be in the way. */
 int sora_handle_uses_proxy(const struct settings *settings);
 
+/* The proxy that a URL would go through, "" for none, as libcurl finds it ("CURLOPT_PROXY"), but
+   for $no_proxy. `plain`: the URL is of http. */
+const char *sora_handle_proxy(const struct settings *settings, int plain);
+
 /* Frees the idle ones. */
 void sora_handles_free(struct handles *handles);
 

@@ -1,6 +1,7 @@
 #include "transfer/headers.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,15 +91,30 @@ int sora_headers_add(struct headers *headers, const char *name, const char *valu
   return 1;
 }
 
+static int append(struct headers *headers, const char *line) {
+  struct curl_slist *longer = curl_slist_append(headers->list, line);
+  if (longer != NULL)
+    headers->list = longer;
+  return longer != NULL;
+}
+
 int sora_headers_omit(struct headers *headers, const char *name) {
   char line[64];
-  if (find(headers->list, name) != NULL || strlen(name) + 2 > sizeof line)
-    return 1;
-  strcpy(line, name);
-  strcat(line, ":");
-  struct curl_slist *longer = curl_slist_append(headers->list, line);
-  headers->list = longer != NULL ? longer : headers->list;
-  return longer != NULL;
+  snprintf(line, sizeof line, "%s:", name); /* see CURLOPT_HTTPHEADER */
+  return append(headers, line);
+}
+
+int sora_headers_add_all(struct headers *headers, const struct headers *others) {
+  for (struct curl_slist *node = others ? others->list : NULL; node != NULL; node = node->next) {
+    size_t name = strcspn(node->data, ":;");
+    struct curl_slist *there = headers->list;
+    while (there != NULL && !(strcspn(there->data, ":;") == name &&
+                              sora_same_letters(there->data, node->data, name)))
+      there = there->next;
+    if (there == NULL && !append(headers, node->data))
+      return 0;
+  }
+  return 1;
 }
 
 /* ---- an answer's ---- */
@@ -124,11 +140,14 @@ static void keep_request_id(struct answer_headers *answer, int rank, const char 
 }
 
 static void keep_type(struct answer_headers *answer, const char *value, size_t length) {
-  char type[64] = "";
-  keep(type, sizeof type, value, length < sizeof type - 1 ? length : sizeof type - 1);
-  answer->html = sora_starts_with(type, "text/html");
-  answer->text = sora_starts_with(type, "text/") || sora_starts_with(type, "application/json") ||
-                 sora_starts_with(type, "application/xml");
+  size_t most = sizeof answer->type - 1;
+  keep(answer->type, sizeof answer->type, value, length < most ? length : most);
+}
+
+static void keep_coding(struct answer_headers *answer, const char *value, size_t length) {
+  char coding[16] = "other";
+  keep(coding, sizeof coding, value, length);
+  answer->encoded = *coding != '\0' && !sora_starts_with(coding, "identity");
 }
 
 void sora_answer_header(struct answer_headers *answer, const char *line, size_t length) {
@@ -146,6 +165,8 @@ void sora_answer_header(struct answer_headers *answer, const char *line, size_t 
 #define KEEP(field) keep(answer->field, sizeof answer->field, value, rest)
   if (IS("content-type"))
     keep_type(answer, value, rest);
+  else if (IS("content-encoding"))
+    keep_coding(answer, value, rest);
   else if (IS("retry-after"))
     KEEP(retry_after);
   else if (IS("date"))

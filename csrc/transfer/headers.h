@@ -27,8 +27,11 @@ void sora_headers_release(struct headers **headers);
    without memory, and for a value that would end the line. */
 int sora_headers_add(struct headers *headers, const char *name, const char *value);
 
-/* Keeps libcurl from sending a header of its own of that name. Returns 0 without memory. */
+/* libcurl is not to send a header of that name either. Returns 0 without memory. */
 int sora_headers_omit(struct headers *headers, const char *name);
+
+/* Adds those of others (NULL: none) whose names are not there yet. Returns 0 without memory. */
+int sora_headers_add_all(struct headers *headers, const struct headers *others);
 
 /* Whether `name` is a token (RFC 9110, 5.6.2) of bearable length. */
 int sora_header_name_valid(const char *name, size_t length);
@@ -42,8 +45,8 @@ struct curl_slist *sora_headers_list(const struct headers *headers);
 
 struct answer_headers {
   int version;          /* of HTTP: 1, 2, 3; 0: there was no status line */
-  int html;             /* Content-Type: text/html */
-  int text;             /* any text, JSON or XML: no video */
+  int encoded;          /* Content-Encoding, other than identity */
+  char type[64];        /* Content-Type, cut where it is longer */
   int ranked;           /* which header request_id came from, best 3, none 0 */
   char request_id[128]; /* the service's id for a support ticket */
   char retry_after[48]; /* Retry-After as it came, "" when it did not come */

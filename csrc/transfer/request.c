@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "transfer/address.h"
 #include "transfer/backoff.h"
 #include "transfer/libcurl.h"
 #include "transfer/process.h"
@@ -16,9 +17,7 @@ static const double LONGEST_RETRY_AFTER = 120; /* a longer one is the caller's t
 
 enum {
   MOST_HEAD = 256 * 1024, /* bytes of an answer's headers */
-  HELD_FROM = 16 * 1024,  /* bytes of an answer: before, libcurl holds nothing back */
-  MOST_REDIRECTS = 5,
-  DOWNLOAD_BUFFER = 128 * 1024 /* libcurl's, for a download */
+  HELD_FROM = 16 * 1024   /* bytes of an answer: before, libcurl holds nothing back */
 };
 
 /* ---- putting one together ---- */
@@ -27,8 +26,6 @@ struct request *sora_request_make(const char *id, size_t length) {
   struct request *request = calloc(1, sizeof *request + length + 1);
   if (request == NULL)
     return NULL;
-  request->fetch.sink.fd = -1;
-  request->fetch.total = -1;
   request->outcome.retry_after = -1;
   request->id_length = length;
   memcpy(request->id, id, length);
@@ -36,7 +33,6 @@ struct request *sora_request_make(const char *id, size_t length) {
 }
 
 void sora_request_destroy(struct request *request) {
-  sora_sink_close(&request->fetch.sink);
   sora_request_forget(request);
   sora_sending_free(request);
   sora_wipe_text(&request->url);
@@ -65,29 +61,6 @@ const char *sora_request_set_query(struct request *request, const struct base_ur
   request->loopback = base->loopback;
   request->plain = base->plain;
   return sora_url_of_task(base, path, request->id, request->id_length, &request->url);
-}
-
-int sora_request_set_fetch(struct request *request, const struct fetch_file *file) {
-  struct fetch *fetch = &request->fetch;
-  fetch->active = request->place.video = 1;
-  request->limits.retries = 0;
-  request->url = sora_copy_text(file->url);
-  request->loopback = sora_url_is_loopback(file->url);
-  request->plain = sora_starts_with(file->url, "http:");
-  request->headers = sora_headers_new();
-  if (file->validator != NULL && strlen(file->validator) < sizeof fetch->validator)
-    strcpy(fetch->validator, file->validator);
-  /* none of the caller's: the video's host is not the service */
-  if (request->url == NULL || request->headers == NULL ||
-      !sora_headers_add(request->headers, "Accept", "*/*") ||
-      (fetch->validator[0] != '\0' &&
-       !sora_headers_add(request->headers, "If-Range", fetch->validator)))
-    return 0;
-  if (!sora_sink_open(&fetch->sink, file->path, file->offset))
-    sora_request_refuse(request, ERROR_io,
-                        fetch->sink.failure == EWOULDBLOCK ? "another download is writing this file"
-                                                           : strerror(fetch->sink.failure));
-  return 1;
 }
 
 void sora_request_refuse(struct request *request, enum error_kind kind, const char *message) {
@@ -191,8 +164,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *argument) {
   struct request *request = argument;
   size *= count;
   note_progress(request, size);
-  if (request->fetch.active ? sora_fetch_take(request, bytes, size)
-                            : take_answer(request, bytes, size))
+  if (request->fetch.part != NULL ? sora_fetch_take(request, bytes, size)
+                                  : take_answer(request, bytes, size))
     return size;
   /* What has come of the rest counts against an HTTP/2 connection's window for good: after a few
      such answers it would stand still. So the connection ends with those that it serves now. */
@@ -211,33 +184,6 @@ static long milliseconds(double seconds) {
 
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
 
-static int set_fetch(const struct request *request, CURL *easy) {
-  char range[32];
-  double patience = ceil(request->limits.request_timeout);
-  int failed = 0;
-  SET(CURLOPT_ACCEPT_ENCODING, NULL);
-  SET(CURLOPT_BUFFERSIZE, (long)DOWNLOAD_BUFFER);
-  SET(CURLOPT_PATH_AS_IS, 1L);
-  SET(CURLOPT_FOLLOWLOCATION, 1L);
-  SET(CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
-#if LIBCURL_VERSION_NUM >= 0x075500
-  SET(CURLOPT_PROTOCOLS_STR, "http,https");
-  SET(CURLOPT_REDIR_PROTOCOLS_STR, request->plain ? "http,https" : "https");
-#else
-  SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-  SET(CURLOPT_REDIR_PROTOCOLS,
-      (long)(request->plain ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS));
-#endif
-  /* no limit for the whole: only a transfer that stands still is given up */
-  SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  SET(CURLOPT_LOW_SPEED_TIME, patience < 1e6 ? (long)patience : 1000000L);
-  if (request->fetch.sink.offset > 0) {
-    snprintf(range, sizeof range, "%lld-", request->fetch.sink.offset);
-    SET(CURLOPT_RANGE, range);
-  }
-  return !failed;
-}
-
 static int set_request(struct request *request, CURL *easy) {
   int failed = 0;
   SET(CURLOPT_URL, request->url);
@@ -253,8 +199,8 @@ static int set_request(struct request *request, CURL *easy) {
   SET(CURLOPT_PRIVATE, request);
   SET(CURLOPT_FORBID_REUSE, 0L);
   SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->limits.connect_timeout));
-  if (request->fetch.active)
-    failed |= !set_fetch(request, easy);
+  if (request->fetch.part != NULL)
+    failed |= !sora_fetch_set(request, easy);
   if (request->sending.active)
     failed |= !sora_sending_set(request, easy);
   return !failed;
@@ -273,6 +219,8 @@ int sora_request_begin(struct request *request, struct handle *handle, double no
   request->outcome.kind = ERROR_NONE;
   request->outcome.status = 0;
   handle->error[0] = '\0';
+  if (request->fetch.part != NULL)
+    sora_fetch_begin(request);
   return set_request(request, handle->easy);
 }
 
@@ -304,11 +252,13 @@ static void judge(struct request *request, CURLcode code) {
   if (request->attempt.failure != 0 && outcome->kind == ERROR_connect)
     snprintf(outcome->message, sizeof outcome->message, "no socket: %s",
              strerror(request->attempt.failure));
-  if (code == CURLE_UNSUPPORTED_PROTOCOL && request->fetch.active)
-    sora_outcome_set(outcome, ERROR_http, handle->error);
+  if (request->fetch.refused[0] != '\0' && outcome->kind == ERROR_connect) {
+    char message[160];
+    snprintf(message, sizeof message, SORA_PRIVATE_ADDRESS, request->fetch.refused);
+    sora_outcome_set(outcome, ERROR_connect, message);
+  }
   /* this is what libcurl says of a line that is longer than the 100 KiB it would keep, too */
-  if (code == CURLE_OUT_OF_MEMORY && outcome->status != 0 && request->body.length == 0 &&
-      request->fetch.sink.received == 0)
+  if (code == CURLE_OUT_OF_MEMORY && outcome->status != 0 && request->body.length == 0)
     sora_outcome_set(outcome, ERROR_too_large,
                      "a header of the answer is too long, or memory is short");
 }
@@ -320,16 +270,14 @@ static void note_outcome(struct request *request, CURLcode code) {
   if (attempt->head > 0) /* else it is what an answer before had */
     curl_easy_getinfo(attempt->handle->easy, CURLINFO_RESPONSE_CODE, &outcome->status);
   outcome->retry_after = sora_retry_after(&attempt->answer, (long long)time(NULL));
-  if (outcome->kind != ERROR_NONE) { /* a callback refused the answer */
+  if (request->fetch.part != NULL)
+    sora_fetch_over(request, outcome->status, code == CURLE_OK && outcome->kind == ERROR_NONE);
+  if (outcome->kind != ERROR_NONE) /* a callback refused the answer */
     outcome->retryable = outcome->kind == ERROR_network;
-  } else if (code != CURLE_OK) {
+  else if (!sora_fetch_is_answered(request, code))
     judge(request, code);
-  } else {
+  else
     outcome->retryable = sora_status_passes(outcome->status);
-    if (request->fetch.active && outcome->status == 200 && request->fetch.sink.received == 0 &&
-        !attempt->answer.text)
-      sora_fetch_accept(request, 200);
-  }
 }
 
 /* The pause before the next attempt in seconds, or below 0 when there is to be none. */
@@ -352,7 +300,7 @@ double sora_request_attempt_over(struct request *request, CURLcode code, double 
 double sora_request_look_at(const struct request *request, double since) {
   const struct request_limits *limits = &request->limits;
   /* much to send or to fetch may take its time: see CURLOPT_LOW_SPEED_TIME */
-  int large = request->fetch.active || request->sending.large;
+  int large = request->fetch.part != NULL || request->sending.large;
   double due = large ? INFINITY : since + limits->request_timeout;
   return limits->deadline != 0 && limits->deadline < due ? limits->deadline : due;
 }
@@ -385,23 +333,6 @@ int sora_request_spoils_connection(const struct request *request, CURLcode code)
 
 /* ---- the end ---- */
 
-static int brings_video(const struct request *request) {
-  long status = request->outcome.status;
-  return (status == 200 || status == 206) && !request->attempt.answer.text;
-}
-
-void sora_request_finish(struct request *request) {
-  struct sink *sink = &request->fetch.sink;
-  if (sink->fd < 0)
-    return;
-  long long modified = (long long)curl_getdate(request->attempt.answer.last_modified, NULL);
-  /* the time of the part is the validator with which a later call goes on: see download.lua */
-  if (sink->received > 0 && !sora_sink_sync(sink, modified) && request->outcome.kind == ERROR_NONE)
-    sora_request_refuse(request, ERROR_io, strerror(sink->failure));
-  if (request->outcome.kind != ERROR_NONE || !brings_video(request))
-    sora_sink_close(sink);
-}
-
 void sora_request_fail(struct request *request, enum error_kind kind, const char *message) {
   sora_outcome_set(&request->outcome, kind, message);
   request->outcome.status = 0;
@@ -412,10 +343,7 @@ void sora_request_forget(struct request *request) {
   memset(&request->attempt.answer, 0, sizeof request->attempt.answer);
   sora_buffer_free(&request->body);
   sora_headers_release(&request->headers);
-}
-
-void sora_request_close_file(struct request *request) {
-  sora_sink_close(&request->fetch.sink);
+  sora_fetch_forget(request);
 }
 
 /* ---- reading ---- */
@@ -457,24 +385,15 @@ void sora_request_result(const struct request *request, struct request_result *r
       .body = request->body.length > 0 ? request->body.data : NULL,
       .body_length = request->body.length,
       .request_id = request->attempt.answer.request_id,
-      .html = request->attempt.answer.html,
       .headers = request->headers,
       .max_depth = request->limits.max_depth,
       .max_body = request->limits.max_body,
-      .download = request->fetch.active,
+      .download = request->fetch.part != NULL,
+      .again = request->fetch.state == FETCH_AGAIN,
+      .refused = request->fetch.state == FETCH_REFUSED,
+      .content = request->fetch.content,
+      .redirect = request->fetch.redirect,
       .call = request->sending.active,
       .sent = request->sending.sent,
-      .is_video = brings_video(request),
-  };
-}
-
-void sora_request_progress(const struct request *request, struct fetch_progress *progress) {
-  const struct fetch *fetch = &request->fetch;
-  *progress = (struct fetch_progress){
-      .offset = fetch->sink.offset,
-      .received = fetch->sink.received,
-      .total = fetch->total,
-      .etag = request->attempt.answer.etag,
-      .last_modified = request->attempt.answer.last_modified,
   };
 }

@@ -22,12 +22,12 @@
 
 #include "transfer/buffer.h"
 #include "transfer/client.h"
+#include "transfer/fetch.h"
 #include "transfer/handle.h"
 #include "transfer/headers.h"
 #include "transfer/outcome.h"
 #include "transfer/queue.h"
 #include "transfer/settings.h"
-#include "transfer/sink.h"
 
 /* The attempt that runs, or the last one. */
 struct attempt {
@@ -42,14 +42,6 @@ struct attempt {
   unsigned long long progress;   /* of that connection when this was sent on it */
   int failure;                   /* errno of a socket that could not be opened, 0: none */
   struct attempt_times times;
-};
-
-/* The file of a download. */
-struct fetch {
-  int active; /* this is a download */
-  struct sink sink;
-  char validator[128]; /* of the earlier part, "" without one */
-  long long total;     /* bytes of the whole file, below 0: not known */
 };
 
 /* What is sent with a call: see struct call in client.h. */
@@ -68,7 +60,7 @@ struct request {
   char *url;
   size_t relay_length;     /* of the base URL that it begins with, 0: it has none */
   int loopback, plain;     /* the URL's host is this machine; it is http: */
-  struct headers *headers; /* that are sent */
+  struct headers *headers; /* that are sent, of a download only to its own origin */
   struct settings *own;    /* where it does not share its client's */
   struct request_limits limits;
   int attempts;
@@ -114,9 +106,6 @@ int sora_request_is_late(struct request *request, double now, double *due);
    nothing at all has come on it since. libcurl would go on using one of HTTP/2. */
 int sora_request_spoils_connection(const struct request *request, CURLcode code);
 
-/* Closes what an ended request has open; a whole video stays locked until it has its own name. */
-void sora_request_finish(struct request *request);
-
 /* Sets the outcome of a request that ends without an answer, whatever came before. */
 void sora_request_fail(struct request *request, enum error_kind kind, const char *message);
 
@@ -129,12 +118,5 @@ void sora_sending_note(struct request *request);
 /* call.c: what an attempt needed goes with its handle; all of it with the request. */
 void sora_sending_end(struct request *request);
 void sora_sending_free(struct request *request);
-
-/* fetch.c: takes bytes of a download's answer. Returns 0 with the outcome set when they are
-   refused. */
-int sora_fetch_take(struct request *request, const char *bytes, size_t size);
-
-/* fetch.c: decides, before the first byte is written, what the body of a good answer is. */
-int sora_fetch_accept(struct request *request, long status);
 
 #endif

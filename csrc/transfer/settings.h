@@ -39,7 +39,8 @@ struct settings {
   double request_timeout, connect_timeout, timeout; /* seconds; timeout 0: none */
   long retries, max_depth, max_body, max_connections;
   long http_version; /* enum http_version */
-  int verify, allow_http;
+  double max_size;   /* bytes of a video, 0: any number */
+  int verify, allow_http, private_networks;
   long indent;    /* of JSON that is written, in spaces */
   int headers;    /* stack index of the table of headers, 0: none */
   int null;       /* stack index of what stands for null, 0: nothing does */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transfer/address.h"
 #include "transfer/libcurl.h"
 #include "transfer/text.h"
 
@@ -134,14 +135,28 @@ char *sora_url_origin(const char *text) {
   return origin;
 }
 
-int sora_url_is_loopback(const char *text) {
+/* The host, to be freed by curl_free; NULL where there is none. */
+static char *host_of(const char *text) {
   CURLU *url = curl_url();
   char *host = NULL;
-  int loopback = url != NULL && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-                 curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && is_loopback(host);
-  curl_free(host);
+  if (url != NULL && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK)
+    curl_url_get(url, CURLUPART_HOST, &host, 0);
   curl_url_cleanup(url);
+  return host;
+}
+
+int sora_url_is_loopback(const char *text) {
+  char *host = host_of(text);
+  int loopback = host != NULL && is_loopback(host);
+  curl_free(host);
   return loopback;
+}
+
+int sora_url_is_private(const char *text) {
+  char *host = host_of(text);
+  int private = host == NULL || sora_host_is_private(host);
+  curl_free(host);
+  return private;
 }
 
 void sora_url_free_base(struct base_url *base) {

@@ -27,6 +27,10 @@ void sora_url_free_base(struct base_url *base);
 /* Whether the host of a URL is this machine. */
 int sora_url_is_loopback(const char *text);
 
+/* Whether the host of a URL is, as it is written, one of a private network (address.h); one that
+   can't be read is. */
+int sora_url_is_private(const char *text);
+
 /* The paths behind a base URL where no others are asked for. */
 #define SORA_QUERY_PATH "/v1/video/query?id={id}"
 #define SORA_CONTENT_PATH "/v1/videos/{id}/content"

@@ -54,9 +54,9 @@ local DECODE = [[
   local text = file:read "*a"
   collectgarbage "stop"
   core.decode(text)
-  core.stat "."
+  core.terminal(-1)
   for _ = 1, 100 do core.decode(text) end
-  core.stat "."]]
+  core.terminal(-1)]]
 
 local function step(server, kind, others, url)
   return ("%s spec/bench/step.lua %s %d %d %s %s"):format(LUA, kind, others, COUNTED, url,

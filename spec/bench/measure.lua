@@ -120,12 +120,12 @@ function M.instructions(command, short, long)
   return counts
 end
 
---- The instructions of what a program of Lua does between two calls of core.stat.
+--- The instructions of what a program of Lua does between two calls of core.terminal.
 ---@param command string
 ---@param count integer  how often it does it
 ---@return table<string, number>? counts  of one, by library, and `all`
 function M.between_marks(command, count)
-  local part = callgrind(command, "--dump-before=file_stat")[3]
+  local part = callgrind(command, "--dump-before=terminal")[3]
   if not part then return nil end
   for object, instructions in pairs(part) do part[object] = instructions / count end
   return part

@@ -33,6 +33,7 @@
 --     status;word=any;progress=1;url  status_null _missing _number _empty _unknown
 --     every word that relays send, such as processing, succeeded, cancelled
 --     body;text={"id":"$ID"};type=application/json
+--     content=QUERY how /v1/videos/ID/content, the relay's own copy, is served; else a page
 --     video=QUERY adds to the URL of the video; videos.lua lists what it may say
 --   faults.lua  400 … 599, with body=json|html|empty|text  204  task_not_exist  challenge  web_ui
 --     error_object  error_code_empty  error_code_null  error_code_number  error_string

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -164,6 +165,12 @@ static int fill(lua_State *L) {
   return 1;
 }
 
+/* umask(mask) → the one before */
+static int set_umask(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)umask((mode_t)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
 /* close(fd): of a descriptor that may be somebody else's */
 static int close_fd(lua_State *L) {
   lua_pushboolean(L, close((int)luaL_checkinteger(L, 1)) == 0);
@@ -274,6 +281,7 @@ int luaopen_unix(lua_State *L) {
                                        {"pipe_signal", pipe_signal},
                                        {"limit", limit},
                                        {"fill", fill},
+                                       {"umask", set_umask},
                                        {"close", close_fd},
                                        {"null", null_fd},
                                        {"is_open", is_open},

@@ -21,6 +21,7 @@ local running = coroutine.running
 ---@field tail integer
 ---@field calls sora.calls  what it shares with the other inboxes of its client
 ---@field cancels integer  how often the client's calls had been cancelled when this one began
+---@field parts table<userdata, boolean>?  the parts of downloads that are open
 ---@field cancelled boolean?  the driver was told to end the call that waits here
 
 --- What every host brings: how one waits there, in the flow of control that calls. docs/drivers.md
@@ -136,13 +137,30 @@ function M.stopped(inbox)
   return inbox.client:closed() and "the client was closed" or nil
 end
 
---- Cancels what is in flight. Nothing of it will be delivered to anyone who waits.
+--- Takes in the part of a download: a call that does not come to its end closes it.
+---@param inbox sora.inbox
+---@param part userdata
+function M.hold(inbox, part)
+  inbox.parts = inbox.parts or {}
+  inbox.parts[part] = true
+end
+
+---@param inbox sora.inbox
+---@param part userdata
+function M.release(inbox, part) inbox.parts[part] = nil end
+
+--- Cancels what is in flight, and closes what is open. Nothing of it will be delivered to anyone
+-- who waits.
 ---@param inbox sora.inbox
 function M.cancel(inbox)
   local pending = inbox.pending -- emptied in its place: memory may be what is short
   for request in pairs(pending) do
     request:cancel()
     pending[request] = nil
+  end
+  for part in pairs(inbox.parts or pending) do
+    part:abandon()
+    inbox.parts[part] = nil
   end
 end
 

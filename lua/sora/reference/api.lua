@@ -53,7 +53,8 @@ function sora.watch(id, opts) end
 ---@return table<string, sora.error> errs  by id; every id is in one of the two
 function sora.query_all(ids, opts) end
 
----Waits for many tasks, ten thousand if need be. One failure disturbs no other task.
+---Waits for many tasks, ten thousand if need be. One failure disturbs no other task. With the
+---option `download` their videos are fetched meanwhile.
 ---@param ids string[]
 ---@param opts? sora.wait_all_options
 ---@return table<string, sora.task> tasks  by id
@@ -61,8 +62,8 @@ function sora.query_all(ids, opts) end
 function sora.wait_all(ids, opts) end
 
 ---Fetches a video into a file. The bytes go to `path.part`, which is renamed to `path` when it is
----whole; a former part is resumed where the server allows it. The key is never sent to the
----video's host. An expired URL is looked up again when a task or an id was given.
+---whole; a former part is gone on with where it is provably of this video. The key is sent to the
+---origin of `base_url` alone. A dead URL is looked up again, once, when a task or an id was given.
 ---@param source sora.task|string  a task, the URL of a video, or a task's id
 ---@param path string  of the file
 ---@param opts? sora.download_options

@@ -34,6 +34,7 @@
 ---@field attempts? integer  how often it was tried
 ---@field body? string  the beginning of an answer that could not be used
 ---@field task? sora.task  the last answer that could be read
+---@field during? "wait"|"download"  of `wait_all` with `download`: which half has failed
 ---@field sent? boolean  of `create` and `call`: some of the request may have reached the service
 ---@field step? "create"|"wait"|"download"  of `generate`: where it ended
 ---@field elapsed? number  seconds of the wait that ended with it
@@ -42,14 +43,14 @@
 ---The kinds of errors; there are no others.
 ---@alias sora.error_kind
 ---| "dns" # the name of the host was not found
----| "connect" # no connection to the host
+---| "connect" # no connection to the host, or none that `private_networks` allows
 ---| "tls" # no trusted connection: the certificate, its name, or the handshake
 ---| "timeout" # the time ran out: of one attempt, of the call, or of the wait
 ---| "network" # the connection broke in the middle of an answer
----| "http" # a status that says no, without an error of the service's own; or an HTML page
+---| "http" # a status that says no, without an error of the service's own; or a page, or a text
 ---| "api" # an error of the service's own, whatever the status
 ---| "decode" # an answer is no JSON object, a text no JSON, or a value cannot be JSON
----| "too_large" # the answer is longer than `max_body`
+---| "too_large" # the answer is longer than `max_body`, or the video than `max_size`
 ---| "cancelled" # by `client:close()`, `client:cancel()` or `on_update`, or at the service
 ---| "failed" # the task failed; `sora.failure(err.task)` says why
 ---| "no_video" # the task succeeded, but a URL did not come
@@ -103,6 +104,8 @@
 ---@field proxy? string  a URL, default `$https_proxy` and its like; "" is none
 ---@field user_agent? string  default lua-sora and its version
 ---@field http_version? "1.1"|"2"|"3"  default: the best that both sides know
+---@field max_size? integer  bytes that a video may have; default: any number
+---@field private_networks? boolean  let downloads go to private networks, default true
 ---@field allow_http? boolean  let the key travel over plain http to another machine, default false
 
 ---Options of `sora.client`.
@@ -126,8 +129,14 @@
 ---@field concurrency? integer  queries in flight at once, default 100
 ---@field on_result? fun(id: string, task?: sora.task, err?: sora.error)  as each task ends
 
----Options of `wait_all`: those of `wait` and those of `query_all`.
+---Options of `wait_all`: those of `wait` and those of `query_all`. With `download` a task has ended
+---when its video is there; `on_result` is told the path then, as a fourth argument.
 ---@class sora.wait_all_options: sora.wait_options, sora.query_all_options
+---@field download? string|sora.place  a folder for the videos, or where each goes
+---@field downloads? integer  at once, default 4
+
+---Where a video goes: the path of its file, or nil for none.
+---@alias sora.place fun(id: string, task: sora.task): string?
 
 ---Options of `download`.
 ---@class sora.download_options: sora.query_options

@@ -1,198 +1,209 @@
 --- The finished video, from its URL to a file.
 --
--- Bytes go to `path.part`, in C, and never through Lua; the part is renamed when it is whole. The
--- modification time of a part is what the server said of the video (Last-Modified): that is the
--- validator with which a later call goes on (If-Range, RFC 9110, 13.1.5). A part that was changed,
--- or was left by a process that died, has another time, and the server then sends the whole.
+-- The rules are transfer.lua's; the file is a part in C (core.part), and no byte of it passes
+-- through Lua. Here they meet a driver.
 
 local core = require "sora.core"
 local inboxes = require "sora.hosts.inbox"
+local quotes = require "sora.videos.quote"
 local task = require "sora.answers.task"
+local transfers = require "sora.videos.transfer"
 
 local M = {}
 
-local LONGEST_RETRY_AFTER = 120 -- seconds; a longer one is the caller's to wait for
-local REPORT = 0.1              -- seconds between two calls of on_progress
-local DAYS = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
-local MONTHS = {
-  "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-}
+local REPORT = 0.1                            -- seconds between two calls of on_progress
+local FIRST_LOOK, LONGEST_LOOK = 0.002, 0.1   -- seconds between two looks at a disk that is slow
 
---- RFC 9110, 5.6.7, whatever the locale.
-local function http_date(seconds)
-  local t = os.date("!*t", seconds)
-  return ("%s, %02d %s %04d %02d:%02d:%02d GMT"):format(DAYS[t.wday], t.day, MONTHS[t.month],
-    t.year, t.hour, t.min, t.sec)
-end
+---@class sora.delivery  a transfer, its part, and the call that it belongs to
+---@field transfer sora.transfer
+---@field part userdata
+---@field inbox sora.inbox
+---@field opts table  of its requests
+---@field beside boolean  whether a disk is waited for on a thread
+---@field any_kind boolean?  ".mp4" at the end of the path becomes what the video is
+---@field path string?  of the file, once it is there
+local Delivery = {}
+Delivery.__index = Delivery
 
----@class sora.transfer  one call of download
-local Transfer = {}
-Transfer.__index = Transfer
-
-function Transfer:error(kind, message)
-  return core.error {
-    kind = kind, message = message, id = self.id, task = self.task, attempts = self.attempts,
-  }
-end
-
---- Seconds left, or nil without a timeout.
-function Transfer:remaining()
-  return self.deadline and math.max(1e-3, self.deadline - self.inbox.driver.now())
-end
-
---- Finds the URL in the task.
----@return string? url
+--- Opens the part.
+---@param spec table  of transfers.new, but for error and backoff; and: path, inbox, opts, beside,
+---   any_kind
+---@return sora.delivery?
 ---@return sora.error? err
-function Transfer:url_of(answer)
-  self.task = answer
-  local url = task.video_url(answer)
-  if url then return url end
-  return nil, self:error("no_video", "the task has no video URL")
+function M.open(spec)
+  local client = spec.inbox.client
+  local self = setmetatable({
+    inbox = spec.inbox, opts = spec.opts, beside = spec.beside, any_kind = spec.any_kind,
+    look = FIRST_LOOK,
+  }, Delivery)
+  spec.error = function(fields) return core.error(fields, client) end
+  spec.backoff = core.backoff
+  spec.content = spec.id and core.content_url(client, spec.id, spec.opts)
+  self.transfer = transfers.new(spec)
+  local part, message = core.part(client, spec.path, spec.opts)
+  if not part then return nil, self.transfer:make_error("io", message) end
+  self.part = part
+  inboxes.hold(self.inbox, part)
+  return self
 end
 
---- Asks for the task, and finds the URL in it.
----@return string? url
----@return sora.error? err
-function Transfer:look_up()
-  self.given.timeout = self:remaining()
-  local answer, err = inboxes.query(self.inbox, self.id, self.given)
-  if err then return nil, err end
-  return self:url_of(answer)
+--- Closes the part, if that has not got its name.
+---@param err sora.error?  how it has ended
+function Delivery:close(err)
+  self.part:abandon(err ~= nil and (err.kind == "too_large" or err.lost == true))
+  if err then err.lost = nil end
+  inboxes.release(self.inbox, self.part)
 end
 
---- Where the part ends, and the validator that says whether it still fits.
-function Transfer:part_state()
-  local size, modified = core.stat(self.part)
-  if not size or size == 0 or self.restart then return 0, nil end
-  return size, self.etag or http_date(modified)
+--- Seconds left for a request.
+function Delivery:remaining(now)
+  local deadline = self.transfer.deadline
+  return deadline and math.max(1e-3, deadline - now) or nil
 end
 
-function Transfer:report(request)
-  if not self.on_progress then return end
-  local received, total = request:progress()
-  if received ~= self.reported then
-    self.reported = received
-    self.on_progress(received, total)
+--- Starts what is due where that is a request. Returns true then.
+---@param action string
+---@param value any
+---@return boolean
+function Delivery:start(now, action, value, note)
+  local transfer = self.transfer
+  self.asks = action == "look_up"
+  self.opts.timeout = self:remaining(now)
+  if self.asks then
+    inboxes.ask(self.inbox, transfer.id, self.opts, note)
+  elseif action == "fetch" then
+    transfer:began()
+    inboxes.add(self.inbox, core.fetch(self.inbox.client, {
+      id = transfer.id, url = value, video = transfer.url, part = self.part,
+    }, self.opts, self.inbox), note)
+  end
+  return self.asks or action == "fetch"
+end
+
+--- Puts a video that its URL has held into the part.
+function Delivery:put(bytes)
+  local _, message, too_large = self.part:put(bytes)
+  self.transfer:has_put(message, too_large)
+end
+
+--- Takes the request that was started, which has ended.
+function Delivery:take(now, request)
+  local result, err = request:result()
+  if self.asks then return self.transfer:looked_up(now, result, err) end
+  local bytes = self.part:progress()
+  self.transfer:fetched(now, result, err and quotes.of(err), bytes, self.part:is_whole())
+end
+
+--- Gives the part, which is whole, its name.
+---@return string action  "done", "error", or "sleep" while a disk takes its time
+---@return any value
+function Delivery:keep()
+  local bytes = self.part:progress()
+  local flushed, message = self.part:flush(self.beside)
+  if flushed == false then
+    local seconds = self.look
+    self.look = math.min(LONGEST_LOOK, seconds * 2)
+    return "sleep", seconds
+  end
+  local lost = not flushed
+  if flushed then self.path, message = self.part:commit(self.beside, self.any_kind) end
+  if self.path then return "done", bytes end
+  local err = self.transfer:make_error("io", message)
+  err.lost = lost -- what was written can't be relied on
+  return "error", err
+end
+
+--- What is due: one of start's, or "sleep", "done", "error".
+function Delivery:due(now)
+  local action, value = self.transfer:due(now)
+  if action == "put" then
+    self:put(value)
+    action, value = self.transfer:due(now)
+  end
+  if action == "keep" then return self:keep() end
+  return action, value
+end
+
+function Delivery:cancelled(why) return self.transfer:make_error("cancelled", why) end
+
+-- One download
+
+local function report(delivery, on_progress)
+  if not on_progress then return end
+  local received, total = delivery.part:progress()
+  if received ~= delivery.reported then
+    delivery.reported = received
+    on_progress(received, total)
   end
 end
 
---- One attempt: the part grows by what comes.
----@return userdata request
-function Transfer:attempt(url)
-  local offset, validator = self:part_state()
-  self.attempts, self.restart = self.attempts + 1, nil
-  self.given.timeout = self:remaining()
-  local request = core.fetch(self.inbox.client, {
-    id = self.id, url = url, path = self.part, offset = offset, validator = validator,
-  }, self.given, self.inbox)
-  inboxes.add(self.inbox, request)
-  while not inboxes.take(self.inbox) do
-    self.inbox.driver.park(self.inbox, self.on_progress and REPORT)
-    self:report(request)
+--- Waits for the request that was started.
+local function await(delivery, on_progress)
+  local inbox = delivery.inbox
+  local request = inboxes.take(inbox)
+  while not request do
+    inbox.driver.park(inbox, on_progress and REPORT)
+    if not delivery.asks then report(delivery, on_progress) end
+    request = inboxes.take(inbox)
   end
-  self.etag = request:etag() or self.etag
-  self:report(request)
   return request
 end
 
---- Waits before the next attempt. Returns false when there is to be none.
-function Transfer:pause(err)
-  if not err.retryable or self.failures >= self.retries then return false end
-  local pause = err.retry_after or core.backoff(self.failures + 1)
-  if pause > LONGEST_RETRY_AFTER then return false end
-  if self.deadline and self.inbox.driver.now() + pause >= self.deadline then return false end
-  self.failures = self.failures + 1
-  inboxes.sleep(self.inbox, pause)
-  return true
-end
-
---- What to do after a bad attempt: a URL to go on with, or nil and the error to end with.
-function Transfer:after(err, url)
-  local status = err.kind == "http" and err.status
-  if (status == 416 or status == 206) and not self.started_over then
-    self.started_over, self.restart = true, true -- the part is no beginning of this video
-    return url
-  elseif (status == 403 or status == 410) and self.id and not self.looked_up then
-    self.looked_up = true
-    return self:look_up()
-  elseif not self:pause(err) then
-    return nil, err
-  end
-  local stopped = inboxes.stopped(self.inbox)
-  if stopped then return nil, self:error("cancelled", stopped) end
-  return url
-end
-
---- Puts the part, when it is the whole, in its place. Returns nothing when there is more to come.
 ---@return integer? bytes
 ---@return sora.error? err
-function Transfer:keep(request, result)
-  local bytes, total = request:progress()
-  if result.received == 0 then
-    request:release()
-    return nil, self:error("network", "the server sent an empty video")
-  elseif total and bytes < total then
-    request:release()
-    return nil
-  end
-  local ok, message = core.rename(self.part, self.path)
-  request:release()
-  if not ok then return nil, self:error("io", self.path .. ": " .. message) end
-  return bytes
-end
-
---- Attempts until the video is whole or there is no use in going on.
----@return integer? bytes
----@return sora.error? err
-function Transfer:run(url)
-  local err
-  while url do
-    local request = self:attempt(url)
-    local result, failure = request:result()
-    if result then
-      local bytes
-      bytes, failure = self:keep(request, result)
-      if bytes or failure then return bytes, failure end
+local function follow(delivery, on_progress)
+  local inbox = delivery.inbox
+  local now = inbox.driver.now
+  local action, value = delivery:due(now())
+  while action ~= "done" and action ~= "error" do
+    local why = inboxes.stopped(inbox)
+    if why then
+      action, value = "error", delivery:cancelled(why)
     else
-      failure.attempts, failure.task = self.attempts, self.task
-      if failure.kind == "io" then failure.message = self.part .. ": " .. failure.message end
-      url, err = self:after(failure, url)
+      if action == "sleep" then
+        inboxes.sleep(inbox, value)
+      elseif delivery:start(now(), action, value) then
+        local request = await(delivery, on_progress)
+        delivery:take(now(), request)
+        if not delivery.asks then report(delivery, on_progress) end
+      end
+      action, value = delivery:due(now())
     end
   end
-  return nil, err
+  if action == "done" then
+    delivery:close()
+    return value
+  end
+  delivery:close(value)
+  return nil, value
 end
 
---- Removes a part with nothing in it; after an error of the file it may be somebody else's.
-function Transfer:tidy(err)
-  if err.kind ~= "io" and core.stat(self.part) == 0 then os.remove(self.part) end
+--- What a source says: the fields of a transfer.
+---@param source table|string
+---@param now number
+---@return table
+function M.describe(source, now)
+  if type(source) == "string" then
+    local url = task.video_url { video_url = source } -- trimmed, when it is one
+    return { url = url, id = not url and source or nil }
+  end
+  local id = task.asked_id(source) -- the service may have given it: it need not be one
+  return {
+    task = source, url = task.video_url(source), seen = now,
+    id = not core.id_fault(id) and id or nil,
+  }
 end
 
---- From the source, whatever it is, to the file.
----@return integer? bytes
----@return sora.error? err
-function Transfer:download(source)
-  local url, err
-  if core.stat(self.path .. "/.") then
-    return nil, self:error("io", self.path .. ": is a folder")
-  elseif type(source) == "table" then
-    local id = task.id(source) -- as the service has given it: it need not be one
-    self.id = not core.id_fault(id) and id or nil
-    url, err = self:url_of(source)
-  else
-    url = task.video_url { video_url = source } -- trimmed, when it is one
-    if not url then
-      self.id = source
-      url, err = self:look_up()
-    end
-  end
-  if err then return nil, err end
-  local bytes
-  bytes, err = self:run(url)
-  if err then
-    self:tidy(err)
-    return nil, err
-  end
-  return bytes
+local function run(inbox, source, policy, opts, path)
+  local now = inbox.driver.now()
+  local spec = M.describe(source, now)
+  spec.path, spec.inbox, spec.opts = path, inbox, opts
+  spec.beside = core.driver(inbox.client) ~= nil -- a plain script waits for its disk
+  spec.retries = opts.retries or core.retries(inbox.client)
+  spec.deadline = policy.timeout and now + policy.timeout
+  local delivery, err = M.open(spec)
+  if not delivery then return nil, err end
+  return follow(delivery, policy.on_progress)
 end
 
 --- client:download(source, path, opts), its arguments checked: `source` is a task, a URL or a
@@ -200,14 +211,10 @@ end
 ---@return integer? bytes
 ---@return sora.error? err
 function M.download(client, source, policy, given, path)
-  given = given or {}
+  local opts = {}
+  for name, value in pairs(given or {}) do opts[name] = value end
   local inbox = inboxes.new(client)
-  local transfer = setmetatable({
-    path = path, part = path .. ".part", inbox = inbox, given = given,
-    retries = given.retries or core.retries(client), on_progress = policy.on_progress,
-    deadline = policy.timeout and inbox.driver.now() + policy.timeout, attempts = 0, failures = 0,
-  }, Transfer)
-  return inboxes.guard(inbox, transfer.download, transfer, source)
+  return inboxes.guard(inbox, run, inbox, source, policy, opts, path)
 end
 
 return M

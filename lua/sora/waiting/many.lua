@@ -58,17 +58,26 @@ function Round:next_due(now)
   if due and due <= now then return self.sleeping:pop() end
 end
 
+--- An id has come to its end.
+function Round:tell(id, task, err, path)
+  self.tasks[id], self.errs[id] = task, err
+  if self.policy.on_result then self.policy.on_result(id, task, err, path) end
+end
+
 --- Takes what a poller says is next.
 function Round:follow(poller, now, action, value)
   if action == "ask" then
     self.sleeping:push(now + value, poller)
-    return
+  elseif action == "done" and self.deliveries then
+    self.deliveries:add(poller.id, value)
+  elseif action == "done" then
+    self:tell(poller.id, value)
+  elseif self.deliveries and value.kind == "no_video" then
+    self.deliveries:add(poller.id, value.task) -- the relay may have a copy of its own
+  else
+    if self.deliveries then value.during = "wait" end
+    self:tell(poller.id, nil, value)
   end
-  local id = poller.id
-  local task, err
-  if action == "done" then task = value else err = value end
-  self.tasks[id], self.errs[id] = task, err
-  if self.policy.on_result then self.policy.on_result(id, task, err) end
 end
 
 function Round:start(poller, now)
@@ -80,8 +89,9 @@ function Round:start(poller, now)
 end
 
 function Round:take(request, poller)
-  self.in_flight = self.in_flight - 1
   local now = self.now()
+  if poller.transfer then return self.deliveries:take(poller, request, now) end
+  self.in_flight = self.in_flight - 1
   local action, value, changed = poller:answer(now, request:result())
   if changed then action, value = waits.tell(self.policy, poller, now, action, value) end
   self:follow(poller, now, action, value)
@@ -97,6 +107,7 @@ function Round:fill()
     if not poller then break end
     self:start(poller, now)
   end
+  if self.deliveries and not self:stopped() then self.deliveries:fill(now) end
 end
 
 --- Ends every wait that has no query in flight, when the whole call is to end.
@@ -106,18 +117,20 @@ function Round:stop(why)
     self:follow(poller, 0, "error", waits.cancelled(why, poller))
     poller = self:next_due(math.huge)
   end
+  if self.deliveries then self.deliveries:stop(why) end
 end
 
---- Waits until a query has ended or another one may be started.
+--- Waits until a request has ended or another one may be started.
 function Round:park()
-  local due = self.in_flight < self.policy.concurrency and self.sleeping:first()
-  local seconds = due and math.max(0, due - self.now()) or nil
-  inboxes.sleep(self.inbox, seconds)
+  local due = self.in_flight < self.policy.concurrency and self.sleeping:first() or math.huge
+  due = math.min(due, self.deliveries and self.deliveries:next_at() or math.huge)
+  inboxes.sleep(self.inbox, due < math.huge and math.max(0, due - self.now()) or nil)
 end
 
 --- Whether there is nothing left to wait for.
 function Round:is_over()
   return self.in_flight == 0 and self.sleeping.size == 0 and not self.ids[self.next_id]
+    and not (self.deliveries and not self.deliveries:is_over())
 end
 
 function Round:run()
@@ -135,16 +148,13 @@ function Round:run()
   end
 end
 
-local function all(client, ids, policy, opts, new_poller)
-  local inbox = inboxes.new(client)
-  local now = inbox.driver.now
-  local round = setmetatable({
-    ids = unique(ids), next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
-    sleeping = heaps.new(), inbox = inbox, now = now, started = now(), in_flight = 0,
-    tasks = {}, errs = {},
-  }, Round)
-  inboxes.guard(inbox, round.run, round)
-  return round.tasks, round.errs
+--- Has the videos downloaded.
+function Round:deliver(client, opts)
+  local deliveries, policy = require "sora.videos.deliveries", self.policy
+  self.deliveries = deliveries.new(policy.download, policy.downloads, {
+    inbox = self.inbox, opts = opts, retries = opts.retries or core.retries(client),
+    deadline = policy.timeout and self.started + policy.timeout,
+  }, function(...) self:tell(...) end)
 end
 
 local function copy(given)
@@ -153,10 +163,23 @@ local function copy(given)
   return opts
 end
 
+local function all(client, ids, policy, given, opts, new_poller)
+  local inbox = inboxes.new(client)
+  local now = inbox.driver.now
+  local round = setmetatable({
+    ids = unique(ids), next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
+    sleeping = heaps.new(), inbox = inbox, now = now, started = now(), in_flight = 0,
+    tasks = {}, errs = {},
+  }, Round)
+  if policy.download then round:deliver(client, copy(given)) end
+  inboxes.guard(inbox, round.run, round)
+  return round.tasks, round.errs
+end
+
 --- client:query_all(ids, opts), its arguments checked.
 function M.query_all(client, ids, policy, given)
   local timeout = policy.timeout or math.huge
-  return all(client, ids, policy, copy(given), function(id, started)
+  return all(client, ids, policy, given, copy(given), function(id, started)
     return setmetatable({ id = id, deadline = started + timeout }, Once)
   end)
 end
@@ -164,7 +187,7 @@ end
 --- client:wait_all(ids, opts), its arguments checked. The timeout is that of the whole call.
 function M.wait_all(client, ids, policy, given)
   local rules, pace = waits.rules(policy, client), waits.pace(client)
-  return all(client, ids, policy, waits.poll_options(given), function(id, started)
+  return all(client, ids, policy, given, waits.poll_options(given), function(id, started)
     return pollers.new(id, rules, pace, started)
   end)
 end

@@ -57,8 +57,24 @@ local function answer_query(x)
   return answer_step(x, x.service.scripts:next(x))
 end
 
+--- The relay's own copy of a video, where the id says how it is served: content=QUERY.
+local function content(x, id)
+  x.id = percent_decode(id)
+  x.entry.id = x.id
+  local query = x.id:match("content=([^;,~]*)")
+  if not query then
+    return faults.web_ui()
+  end
+  x.path = "/video?" .. query
+  return videos.answer(x)
+end
+
 local function route(x)
   local target = x.path:match("^[^?]*")
+  local id = target:match("/v1/videos/([^/]+)/content$")
+  if id then
+    return content(x, id)
+  end
   if x.port == "cdn" or target:find("^/assets") or target:find("^/video") then
     return videos.answer(x)
   elseif target:find("/v1/video/query$") then

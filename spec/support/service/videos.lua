@@ -16,6 +16,15 @@
 --   times=N         cut, status and html happen to the first N requests of this URL only
 --   redirect=N      N redirects first; to=http: the first of them to plain http; to=loop: no end
 --   expire=STATUS   that status until the task was asked `until` times (2)
+--   salt=C          another video of the same size: C in the place of each 0
+--   text=T          T, percent-encoded, instead of the video; type=none: without a type
+--   endless=T       T again and again, until the client goes
+--   answers=A       what a request with a Range gets: slice (200 and the slice), bare (206 without
+--                   Content-Range), multipart, star (no size), untold (no validators), longer (more
+--                   than it announces, in chunks), or a number: that size in Content-Range
+--   unasked=1       a 206 with the first of it where no Range was asked for
+--   lag=N           404 to the first N requests of this URL, whatever the rest of its query
+--   coded=1         gzip, whether or not it was asked for
 
 local cqueues = require "cqueues"
 local faults = require "spec.support.service.faults"
@@ -43,11 +52,21 @@ local function count(service, path)
   return counts[path]
 end
 
+local function decoded(text)
+  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
 local function source(service, arg)
   local size = tonumber(arg.size)
-  if size then
+  if arg.text then
+    local text = decoded(arg.text)
+    return #text, function(first, last)
+      return text:sub(first + 1, last + 1)
+    end
+  elseif size then
     return size, function(first, last)
-      return pattern.bytes(size, first, last)
+      local bytes = pattern.bytes(size, first, last)
+      return arg.salt and bytes:gsub("0", arg.salt) or bytes
     end
   end
   local video = service.video
@@ -109,6 +128,9 @@ local function refusal(x, arg, times)
     return { status = tonumber(arg.expire), type = "application/xml",
       body = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>" }
   end
+  if arg.lag and count(x.service, x.path:match("^[^?]*")) <= tonumber(arg.lag) then
+    return { status = 404, type = "text/plain", body = "not here yet" }
+  end
   if times <= (tonumber(arg.times) or math.huge) then
     if arg.html then
       local answer = faults.web_ui()
@@ -144,6 +166,39 @@ local function stream_bytes(x, arg, read, first, last, cut)
   end
 end
 
+-- The text of the query, for ever.
+local function endless(arg)
+  local text = decoded(arg.endless):rep(math.ceil(BLOCK / #arg.endless))
+  return { type = arg.type or "text/html", body = function(write)
+    while write(text) do
+      cqueues.sleep(0.001)
+    end
+  end }
+end
+
+-- Makes an answer with a part of the video one of those that some servers send.
+local function spoil(answer, answers, first, last, size)
+  if answers == "slice" then
+    answer.status = 200
+  elseif answers == "bare" or answers == "multipart" then
+    table.remove(answer.headers)
+    answer.type = answers == "multipart" and "multipart/byteranges; boundary=x" or answer.type
+  elseif answers == "untold" then
+    answer.headers = { answer.headers[#answer.headers] }
+  elseif answers == "longer" then
+    local body = answer.body
+    answer.length = nil
+    answer.body = function(write)
+      body(write)
+      write("more")
+    end
+  else
+    answer.headers[#answer.headers][2] = string.format("bytes %d-%d/%s", first, last,
+      answers == "star" and "*" or answers or size)
+  end
+  return answer
+end
+
 --- Answers a request for a video.
 ---@param x table  the exchange
 ---@return table answer
@@ -153,7 +208,7 @@ function M.answer(x)
   if arg.delay then
     cqueues.sleep(tonumber(arg.delay))
   end
-  local refused = refusal(x, arg, times)
+  local refused = refusal(x, arg, times) or arg.endless and endless(arg)
   if refused then
     return refused
   end
@@ -172,7 +227,7 @@ function M.answer(x)
   local first, last
   local if_range = not arg.if_range and x.headers:get("if-range") or nil
   if arg.ranges ~= "ignored" and range_holds(if_range, etag, modified) then
-    first, last = parse_range(x.headers:get("range"), size)
+    first, last = parse_range(x.headers:get("range") or arg.unasked and "bytes=0-", size)
   end
   if first and arg.most then
     last = math.min(last, first + tonumber(arg.most) - 1)
@@ -191,10 +246,14 @@ function M.answer(x)
     first, last = 0, size - 1
   end
   local cut = times <= (tonumber(arg.times) or math.huge) and tonumber(arg.cut) or nil
-  local kind = arg.type and arg.type:gsub("%%20", " ") or "video/mp4"
-  return { status = status, type = kind, headers = headers,
+  local kind = arg.type and decoded(arg.type) or "video/mp4"
+  local answer = { status = status, type = kind ~= "none" and kind or "", headers = headers,
     length = not arg.chunked and last - first + 1 or nil,
     body = stream_bytes(x, arg, read, first, last, cut) }
+  if arg.coded then
+    answer.gzip, answer.length, answer.body = true, nil, read(first, last)
+  end
+  return status == 206 and spoil(answer, arg.answers, first, last, size) or answer
 end
 
 return M
