@@ -325,7 +325,7 @@ describe("sora.generate", function()
   end)
 
   it("looks at the path before it costs anything", function()
-    local paths = { ["is a folder"] = folder, ["folder is not there"] = folder .. "/a/b" }
+    local paths = { ["is a folder"] = folder, ["No such file or directory"] = folder .. "/a/b" }
     for part, path in pairs(paths) do
       local bytes, err = generate("completed", path)
       assert.is_nil(bytes)

@@ -15,22 +15,19 @@ local function failed(err, step, id, made)
   return nil, err
 end
 
---- What is wrong with the path of the video, before anything is sent for it.
-local function path_fault(path)
-  if core.stat(path .. "/.") then return "is a folder" end
-  local folder = path:match "^(.*)/[^/]*$" or "."
-  if folder == "" then folder = "/" end
-  return not core.stat(folder .. "/.") and "its folder is not there" or nil
+--- What is wrong with the path of the video, before anything is sent for it; nil: nothing.
+local function path_fault(client, path, opts)
+  local part, message = core.part(client, path, opts)
+  if not part then return message end
+  part:abandon(false)
 end
 
 --- client:generate(body, path, opts), its arguments checked.
 ---@return integer? bytes
 ---@return sora.task|sora.error task_or_err
 function M.generate(client, body, policy, given, path)
-  local wrong = path_fault(path)
-  if wrong then
-    return failed(create.error(client, { kind = "io", message = path .. ": " .. wrong }), "create")
-  end
+  local wrong = path_fault(client, path, given)
+  if wrong then return failed(create.error(client, { kind = "io", message = wrong }), "create") end
   local now = inboxes.new(client).driver.now
   local deadline = policy.timeout and now() + policy.timeout
   local function left()
