@@ -289,6 +289,9 @@ static void withdraw(struct request *request) {
 static void leave_libcurl(struct request *request) {
   struct client *client = request->place.client;
   struct attempt *attempt = &request->attempt;
+  struct connection *connection = sora_request_connection(request);
+  if (connection != NULL && --connection->live == 0)
+    connection->idle_since = sora_now();
   if (attempt->handle != NULL) { /* else the process was forked */
     struct libcurl_guard guard = sora_libcurl_enter();
     curl_multi_remove_handle(client->multi, attempt->handle->easy);
@@ -355,6 +358,7 @@ static void begin(struct request *request) {
     fail_to_start(request, errno);
     return;
   }
+  sora_connections_bury(&client->connections, request->place.host, now);
   struct handle *handle = sora_handle_take(&client->handles, settings, shared, client->share);
   if (handle == NULL || !sora_request_begin(request, handle, now) ||
       !set_sockets(client, request, handle->easy) ||
@@ -439,7 +443,7 @@ static void attempt_over(struct request *request, CURLcode code) {
   double pause = again ? 0 : sora_request_attempt_over(request, code, now);
   sora_timers_remove(&client->timers, &request->place.timer);
   if (sora_request_spoils_connection(request, code))
-    sora_connections_shut(&client->connections, request->attempt.socket);
+    sora_connection_shut(sora_request_connection(request));
   leave_libcurl(request);
   client->short_of_memory |= request->outcome.kind == ERROR_memory;
   request->attempts -= again;
@@ -769,7 +773,8 @@ int sora_client_configure(struct client *client, const struct settings *settings
   client->base = *base;
   *base = (struct base_url){0};
   client->headers = headers;
-  client->open = sora_settings_copy(&client->settings, settings);
+  client->open = sora_settings_copy(&client->settings, settings) &&
+                 sora_handle_obey_environment(&client->settings);
   return client->open;
 }
 

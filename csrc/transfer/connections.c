@@ -1,11 +1,16 @@
 #include "transfer/connections.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifndef POLLRDHUP /* elsewhere than on Linux */
+#define POLLRDHUP POLLHUP
+#endif
 
 static int reserve(struct connections *connections) {
   if (connections->count < connections->capacity)
@@ -26,16 +31,17 @@ int sora_connections_add(struct connections *connections, int fd, struct host *h
     return 0;
   connections->list[connections->count++] =
       (struct connection){.fd = fd,
+                          .serial = ++connections->opened,
                           .device = (unsigned long long)status.st_dev,
                           .inode = (unsigned long long)status.st_ino,
                           .host = host};
-  connections->opened++;
   return 1;
 }
 
-struct connection *sora_connections_get(const struct connections *connections, int fd) {
+struct connection *sora_connections_get(const struct connections *connections,
+                                        unsigned long long serial) {
   for (size_t i = 0; i < connections->count; i++)
-    if (connections->list[i].fd == fd)
+    if (connections->list[i].serial == serial)
       return &connections->list[i];
   return NULL;
 }
@@ -48,12 +54,15 @@ int sora_connection_is_ours(const struct connection *connection) {
 }
 
 struct host *sora_connections_remove(struct connections *connections, int fd) {
-  struct connection *connection = sora_connections_get(connections, fd);
-  if (connection == NULL)
-    return NULL;
-  struct host *host = connection->stands ? connection->host : NULL;
-  *connection = connections->list[--connections->count];
-  return host;
+  for (size_t i = 0; i < connections->count; i++) {
+    struct connection *connection = &connections->list[i];
+    if (connection->fd != fd)
+      continue;
+    struct host *host = connection->stands ? connection->host : NULL;
+    *connection = connections->list[--connections->count];
+    return host;
+  }
+  return NULL;
 }
 
 void sora_connections_prune(struct connections *connections) {
@@ -76,8 +85,8 @@ static int port_of(int fd) {
   return address.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&address)->sin_port) : 0;
 }
 
-int sora_connections_find(struct connections *connections, const struct host *host, int local_port,
-                          int ipv6) {
+struct connection *sora_connections_find(struct connections *connections, const struct host *host,
+                                         int local_port, int ipv6) {
   int wanted = ipv6 ? -local_port : local_port;
   for (size_t i = 0; i < connections->count; i++) {
     struct connection *connection = &connections->list[i];
@@ -86,9 +95,29 @@ int sora_connections_find(struct connections *connections, const struct host *ho
     if (connection->local_port == 0)
       connection->local_port = port_of(connection->fd);
     if (connection->local_port == wanted)
-      return connection->fd;
+      return connection;
   }
-  return -1;
+  return NULL;
+}
+
+static const double A_MOMENT = 0.2; /* seconds */
+
+static int is_closed(const struct connection *connection) {
+  struct pollfd polled = {.fd = connection->fd, .events = POLLRDHUP};
+  return poll(&polled, 1, 0) > 0 && sora_connection_is_ours(connection);
+}
+
+void sora_connections_bury(const struct connections *connections, const struct host *host,
+                           double now) {
+  char rest[4096];
+  for (size_t i = 0; i < connections->count; i++) {
+    const struct connection *connection = &connections->list[i];
+    if (connection->host != host || !connection->stands || connection->live > 0 ||
+        now - connection->idle_since < A_MOMENT || !is_closed(connection))
+      continue;
+    while (recv(connection->fd, rest, sizeof rest, MSG_DONTWAIT) > 0)
+      ;
+  }
 }
 
 int sora_connections_next_held(struct connections *connections) {
@@ -100,10 +129,9 @@ int sora_connections_next_held(struct connections *connections) {
   return -1;
 }
 
-void sora_connections_shut(const struct connections *connections, int fd) {
-  const struct connection *connection = sora_connections_get(connections, fd);
-  if (connection != NULL && sora_connection_is_ours(connection))
-    shutdown(fd, SHUT_RDWR);
+void sora_connection_shut(const struct connection *connection) {
+  if (sora_connection_is_ours(connection))
+    shutdown(connection->fd, SHUT_RDWR);
 }
 
 void sora_connections_close(struct connections *connections) {

@@ -16,12 +16,15 @@ struct host;
 
 struct connection {
   int fd;
+  unsigned long long serial; /* no two have the same, though numbers of descriptors come again */
   unsigned long long device, inode; /* of the socket */
   struct host *host;                /* whose requests it serves, NULL: nobody's in particular */
   int local_port;                   /* below 0: of IPv6; 0: not known yet */
   int stands;                       /* a request was sent on it */
   unsigned long long progress;      /* grows with whatever comes on it */
   int held;                         /* libcurl may hold back some of what has come */
+  int live;                         /* requests on it … */
+  double idle_since;                /* … and since when there is none, on sora_now */
 };
 
 /* All zero at first. */
@@ -34,9 +37,10 @@ struct connections {
 /* Takes in a descriptor that was just opened. Returns 0 when memory is short. */
 int sora_connections_add(struct connections *connections, int fd, struct host *host);
 
-/* The connection with that descriptor, NULL: none. Stays where it is until one is added or removed.
- */
-struct connection *sora_connections_get(const struct connections *connections, int fd);
+/* The connection with that serial number, NULL: it is gone. Stays where it is until one is added or
+ * removed. */
+struct connection *sora_connections_get(const struct connections *connections,
+                                        unsigned long long serial);
 
 /* Whether the number still is the socket that was taken in. */
 int sora_connection_is_ours(const struct connection *connection);
@@ -48,15 +52,22 @@ struct host *sora_connections_remove(struct connections *connections, int fd);
 /* Forgets those that libcurl has closed without telling. No request was ever sent on these. */
 void sora_connections_prune(struct connections *connections);
 
-/* The descriptor of the host's connection with that local port, IPv6 or not; -1: none. */
-int sora_connections_find(struct connections *connections, const struct host *host, int local_port,
-                          int ipv6);
+/* The host's connection with that local port, IPv6 or not; NULL: none. */
+struct connection *sora_connections_find(struct connections *connections, const struct host *host,
+                                         int local_port, int ipv6);
+
+/* Has libcurl see which of the host's idle connections their servers have closed. Of one with TLS
+   it looks at the first byte that lies there (OpenSSL's backend in 7.88), and a farewell is one:
+   what lies on a closed one is read off. Asks the system only about those that have been idle at
+   `now` for longer than a moment. */
+void sora_connections_bury(const struct connections *connections, const struct host *host,
+                           double now);
 
 /* The descriptor of one on which something is held back, which is marked so no longer; -1: none. */
 int sora_connections_next_held(struct connections *connections);
 
 /* Shuts the socket down, if it still is ours: whoever uses the connection is told that it ended. */
-void sora_connections_shut(const struct connections *connections, int fd);
+void sora_connection_shut(const struct connection *connection);
 
 /* Closes every descriptor that still is ours, telling nobody: for a child of fork, whose copies of
    its parent's sockets these are. */

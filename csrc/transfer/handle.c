@@ -126,33 +126,42 @@ static int set_trust(CURL *easy, const struct settings *settings) {
 
 /* What $no_proxy says stays in force; never does a request to this machine go to a proxy that
    nobody gave us, which would carry the key off it in the clear. */
-static int set_proxy(CURL *easy, const struct settings *settings) {
-  int failed = 0;
-  if (settings->proxy != NULL) {
-    SET(CURLOPT_PROXY, settings->proxy);
-    return !failed;
+int sora_handle_obey_environment(struct settings *settings) {
+  static const char *const variables[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                          "ALL_PROXY"};
+  const char *proxy = NULL;
+  for (size_t i = 0; i < sizeof variables / sizeof *variables && proxy == NULL; i++)
+    proxy = filled(variables[i]);
+  if (settings->proxy != NULL)
+    return 1;
+  if (proxy == NULL) {
+    settings->proxy = strdup(""); /* none, and libcurl need not look */
+    return settings->proxy != NULL;
   }
   const char *others = filled("no_proxy") ? filled("no_proxy") : filled("NO_PROXY");
   const char *own =
       sora_libcurl_version() >= 0x075600 ? "localhost,127.0.0.0/8,::1" : "localhost,127.0.0.1,::1";
-  char *all = others == NULL ? NULL : malloc(strlen(own) + strlen(others) + 2);
-  if (others != NULL && strcmp(others, "*") == 0) {
-    SET(CURLOPT_NOPROXY, others);
-  } else if (all != NULL) {
-    sprintf(all, "%s,%s", own, others);
-    SET(CURLOPT_NOPROXY, all);
-  } else {
-    SET(CURLOPT_NOPROXY, own);
-  }
-  free(all);
-  return !failed;
+  size_t size = strlen(own) + (others != NULL ? strlen(others) : 0) + 2;
+  char *all = malloc(size);
+  if (all != NULL && others != NULL && strcmp(others, "*") != 0)
+    snprintf(all, size, "%s,%s", own, others);
+  else if (all != NULL)
+    snprintf(all, size, "%s", others != NULL ? "*" : own);
+  settings->no_proxy = all;
+  return all != NULL;
 }
 
 int sora_handle_uses_proxy(const struct settings *settings) {
+  return settings->proxy == NULL || *settings->proxy != '\0';
+}
+
+static int set_proxy(CURL *easy, const struct settings *settings) {
+  int failed = 0;
   if (settings->proxy != NULL)
-    return *settings->proxy != '\0';
-  return filled("https_proxy") || filled("HTTPS_PROXY") || filled("all_proxy") ||
-         filled("ALL_PROXY");
+    SET(CURLOPT_PROXY, settings->proxy);
+  else
+    SET(CURLOPT_NOPROXY, settings->no_proxy);
+  return !failed;
 }
 
 static int set_version(CURL *easy, const struct settings *settings) {
@@ -171,13 +180,6 @@ static int set_rest(CURL *easy, const struct settings *settings) {
   SET(CURLOPT_BUFFERSIZE, sora_libcurl_buffer());
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the service's */
   SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-#if LIBCURL_VERSION_NUM >= 0x075500
-  SET(CURLOPT_PROTOCOLS_STR, "http,https");
-  SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-#else
-  SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-  SET(CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
 #if LIBCURL_VERSION_NUM >= 0x075000
   SET(CURLOPT_MAXLIFETIME_CONN, (long)LONGEST_LIFE);
 #endif

@@ -35,7 +35,11 @@ struct handle *sora_handle_take(struct handles *handles, const struct settings *
    some 18,000 instructions. */
 void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent);
 
-/* Whether a proxy may be in the way, by the settings or the environment. */
+/* Completes a client's settings, in which no proxy was given, by what the environment says of
+   proxies: it is asked once, libcurl would ask for each transfer. Returns 0 without memory. */
+int sora_handle_obey_environment(struct settings *settings);
+
+/* Whether a proxy may be in the way. */
 int sora_handle_uses_proxy(const struct settings *settings);
 
 /* Frees the idle ones. */

@@ -85,8 +85,7 @@ void sora_host_connects(struct host *host) {
   host->connecting++;
 }
 
-void sora_host_sent(struct host *host, int fd, int again, int opened) {
-  struct connection *connection = sora_connections_get(host->connections, fd);
+void sora_host_sent(struct host *host, struct connection *connection, int again, int opened) {
   if (again) {
     host->restarts += host->live > 1; /* one alone: a kept connection had died */
   } else {

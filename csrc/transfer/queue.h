@@ -52,7 +52,7 @@ struct place {
 enum {
   STREAMS = 10, /* on a connection, before another one is opened: libcurl looks at each transfer of
                    a connection whenever something comes on it */
-  MOST_STREAMS = 100 /* on a connection: what servers allow, mostly */
+  MOST_STREAMS = 128 /* on a connection: what servers allow, mostly */
 };
 
 struct host {
@@ -90,12 +90,12 @@ void sora_host_withdraw(struct host *host, struct place *place);
 /* The one whose turn it is, still waiting; NULL: none may start now. */
 struct place *sora_host_next(const struct host *host);
 
-/* It was handed to libcurl; is opening a connection; was sent on the connection `fd` (`again`: not
+/* It was handed to libcurl; is opening a connection; was sent on a connection (`again`: not
    for the first time; `opened`: one of its own); has left libcurl (`sent`: it had been sent;
    `opened`: it had begun to open one). */
 void sora_host_began(struct host *host, const struct place *place);
 void sora_host_connects(struct host *host);
-void sora_host_sent(struct host *host, int fd, int again, int opened);
+void sora_host_sent(struct host *host, struct connection *connection, int again, int opened);
 void sora_host_left(struct host *host, const struct place *place, int sent, int opened);
 
 /* An answer of that version of HTTP has begun. */

@@ -27,7 +27,7 @@ struct request *sora_request_make(const char *id, size_t length) {
   struct request *request = calloc(1, sizeof *request + length + 1);
   if (request == NULL)
     return NULL;
-  request->fetch.sink.fd = request->attempt.socket = -1;
+  request->fetch.sink.fd = -1;
   request->fetch.total = -1;
   request->outcome.retry_after = -1;
   request->id_length = length;
@@ -95,14 +95,14 @@ void sora_request_refuse(struct request *request, enum error_kind kind, const ch
 
 /* ---- callbacks of libcurl: no Lua here ---- */
 
-static struct connection *connection_of(const struct request *request) {
+struct connection *sora_request_connection(const struct request *request) {
   const struct host *host = request->place.host;
-  return sora_connections_get(host->connections, request->attempt.socket);
+  return sora_connections_get(host->connections, request->attempt.connection);
 }
 
 static void note_progress(struct request *request, size_t size) {
   struct attempt *attempt = &request->attempt;
-  struct connection *connection = connection_of(request);
+  struct connection *connection = sora_request_connection(request);
   attempt->came += size;
   if (connection == NULL)
     return;
@@ -116,11 +116,16 @@ static void note_progress(struct request *request, size_t size) {
 static void note_sent(struct request *request, int local_port, int ipv6) {
   struct attempt *attempt = &request->attempt;
   struct host *host = request->place.host;
-  attempt->socket = sora_connections_find(host->connections, host, local_port, ipv6);
+  struct connection *before = sora_request_connection(request);
+  struct connection *now = sora_connections_find(host->connections, host, local_port, ipv6);
+  if (before != NULL)
+    before->live--;
+  if (now != NULL)
+    now->live++;
+  attempt->connection = now == NULL ? 0 : now->serial;
+  attempt->progress = now == NULL ? 0 : now->progress;
   attempt->times.sent = sora_now();
-  sora_host_sent(host, attempt->socket, attempt->sent++ > 0, attempt->opened);
-  const struct connection *connection = connection_of(request);
-  attempt->progress = connection == NULL ? 0 : connection->progress;
+  sora_host_sent(host, now, attempt->sent++ > 0, attempt->opened);
 }
 
 #if LIBCURL_VERSION_NUM >= 0x075000
@@ -215,8 +220,10 @@ static int set_fetch(const struct request *request, CURL *easy) {
   SET(CURLOPT_FOLLOWLOCATION, 1L);
   SET(CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
 #if LIBCURL_VERSION_NUM >= 0x075500
+  SET(CURLOPT_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_REDIR_PROTOCOLS_STR, request->plain ? "http,https" : "https");
 #else
+  SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
   SET(CURLOPT_REDIR_PROTOCOLS,
       (long)(request->plain ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS));
 #endif
@@ -257,7 +264,6 @@ int sora_request_begin(struct request *request, struct handle *handle, double no
   double queued = attempt->times.queued;
   memset(attempt, 0, sizeof *attempt);
   attempt->handle = handle;
-  attempt->socket = -1;
   attempt->times.queued = queued;
   attempt->times.started = now;
   sora_buffer_clear(&request->body);
@@ -365,7 +371,7 @@ int sora_request_is_late(struct request *request, double now, double *due) {
 }
 
 int sora_request_spoils_connection(const struct request *request, CURLcode code) {
-  const struct connection *connection = connection_of(request);
+  const struct connection *connection = sora_request_connection(request);
   if (connection == NULL)
     return 0;
   if (code == CURLE_OPERATION_TIMEDOUT)

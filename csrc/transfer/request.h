@@ -35,12 +35,12 @@ struct attempt {
   size_t head;           /* bytes of the answer's headers */
   size_t came;           /* bytes of the answer in all */
   struct answer_headers answer;
-  int opened;                  /* it has opened a socket of its own */
-  int sent;                    /* how often it was sent: libcurl sends again by itself */
-  int forgotten;               /* it has lost a socket before it was sent */
-  int socket;                  /* the descriptor of its connection, -1: it has none yet */
-  unsigned long long progress; /* of that connection when this was sent on it */
-  int failure;                 /* errno of a socket that could not be opened, 0: none */
+  int opened;                    /* it has opened a socket of its own */
+  int sent;                      /* how often it was sent: libcurl sends again by itself */
+  int forgotten;                 /* it has lost a socket before it was sent */
+  unsigned long long connection; /* the serial number of the one it was sent on, 0: none yet */
+  unsigned long long progress;   /* of that connection when this was sent on it */
+  int failure;                   /* errno of a socket that could not be opened, 0: none */
   struct attempt_times times;
 };
 
@@ -83,6 +83,9 @@ void sora_request_find_sent(struct request *request);
 /* Judges an attempt that libcurl has ended. Returns the seconds until the next attempt, or a number
    below 0: the request is over, and its outcome stands. */
 double sora_request_attempt_over(struct request *request, CURLcode code, double now);
+
+/* The connection that the attempt was sent on, NULL: none yet, or it is gone. */
+struct connection *sora_request_connection(const struct request *request);
 
 /* Frees it; it is in no list. */
 void sora_request_destroy(struct request *request);

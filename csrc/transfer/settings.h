@@ -18,7 +18,8 @@ enum option_effect {
 
 enum http_version { HTTP_BEST, HTTP_1_1, HTTP_2, HTTP_3 };
 
-/* The strings among the settings. NULL: none, or the default of libcurl or ours. */
+/* The strings among the settings. NULL: none, or the default of libcurl or ours. `no_proxy` is no
+   option: it is what the environment says, see sora_handle_obey_environment. */
 #define SETTINGS_STRINGS(X)                                                                        \
   X(api_key)                                                                                       \
   X(base_url)                                                                                      \
@@ -26,6 +27,7 @@ enum http_version { HTTP_BEST, HTTP_1_1, HTTP_2, HTTP_3 };
   X(forwarded_host)                                                                                \
   X(ca_file)                                                                                       \
   X(proxy)                                                                                         \
+  X(no_proxy)                                                                                      \
   X(query_path)                                                                                    \
   X(user_agent)
 

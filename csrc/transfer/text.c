@@ -20,27 +20,11 @@ const char *sora_id_fault(const char *bytes, size_t length) {
   return length == 0 ? "is empty" : sora_text_fault(bytes, length);
 }
 
-static unsigned char lower(char byte) {
-  return (unsigned char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
-}
-
-int sora_same_letters(const char *a, const char *b, size_t length) {
-  for (size_t i = 0; i < length; i++)
-    if (lower(a[i]) != lower(b[i]))
-      return 0;
-  return 1;
-}
-
 int sora_starts_with(const char *text, const char *start) {
   for (; *start != '\0'; text++, start++)
-    if (lower(*text) != lower(*start))
+    if (sora_lower(*text) != sora_lower(*start))
       return 0;
   return 1;
-}
-
-int sora_is_alnum(unsigned char byte) {
-  return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
-         (byte >= 'A' && byte <= 'Z');
 }
 
 char *sora_copy_text(const char *text) {
