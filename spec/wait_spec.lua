@@ -121,7 +121,21 @@ describe("a wait among bad answers", function()
     assert.equal(4, polls(id))
   end)
 
-  for _, step in ipairs { "400", "401", "403", "404", "challenge", "web_ui", "501" } do
+  it("takes it for a replica's lag that there is no such task", function()
+    for _, step in ipairs { "400", "404", "not_exist_200" } do
+      local task, _, id = wait({}, step, "completed")
+      assert.equal("completed", task.status)
+      assert.equal(2, polls(id))
+    end
+  end)
+
+  it("takes a challenge for a hiccup, after a good answer", function()
+    local task, _, id = wait({}, "queued", "challenge", "web_ui", "completed")
+    assert.equal("completed", task.status)
+    assert.equal(4, polls(id))
+  end)
+
+  for _, step in ipairs { "401", "403", "challenge", "web_ui", "501" } do
     it("ends at once with " .. step, function()
       local seconds, task, err = timed(function()
         return client:wait(service:id(step, "completed"), { interval = 5 })
