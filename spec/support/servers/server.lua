@@ -155,8 +155,8 @@ end
 ---@param protocol string  "http", "https" or "h2"
 ---@return string
 function Server:url(protocol)
-  local scheme = protocol == "http" and "http://127.0.0.1:" or "https://localhost:"
-  return scheme .. self.ports[protocol]
+  local scheme = protocol == "http" and "http" or "https"
+  return ("%s://127.0.0.1:%d"):format(scheme, self.ports[protocol])
 end
 
 --- Options of a client that asks it.
