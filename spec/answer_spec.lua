@@ -90,8 +90,8 @@ describe("an answer", function()
     assert.matches("^[\239\191\189]+$", task.detail.prompt)
     assert.are.equal("pending", assert(client:query(service:id "bom")).status)
     id = service:id()
-    service:script(id, { { step = "body", text = [[{"id":"$ID","status":"pending",
-      "prompt":"cut \ud83d","line":"a\nb"}]] } })
+    service:script(id, { { step = "body",
+      text = '{"id":"$ID","status":"pending","prompt":"cut \\ud83d","line":"a\nb"}' } })
     task = assert(client:query(id))
     assert.are.equal("cut \239\191\189", task.prompt)
     assert.are.equal("a\nb", task.line)

@@ -15,8 +15,8 @@ local quote = shell.quote
 local service = standin.start()
 local status, how, code = os.execute(table.concat({
   "SORA_API_KEY=stand-in SORA_BASE_URL=" .. quote(service.base_url),
-  quote(shell.LUA), "examples/generate.lua", "--ca-file", quote(service.ca_file), "--out", quote(VIDEO),
-  "--interval 0.5", "'a cat that plays the piano'",
+  quote(shell.LUA), "examples/generate.lua", "--ca-file", quote(service.ca_file),
+  "--out", quote(VIDEO), "--interval 0.5", "'a cat that plays the piano'",
 }, " "))
 service:stop()
 if type(status) == "number" then -- Lua 5.1

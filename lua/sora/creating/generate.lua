@@ -15,19 +15,25 @@ local function failed(err, step, id, made)
   return nil, err
 end
 
---- What is wrong with the path of the video, before anything is sent for it; nil: nothing.
+--- What is wrong with the path of the video, before anything is sent for it.
 local function path_fault(client, path, opts)
   local part, message = core.part(client, path, opts)
-  if not part then return message end
-  part:abandon(false)
+  if part then part:abandon() end
+  return message
 end
 
 --- client:generate(body, path, opts), its arguments checked.
 ---@return integer? bytes
 ---@return sora.task|sora.error task_or_err
 function M.generate(client, body, policy, given, path)
-  local wrong = path_fault(client, path, given)
-  if wrong then return failed(create.error(client, { kind = "io", message = wrong }), "create") end
+  local opts = {} -- of what comes after the create
+  for name, value in pairs(given or {}) do
+    if name ~= "create_path" then opts[name] = value end
+  end
+  local wrong = path_fault(client, path, opts)
+  if wrong then
+    return failed(create.error(client, { kind = "io", message = wrong }), "create")
+  end
   local now = inboxes.new(client).driver.now
   local deadline = policy.timeout and now() + policy.timeout
   local function left()
@@ -39,10 +45,10 @@ function M.generate(client, body, policy, given, path)
   if not made then return failed(err, "create") end
   local id = task.asked_id(made)
   local done
-  done, err = wait.wait(client, id, left(), given)
+  done, err = wait.wait(client, id, left(), opts)
   if not done then return failed(err, "wait", id, made) end
   local bytes
-  bytes, err = download.download(client, done, left(), given, path)
+  bytes, err = download.download(client, done, left(), opts, path)
   if not bytes then return failed(err, "download", id, done) end
   return bytes, done
 end
