@@ -317,7 +317,7 @@ unchecked = torture openresty openresty_example neovim neovim_plugin readme buil
 every_spec = $(filter-out $(unchecked:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua))
 # Queries good and bad, waiting, decoding, closing, downloading.
 core_specs = $(patsubst %,spec/%_spec.lua,core request answer client options url headers secrets \
-  wait download json number)
+  wait download json number queue hostile)
 checked = bash spec/support/checked.sh $1 "$(if $(SPECS:spec=),$(specs),$2)"
 
 ## test-asan: run SPECS (nearly all; core) under AddressSanitizer, LeakSanitizer and UBSan
