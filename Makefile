@@ -121,7 +121,7 @@ test-on:
 
 # What depends on libcurl's version, and on hosts.
 transfers_specs = $(patsubst %,spec/%_spec.lua,client request queue wait many download faults \
-  host luv cqueues) $(wildcard spec/servers_spec.lua)
+  host luv cqueues neovim openresty) $(wildcard spec/servers_spec.lua)
 
 ## test-oldest: run SPECS (those of transfers) with libcurl 7.74, Debian 11's, unpacked into build/
 .PHONY: test-oldest
