@@ -6,8 +6,10 @@
 # warnings errors. SANITIZE=address,undefined builds with these into a folder of its own.
 
 LUA = lua5.4
-LUAS = lua5.4 lua5.3 lua5.1 luajit
+LUAS = lua5.4 lua5.3 lua5.1 luajit $(notdir $(shell command -v lua5.5))
+# Files, folders, or a set that has a name below: core, transfers.
 SPECS = spec
+specs = $(or $($(SPECS)_specs),$(SPECS))
 # For test.sh and the specs, which call it again.
 export MAKE
 
@@ -99,15 +101,34 @@ versioned = $(if $($1_$(subst .,_,$(LUA_ABI))),$1_$(subst .,_,$(LUA_ABI)),$1)
 run:
 	@sh spec/support/setup.sh $(if $(ID),build,run) $(LUA)
 	@$(MAKE) -s build
-	@export $(lua_path) $(lua_cpath); \
+	@eval "$$($(MAKE) -s env)"; \
 	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; else $(LUA) spec/support/demo.lua; fi
 
-## test: install what the specs need and run SPECS (all) under each of LUAS (all four)
+## test: install what the specs need and run SPECS (all; core, transfers) under each of LUAS (all)
 .PHONY: test
 test:
 	@sh spec/support/setup.sh test $(LUAS)
 	@for lua in $(LUAS); do $(MAKE) -s LUA=$$lua build || exit 1; done
-	@sh spec/support/test.sh "$(SPECS)" $(LUAS)
+	@sh spec/support/test.sh "$(specs)" $(LUAS)
+
+## test-on: run SPECS under LUAS in another Debian, SUITE=trixie or forky, unpacked into build/; as root
+.PHONY: test-on
+test-on:
+	@sh spec/support/test_on.sh "$(or $(SUITE),$(error which SUITE?))" "$(specs)" \
+	  $(if $(filter command environment,$(firstword $(origin LUAS))),$(LUAS))
+
+# What depends on libcurl's version, and on hosts.
+transfers_specs = $(patsubst %,spec/%_spec.lua,client request queue wait many download faults \
+  host luv cqueues) $(wildcard spec/servers_spec.lua)
+
+## test-oldest: run SPECS (those of transfers) with libcurl 7.74, Debian 11's, unpacked into build/
+.PHONY: test-oldest
+test-oldest: LUAS = lua5.4
+test-oldest:
+	@sh spec/support/setup.sh test $(LUAS)
+	@flags=$$(sh spec/support/oldest_curl.sh build/libcurl-7.74) && [ -z "$$flags" ] || \
+	  eval $(MAKE) -s test LUAS=$(LUAS) BUILD=build/$(LUAS)-oldest $$flags \
+	  SPECS="'$(or $(SPECS:spec=),transfers)'"
 
 ## test-portable: run the specs of the client with poll(2) in place of epoll
 .PHONY: test-portable
@@ -148,11 +169,31 @@ $(programs): $(BUILD)/support/%: spec/support/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
 	$(compile) $(LDFLAGS) -rdynamic -o $@ $< -pthread $(shell $(PKG_CONFIG) --libs $(lua_pc)) -lm -ldl
 
+# Without Lua.
+$(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(warnings) $(CFLAGS) -o $@ $<
+
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
 support: $(addprefix $(BUILD)/support/,failing_allocator.so no_files.so parts.so \
-  restless.so unix.so) $(programs)
+  restless.so unix.so carrier) $(programs)
 	@: $(info $(BUILD)/support/)
+
+## check: in two minutes what a change breaks most: warnings, lint, the specs of the core
+.PHONY: check
+check:
+	@sh spec/support/setup.sh test lua5.4 luajit
+	@for lua in lua5.4 luajit; do \
+	  $(MAKE) -s LUA=$$lua WERROR=1 BUILD=build/warnings/cc-$$lua build || exit 1; \
+	done
+	@if command -v luacheck >/dev/null; then $(MAKE) -s lint; fi
+	@$(MAKE) -s test LUAS="lua5.4 luajit" SPECS=core
+
+## check-all: what .ci/run has no time for: all specs in other Debians and beneath checkers; hours
+.PHONY: check-all
+check-all:
+	@.ci/run rest
 
 ## conformance: decode the files of the JSON test suite in the folder SUITE under each of LUAS
 .PHONY: conformance
@@ -273,8 +314,7 @@ every_spec = $(filter-out $(unchecked:%=spec/%_spec.lua),$(wildcard spec/*_spec.
 # Queries good and bad, waiting, decoding, closing, downloading.
 core_specs = $(patsubst %,spec/%_spec.lua,core request answer client options url headers secrets \
   wait download json number)
-checked = bash spec/support/checked.sh $1 \
-  "$(if $(filter core,$(SPECS)),$(core_specs),$(or $(SPECS:spec=),$2))"
+checked = bash spec/support/checked.sh $1 "$(if $(SPECS:spec=),$(specs),$2)"
 
 ## test-asan: run SPECS (nearly all; core) under AddressSanitizer, LeakSanitizer and UBSan
 .PHONY: test-asan
@@ -328,6 +368,13 @@ $(BUILD)/analyzed/%: % $(headers) .clang-tidy Makefile
 	@$(compile) -fanalyzer -Werror -c -o $@ $<
 	@clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE -Icsrc $(lua_cflags) $(CURL_CFLAGS) \
 	  2>/dev/null || { rm $@; false; } # how many warnings in system headers it does not show
+
+SERVERS =
+## servers: print how many answers of each size come whole from SERVERS (all of build/servers)
+.PHONY: servers
+servers: build
+	@sh spec/support/setup.sh test $(LUA)
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/support/servers/table.lua $(SERVERS)
 
 QUERIES = 1000000
 WAITS = 100000

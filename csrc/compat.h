@@ -1,5 +1,5 @@
 /*
- * The differences between the Lua versions: 5.1, LuaJIT, 5.3, 5.4. No other file names a version.
+ * The differences between the Lua versions: 5.1, LuaJIT, 5.3, 5.4, 5.5. No other file names a version.
  *
  * Everything here has the prefix `compat_` and is then defined onto the name that Lua 5.3 gives it,
  * so that two modules in one process never define the same symbol, and the rest reads as plain 5.3.
@@ -69,6 +69,7 @@ static inline lua_State *compat_mainthread(lua_State *L) {
 #pragma weak lua_remove
 #pragma weak lua_replace
 #pragma weak lua_setfenv
+#pragma weak lua_tointeger
 #pragma weak lua_tonumber
 #pragma weak lua_yield
 #else
@@ -83,6 +84,7 @@ static inline lua_State *compat_mainthread(lua_State *L) {
 #pragma weak lua_pcallk
 #pragma weak lua_rawlen
 #pragma weak lua_rotate
+#pragma weak lua_tointegerx
 #pragma weak lua_tonumberx
 #pragma weak lua_yieldk
 #if LUA_VERSION_NUM < 504
@@ -182,6 +184,12 @@ static inline void compat_checkversion(lua_State *L) {
 #undef lua_setuservalue
 #define lua_setuservalue lua_setfenv
 
+#endif
+
+/* 5.5 leaves the seed of a state's hashes to the caller: always the same one here, so that two runs
+   can be compared. */
+#if LUA_VERSION_NUM >= 505
+#define lua_newstate(allocate, data) (lua_newstate)((allocate), (data), 0)
 #endif
 
 #if !SORA_LUA_INTEGERS

@@ -4,6 +4,7 @@
 local annotations = require "sora.reference.annotations"
 local core = require "sora.core"
 local files = require "spec.support.files"
+local host = require "spec.support.host"
 local poller = require "sora.waiting.poller"
 local sora = require "sora"
 
@@ -81,8 +82,10 @@ describe("the annotations of the public interface", function()
     assert.are.same(keys(core.class.__index), functions("client:"))
   end)
 
-  it("document what the modules of hosts have and lack beside that, and nothing else", function()
-    for _, name in ipairs { "luv", "cqueues" } do
+  for _, name in ipairs { "luv", "cqueues" } do
+    it("document what sora." .. name .. " has and lacks beside that, and nothing else", function()
+      local lacking = host.lacks(name)
+      if lacking then return pending(lacking) end
       local expected = keys(sora)
       for _, field in ipairs(annotations.entry("sora." .. name, true).fields) do
         expected[field.name] = field.type ~= "nil" or nil
@@ -91,7 +94,10 @@ describe("the annotations of the public interface", function()
         expected[called] = true
       end
       assert.are.same(expected, keys(require("sora." .. name)))
-    end
+    end)
+  end
+
+  it("document the handles of sora.luv", function()
     assert.are.same({ cancel = true }, functions("handle:"))
   end)
 

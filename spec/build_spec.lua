@@ -31,7 +31,7 @@ describe("the built module", function()
     local script = ("print(pcall(package.loadlib('%s', 'luaopen_sora_core') or error))")
       :format(core_path())
     local loaders = 0
-    for _, other in ipairs { "lua5.1", "lua5.3", "lua5.4" } do
+    for _, other in ipairs { "lua5.1", "lua5.3", "lua5.4", "lua5.5" } do
       local abi = output_of(other .. [[ -e 'io.write(_VERSION)' 2>/dev/null]])
       if abi ~= "" and abi ~= _VERSION then
         loaders = loaders + 1

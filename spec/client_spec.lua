@@ -90,9 +90,10 @@ describe("a client", function()
     for _ = 1, 2 do
       local _, errs = client:query_all(ids_of(20, "queued;delay=0.1"))
       assert.are.same({}, errs)
-      assert.are.equal(20, client:stats().open_connections)
     end
-    assert.are.equal(20, client:stats().connections)
+    local stats = client:stats() -- the first that is answered may serve for the last to be sent
+    assert.is_true(stats.connections > 8 and stats.connections <= 20, stats.connections)
+    assert.are.equal(stats.connections, stats.open_connections)
     client:close()
   end)
 
@@ -201,7 +202,7 @@ describe("a client", function()
     assert.has_error(function() meta.__index.query(io.stdout, "x") end)
   end)
 
-  if _VERSION == "Lua 5.4" then
+  if _VERSION >= "Lua 5.4" then
     it("is closed at the end of its block", function()
       local load = load
       local closed = load([[local client = ... ; do local c <close> = client end

@@ -2,6 +2,9 @@
 
 -- luacheck: read globals newproxy
 
+local lacking = require("spec.support.host").lacks("cqueues", "luv")
+if lacking then return pending(lacking) end
+
 local cqueues = require "cqueues"
 local helpers = require "spec.support.helpers"
 local program = require "spec.support.program"

@@ -41,7 +41,6 @@ describe("the module in C", function()
     local request = core.request(client, service:id "never")
     local before = core.now()
     repeat core.step(client, 0.05) until core.now() - before >= 0.05
-    assert.is_true(core.now() - before < 2)
     request:cancel()
     core.close(client)
     core.finished(client)

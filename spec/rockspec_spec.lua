@@ -39,6 +39,6 @@ describe("the rockspec", function()
   end)
 
   it("depends on lua-cjson and on the Lua versions that are tested", function()
-    assert.are.same({ "lua >= 5.1, < 5.5", "lua-cjson" }, rockspec.dependencies)
+    assert.are.same({ "lua >= 5.1, < 5.6", "lua-cjson" }, rockspec.dependencies)
   end)
 end)

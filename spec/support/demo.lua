@@ -1,5 +1,6 @@
 -- The main job without a key and without a network: starts the stand-in service, runs
--- examples/wait.lua over its sample task, and ends the service. Usage: lua spec/support/demo.lua
+-- examples/wait.lua over its sample task, and ends the service.
+-- Usage: lua spec/support/demo.lua [VIDEO]
 -- The service ends with this process, however that ends.
 
 package.path = "./?.lua;" .. package.path
@@ -7,7 +8,7 @@ package.path = "./?.lua;" .. package.path
 local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 
-local VIDEO = "build/demo.mp4"
+local VIDEO = arg[1] or "build/demo.mp4"
 
 local quote = shell.quote
 
@@ -15,7 +16,7 @@ local service = standin.start()
 local status, how, code = os.execute(table.concat({
   "SORA_API_KEY=stand-in SORA_BASE_URL=" .. quote(service.base_url),
   quote(shell.LUA), "examples/wait.lua", quote(service.sample_id),
-  "--ca-file", quote(service.ca_file), "--out", VIDEO, "--interval 0.5",
+  "--ca-file", quote(service.ca_file), "--out", quote(VIDEO), "--interval 0.5",
 }, " "))
 service:stop()
 if type(status) == "number" then -- Lua 5.1

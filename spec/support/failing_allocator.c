@@ -12,6 +12,8 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "compat.h"
+
 struct memory {
   size_t used;
   long requests; /* for more memory, so far */

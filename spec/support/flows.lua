@@ -1,12 +1,16 @@
 --- Flows of control beside each other, for specs that need several at once: coroutines of cqueues.
--- What they ask has to be a client of sora.cqueues.
+-- What they ask has to be a client of `flows.sora`, sora.cqueues. Where this Lua has no cqueues,
+-- there is only `flows.lacking`, the reason to skip the spec.
+
+local lacking = require("spec.support.host").lacks "cqueues"
+if lacking then return { lacking = lacking } end
 
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
 
 local LIMIT = 60 -- seconds
 
-local M = { sleep = cqueues.sleep }
+local M = { sora = require "sora.cqueues", sleep = cqueues.sleep }
 
 local unpack = table.unpack or unpack
 local function pack(...) return { n = select("#", ...), ... } end

@@ -1,7 +1,7 @@
 -- A collector that never rests, so that whatever is kept by luck is lost: through $LUA_INIT in the
 -- programs that specs run as well, and as a helper of busted, which then tells how often.
 --
--- One cycle follows another. In 5.3 and 5.4, where that is not hard enough (5.4) and values are
+-- One cycle follows another. From 5.3 on, where that is not hard enough (5.4) and values are
 -- never collected while one is made, GREEDY (20) says how many requests for memory there are from
 -- one full collection in the midst of such a request to the next. See restless.c.
 
@@ -10,7 +10,8 @@
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 local TOP = debug.getinfo(1, "S").source:match "^@(.*)spec/support/greedy.lua$" or ""
 -- what 100 means differs: bytes gone through for each that is allocated, or objects
-local STEPS = { ["Lua 5.1"] = 1500, ["Lua 5.3"] = 200, ["Lua 5.4"] = 1000 }
+local STEPS = { ["Lua 5.1"] = 1500, ["Lua 5.3"] = 200, ["Lua 5.4"] = 1000,
+  ["Lua 5.5"] = 1000 }
 
 --- An allocator that collects, where there is one.
 local function restless_allocator()
@@ -24,8 +25,9 @@ end
 
 --- Drives the collector from now on; returns what it has done so far, kept up to date.
 local function drive()
-  collectgarbage("setpause", 0)
-  collectgarbage("setstepmul", STEPS[_VERSION])
+  local set = dofile(TOP .. "spec/support/collector.lua")
+  set("pause", 0)
+  set("stepmul", STEPS[_VERSION])
   if _VERSION == "Lua 5.4" and os.getenv "GENERATIONAL" then
     collectgarbage("generational", 1, 1)
   end
@@ -47,7 +49,7 @@ local registry = debug.getregistry()
 registry["spec.support.greedy"] = registry["spec.support.greedy"] or drive()
 
 if package.loaded["busted.core"] then
-  if _VERSION == "Lua 5.4" then
+  if _VERSION >= "Lua 5.4" then
     debug.sethook(function()
       if collectgarbage "isrunning" then collectgarbage "step" end
     end, "", 2000)

@@ -1,8 +1,8 @@
 /*
  * A Lua module for the specs: an allocator that has memory only after a collection.
  *
- * Of so many requests for the memory of a value it refuses one. Lua 5.3 and 5.4 then collect all
- * garbage, at once and wherever they are, and ask again: a value that only C still points to is
+ * Of so many requests for the memory of a value it refuses one. Lua from 5.3 on then collects all
+ * garbage, at once and wherever they are, and asks again: a value that only C still points to is
  * gone after that, and weak tables have lost theirs. 5.1 and LuaJIT would raise an error instead,
  * and so would the buffers of lauxlib.h, which are no values.
  */

@@ -2,7 +2,8 @@
 # Sees to it that what is needed is here: to build, to analyze the C files, to run the stand-in
 # service, to test, to test under valgrind, or for all that CI does.
 # Usage: setup.sh build|analyze|run|test|valgrind|ci LUA…, or
-# setup.sh docs LUA for what renders the documentation.
+# setup.sh docs LUA for what renders the documentation, or
+# setup.sh system for what unpacks another Debian.
 #
 # A need is recognised by what is really used (a command, a pkg-config module, a Lua module), so
 # that whatever satisfies it will do. What is missing is installed with apt-get, as root or through
@@ -16,6 +17,10 @@ luas=$*
 
 # Every need: how to recognise it, Debian's packages, the reason.
 needs() {
+  if [ "$purpose" = system ]; then
+    need command:debootstrap debootstrap "unpacks another Debian"
+    return 0
+  fi
   if [ "$purpose" = docs ]; then
     need "command:$luas" "$luas" "prepares the documentation"
     need command:pandoc pandoc "renders it"
@@ -28,8 +33,8 @@ needs() {
   for lua in $luas; do
     case $lua in
     lua5.1) interpreter=lua5.1 headers=liblua5.1-0-dev ;;
-    lua5.[34]) interpreter=$lua headers=lib$lua-dev ;;
     luajit) choose_luajit ;;
+    lua5.*) interpreter=$lua headers=lib$lua-dev ;;
     *) continue ;;
     esac
     need "command:$lua" "$interpreter" "the interpreter $lua"
@@ -47,7 +52,7 @@ needs() {
     ;;
   esac
 
-  need module:http.server lua-http "the stand-in service is built on it"
+  need service:http.server "lua5.4 lua-http" "the stand-in service is built on it"
   need module:socket lua-socket "the ports of the stand-in service that are no good server's"
   need module:dkjson lua-dkjson "control of the stand-in service"
   need module:system lua-system "waits for the stand-in service to start"
@@ -56,10 +61,13 @@ needs() {
   need command:curl curl "the specs ask it what the stand-in service sends"
   need command:openssl openssl "a server that asks for renegotiation"
   need module:busted lua-busted "runs the specs"
-  need module:cjson lua-cjson "the decoder is compared with it"
-  need module:luv lua-luv "a host: sora.luv runs in its loop"
+  need optional:cjson lua-cjson "the decoder is compared with it"
+  need optional:cqueues lua-cqueues "a host: sora.cqueues runs in its loop"
+  need optional:luv lua-luv "a host: sora.luv runs in its loop"
   need command:nvim neovim "a host: sora.luv runs in it"
   need command:ps procps "tells the processes of nginx"
+  need command:ip iproute2 "networks of the specs' own"
+  need servers:all unpack:servers "what the client is tried with, unpacked into build/servers"
   case " $luas " in
   *" luajit "*) need host:nginx unpack:nginx "the host of resty.sora, unpacked into build/nginx" ;;
   esac
@@ -87,7 +95,7 @@ choose_luajit() {
 
 # need KIND:WHAT PACKAGES REASON: adds a line to $missing where the need is not met.
 need() {
-  met "${1%%:*}" "${1#*:}" || missing="$missing$2|$3
+  met "${1%%:*}" "${1#*:}" "$2" || missing="$missing$2|$3
 "
 }
 
@@ -98,8 +106,17 @@ met() {
   path) any_file "$2" ;;
   host) any_file "build/nginx/usr/sbin/nginx:/usr/local/openresty/nginx/sbin/nginx" ||
     any_file /usr/lib/nginx/modules/ngx_http_lua_module.so ;;
+  servers) [ -e build/servers/unpacked ] ;;
   clang-runtime) set -- "$(clang -print-runtime-dir 2>/dev/null)"/*"$2"* && [ -e "$1" ] ;;
   module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
+  # A package that has nothing for that Lua has to do: the specs that want it are skipped.
+  optional) for lua in $luas; do has_module "$lua" "$2" || installed "$3" || return 1; done ;;
+  service)
+    for lua in $luas lua5.4 lua5.3 luajit lua5.1; do
+      has_module "$lua" "$2" && has_module "$lua" _cqueues && return 0
+    done
+    return 1
+    ;;
   esac
 }
 
@@ -130,16 +147,29 @@ installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# What is installed would be started: a service of the machine's. So it is only unpacked. Older
-# versions of the Lua module want libpcre3, newer ones what is here anyway.
+# What is installed would be started: a service of the machine's. So it is only unpacked, with all
+# that apt-get would install beside it.
 unpack_nginx() (
   mkdir -p build/nginx
   cd build/nginx
-  for package in nginx nginx-light libnginx-mod-http-ndk libnginx-mod-http-lua lua-resty-core \
-    lua-resty-lrucache libpcre3; do
-    apt-get -q -q -o APT::Sandbox::User=root download "$package" || [ "$package" = libpcre3 ] || exit 1
-  done
+  packages=$(apt-get -q -q -s --no-install-recommends install nginx-light libnginx-mod-http-lua |
+    sed -n 's/^Inst \([^ ]*\).*/\1/p')
+  # shellcheck disable=SC2086
+  apt-get -q -q -o APT::Sandbox::User=root download $packages
   for archive in ./*.deb; do dpkg -x "$archive" . && rm "$archive"; done
+)
+
+# Each with all that apt-get would install beside it, in whatever release this is. A server that the
+# release does not have is missed by its specs alone, which say so.
+unpack_servers() (
+  mkdir -p build/servers
+  cd build/servers
+  for server in apache2-bin h2o haproxy nghttp2-server nginx squid; do
+    apt-get -q -q -s --no-install-recommends install "$server" 2>/dev/null || true
+  done | awk '$1 == "Inst" { print $2 }' | sort -u |
+    xargs -r apt-get -q -q -o APT::Sandbox::User=root download
+  for archive in *.deb; do [ ! -e "$archive" ] || { dpkg -x "$archive" . && rm "$archive"; }; done
+  touch unpacked
 )
 
 list_missing() {
@@ -179,6 +209,7 @@ $as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -q -q -y --no-install-recommends --no-remove install \
   $(printf '%s' "$missing" | cut -d'|' -f1 | grep -v ^unpack:) >/dev/null
 case $missing in *unpack:nginx*) unpack_nginx ;; esac
+case $missing in *unpack:servers*) unpack_servers ;; esac
 
 missing=
 needs

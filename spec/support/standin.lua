@@ -54,12 +54,25 @@ local function await_announcement(out, errors)
   error("the stand-in service did not start:\n" .. read_again(errors), 0)
 end
 
+--- The interpreter of the service: this one, or another where this one has no cqueues.
+local function interpreter()
+  for template in package.cpath:gmatch "[^;]+" do
+    if files.exists((template:gsub("?", "_cqueues"))) then return shell.LUA end
+  end
+  for _, lua in ipairs { "lua5.4", "lua5.3", "luajit", "lua5.1" } do
+    if shell.output_of(lua .. " -e 'print(pcall(require, [[cqueues]]))' 2>&1"):find "^true" then
+      return lua
+    end
+  end
+  error("the stand-in service needs a Lua that has lua-http", 3)
+end
+
 --- Starts a service of one's own.
 ---@param options table<string, number>|nil  as of service.lua, with _ for -
 ---@return table service  its addresses (base_url, cdn_url, …), ca_file, pid and these methods
 function M.start(options)
   -- The collector of greedy.lua is not for the service.
-  local command = { "exec env -u LUA_INIT", quote(shell.LUA), "spec/support/service.lua" }
+  local command = { "exec env -u LUA_INIT", quote(interpreter()), "spec/support/service.lua" }
   for name, value in pairs(options or {}) do
     command[#command + 1] = string.format("--%s %s", (name:gsub("_", "-")), value)
   end
@@ -75,7 +88,7 @@ function M.start(options)
   if not ok then
     error(announced, 2)
   end
-  announced.input, announced.errors, announced.serial = input, errors, 0
+  announced.input, announced.errors, announced.told, announced.serial = input, errors, 0, 0
   return setmetatable(announced, Service)
 end
 
@@ -93,7 +106,7 @@ function M.shared()
 end
 
 --- Ends the service and waits for its end.
----@return string complaints  what it wrote to its standard error
+---@return string complaints  see below
 function Service:stop()
   if self.stopped then
     return ""
@@ -103,10 +116,14 @@ function Service:stop()
   return self:complaints()
 end
 
---- What the service wrote to its standard error so far: nothing, unless it has a bug.
+--- What the service has written to its standard error since this was called last: nothing, unless
+-- it has a bug.
 ---@return string
 function Service:complaints()
-  return read_again(self.errors)
+  local all = read_again(self.errors)
+  local fresh = all:sub(self.told + 1)
+  self.told = #all
+  return fresh
 end
 
 -- Calls the control port; arguments are name, value, name, value … of the query.

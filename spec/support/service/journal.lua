@@ -54,11 +54,9 @@ end
 local function flatten(headers)
   local fields = {}
   for name, value in headers:each() do
-    if name == ":authority" then
-      name = "host"
-    end
-    if name:sub(1, 1) ~= ":" then
-      fields[#fields + 1] = name
+    local plain = name == ":authority" and "host" or name
+    if plain:sub(1, 1) ~= ":" then
+      fields[#fields + 1] = plain
       fields[#fields + 1] = value
     end
   end

@@ -134,13 +134,13 @@ function M.send(x, answer)
     stream:write_headers(headers, true)
     return
   end
-  stream:write_headers(headers, false)
-  if streamed then
+  if not stream:write_headers(headers, false) then
+    return -- the client has gone
+  elseif streamed then
     write_streamed(stream, body)
   elseif answer.chunked then
     write_in_chunks(stream, body)
-  else
-    M.write(stream, body)
+  elseif M.write(stream, body) then
     finish(stream)
   end
 end
