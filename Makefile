@@ -96,13 +96,15 @@ before = $(call versioned,$1)='$2;'"$${$(call versioned,$1):-;}"
 # Lua 5.2 and later read LUA_PATH_5_4 and its like instead, where they are set.
 versioned = $(if $($1_$(subst .,_,$(LUA_ABI))),$1_$(subst .,_,$(LUA_ABI)),$1)
 
-## run: install what is missing, build, and wait for a stand-in task, or with ID=… for a real one
+## run: install, build, and make a stand-in video; with ID=… wait for a real one, with PROMPT=… make it
 .PHONY: run
 run:
-	@sh spec/support/setup.sh $(if $(ID),build,run) $(LUA)
+	@sh spec/support/setup.sh $(if $(ID)$(PROMPT),build,run) $(LUA)
 	@$(MAKE) -s build
 	@eval "$$($(MAKE) -s env)"; \
-	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; else $(LUA) spec/support/demo.lua; fi
+	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; \
+	elif [ "$$PROMPT" ]; then $(LUA) examples/generate.lua "$$PROMPT"; \
+	else $(LUA) spec/support/demo.lua; fi
 
 ## test: install what the specs need and run SPECS (all; core, transfers) under each of LUAS (all)
 .PHONY: test
@@ -154,7 +156,7 @@ check-warnings:
 # C helpers of the specs.
 $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
-	$(compile) $(LIBFLAG) -o $@ $< -ldl
+	$(compile) $(LIBFLAG) -o $@ $< $(filter %.o,$^) -ldl
 
 # The file of a download and the rules around it need nothing else.
 part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o memo.o range.o sync.o content.o address.o \
@@ -162,6 +164,8 @@ part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o memo.o range.o sync.o c
 $(BUILD)/support/parts.so: spec/support/parts.c $(part_objects)
 	@mkdir -p $(@D)
 	$(compile) $(LIBFLAG) -o $@ $< $(part_objects)
+
+$(BUILD)/support/lenient.so: $(filter $(BUILD)/obj/json/%,$(objects))
 
 # Programs of the specs that hold a Lua of their own.
 programs = $(addprefix $(BUILD)/support/,torture threads)
@@ -176,7 +180,7 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so no_files.so parts.so \
+support: $(addprefix $(BUILD)/support/,failing_allocator.so lenient.so no_files.so parts.so \
   restless.so unix.so carrier) $(programs)
 	@: $(info $(BUILD)/support/)
 
@@ -234,14 +238,14 @@ check-instructions: build
 
 portable = build/portable-$(notdir $(LUA))
 
-## bench-decode: time the decoder beside all the others that LUA finds
+## bench-decode: time decoder and encoder beside all the others that LUA finds
 .PHONY: bench-decode
 bench-decode: build
 	@$(MAKE) --no-print-directory BUILD=$(portable) CPPFLAGS=-DSORA_NO_SIMD build
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/decode.lua $(portable)/sora/core.so
 
 small_sizes = -DWINDOW_FIRST=16 -DWINDOW_MAX=24 -DFRAMES_FIRST=4 -DSCRATCH_FIRST=32
-decoder_specs = $(wildcard spec/json*_spec.lua) spec/number_spec.lua
+decoder_specs = $(wildcard spec/json*_spec.lua) spec/encode_spec.lua spec/number_spec.lua
 
 ## test-decode: run the decoder's specs without SIMD, and with buffers that are soon full
 .PHONY: test-decode

@@ -33,40 +33,6 @@ if options.out == "-" or options.out == "" then
   misuse "--out needs a file: an interrupted download is resumed from it"
 end
 
--- JSON --------------------------------------------------------------------------------------------
-
-local EMPTY_ARRAY = getmetatable(sora.decode "[]")
-
-local function number(value)
-  if value % 1 == 0 and math.abs(value) < 2 ^ 63 then return ("%d"):format(value) end
-  for digits = 15, 17 do
-    local text = ("%." .. digits .. "g"):format(value)
-    if tonumber(text) == value then return text end
-  end
-  return value > 0 and "1e999" or "-1e999" -- infinite
-end
-
-local function quoted(text)
-  local function escape(byte) return ("\\u%04x"):format(byte:byte()) end
-  return '"' .. text:gsub('[%c"\\]', escape) .. '"'
-end
-
---- lua-cjson would do, but for its older versions: they keep 14 digits and write [] as {}.
-local function to_json(value)
-  if value == sora.null then return "null" end
-  if type(value) == "string" then return quoted(value) end
-  if type(value) == "number" then return number(value) end
-  if type(value) ~= "table" then return tostring(value) end
-  local items = {}
-  if value[1] ~= nil or getmetatable(value) == EMPTY_ARRAY then
-    for i, item in ipairs(value) do items[i] = to_json(item) end
-    return "[" .. table.concat(items, ",") .. "]"
-  end
-  for name, item in pairs(value) do items[#items + 1] = quoted(name) .. ":" .. to_json(item) end
-  table.sort(items)
-  return "{" .. table.concat(items, ",") .. "}"
-end
-
 -- The task as a person reads it -------------------------------------------------------------------
 
 --- The first of these fields ("a.b") that says something.
@@ -132,7 +98,7 @@ local bar = sora.progress_bar { quiet = options.quiet }
 local function show(task)
   bar.finish()
   if options.json then
-    print(to_json(task))
+    print(assert(sora.encode(task)))
   elseif not options.quiet then
     describe(task)
   end

@@ -83,7 +83,34 @@ describe("an answer", function()
   refused("not_json", "decode", { message = "line 1, column 1", body =
     "upstream connect error or disconnect/reset before headers" })
   refused("truncated", "decode", { message = "byte 62" })
-  refused("bad_utf8", "decode", { message = "UTF%-8" })
+
+  it("is read as browsers read it", function()
+    local id = service:id "bad_utf8"
+    local task = assert(client:query(id))
+    assert.matches("^[\239\191\189]+$", task.detail.prompt)
+    assert.are.equal("pending", assert(client:query(service:id "bom")).status)
+    id = service:id()
+    service:script(id, { { step = "body",
+      text = '{"id":"$ID","status":"pending","prompt":"cut \\ud83d","line":"a\nb"}' } })
+    task = assert(client:query(id))
+    assert.are.equal("cut \239\191\189", task.prompt)
+    assert.are.equal("a\nb", task.line)
+    service:script(id, { { step = "body", text = '{"id":"$ID","status":"pending","eta":NaN}' } })
+    assert.are.equal("decode", select(2, client:query(id)).kind)
+  end)
+
+  it("may not make a hundred times of what it is", function()
+    local id = service:id()
+    local text = '{"status":"pending","x":[' .. ("[],"):rep(300000) .. "[]]}"
+    service:script(id, { { step = "body", text = text } })
+    local before = collectgarbage "count"
+    local task, err = client:query(id, { max_body = 1000000 })
+    assert.is_true(collectgarbage "count" - before < 20000)
+    assert.is_nil(task)
+    assert.are.same({ "too_large", false }, { err.kind, err.retryable })
+    assert.matches("too much memory", err.message)
+    assert.is_table((client:query(id)))
+  end)
   refused("body;text=[1]", "decode", { message = "not a JSON object" })
   refused("body;text=[]", "api", { message = "no task" })
   refused("null", "decode", {})

@@ -9,7 +9,8 @@ local poller = require "sora.waiting.poller"
 local sora = require "sora"
 
 -- What CALLS stands for in options.c.
-local ALL_CALLS = "SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD"
+local ALL_CALLS = "SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD | SCOPE_CREATE | "
+  .. "SCOPE_CALL"
 
 local function set(list)
   local names = {}
@@ -103,10 +104,12 @@ describe("the annotations of the public interface", function()
 
   it("document every option where it may be given, and no other", function()
     local calls = {
-      CLIENT = { "client_options" }, QUERY = { "query_options" }, DOWNLOAD = { "download_options" },
-      WAIT = { "wait_options", "wait_all_options" },
-      MANY = { "query_all_options", "wait_all_options" }, VIDEOS = { "wait_all_options" },
-      DECODE = { "decode_options" },
+      CLIENT = { "client_options" }, QUERY = { "query_options" },
+      DOWNLOAD = { "download_options", "generate_options" },
+      WAIT = { "wait_options", "wait_all_options", "generate_options" },
+      CREATE = { "create_options", "generate_options" }, CALL = { "call_options" },
+      VIDEOS = { "wait_all_options" }, MANY = { "query_all_options", "wait_all_options" },
+      DECODE = { "decode_options" }, ENCODE = { "encode_options" },
     }
     local expected = {}
     for name, row in pairs(option_rows()) do

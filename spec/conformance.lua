@@ -1,7 +1,13 @@
 -- Runs the decoder over a JSON test suite: y_… must be accepted, n_… rejected, i_… are free.
+-- What is accepted must be the same again when it was encoded and decoded.
 -- Usage: lua spec/conformance.lua FOLDER. The exit status is 0 when all went as it must.
 
-local decode = require("sora.core").decode
+package.path = "./?.lua;" .. package.path
+
+local core = require "sora.core"
+local equal = require("spec.support.random_json").equal
+
+local decode = core.decode
 
 local folder = arg[1]
 if not folder or folder == "" then
@@ -17,10 +23,13 @@ for name in pipe:lines() do
   local kind = name:match "^([yni])_.*%.json$"
   if kind then
     local file = assert(io.open(folder .. "/" .. name, "rb"))
-    local value, err = decode(file:read "*a")
+    local value, err = decode(file:read "*a", { null = core.null })
     file:close()
     count[kind] = count[kind] + 1
     local good = err == nil
+    if good then
+      assert(equal(value, decode(assert(core.encode(value)), { null = core.null })), name)
+    end
     accepted[kind] = accepted[kind] + (good and 1 or 0)
     if kind == (good and "n" or "y") then
       wrong = wrong + 1

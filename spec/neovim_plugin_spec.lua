@@ -9,7 +9,8 @@ if not jit then return end
 local service
 
 --- Runs code with the plugin loaded; `text()` is what its windows show. Returns what was said.
-local function said(code, env)
+-- `echoed`: a pattern of what goes to the messages, which are standard error without a screen.
+local function said(code, env, echoed)
   env = env or {}
   env.SORA_BASE_URL = env.SORA_BASE_URL or service.base_url
   env.SORA_API_KEY = env.SORA_API_KEY or "sk-plugin"
@@ -39,7 +40,7 @@ local function said(code, env)
       fn()
     end
   ]] .. code, { env = env })
-  assert.are.equal("", ended.err)
+  assert.matches(echoed or "^$", ended.err)
   assert.are.equal(0, ended.code, ended.out)
   return ended.out
 end
@@ -93,6 +94,40 @@ describe("the plugin for Neovim", function()
       end)
     ]], { ID = service:id("queued", "completed;video=size=300000") })
     assert.matches("\n300000\n$", out)
+  end)
+
+  it("creates a task of a prompt, and follows it", function()
+    service:reset()
+    local out = said([[
+      require "sora_nvim".setup {
+        client = { ca_file = os.getenv "CA_FILE" }, wait = { interval = 0.1 },
+        body = { model = "veo3", aspect_ratio = "16:9" },
+      }
+      require "sora_nvim".open = function(url) say("open", url) return true end
+      vim.cmd "Sora create a cat script:queued,completed"
+      say(text())
+      when(function() return text():find "done" end, function()
+        say(text())
+        finish()
+      end)
+    ]], nil, "^sora: created veo3:task_%w+$")
+    local made = service:created()
+    assert.are.equal(1, #made)
+    assert.are.equal('{"aspect_ratio":"16:9","model":"veo3",'
+      .. '"prompt":"a cat script:queued,completed"}', made[1].body)
+    assert.matches("^ a cat script:queued,completed\n no progress known\n creating", out)
+    assert.matches("open\thttps://localhost:%d+/[^\n]*sig=", out)
+    assert.matches(" " .. made[1].id .. "\n", out)
+  end)
+
+  it("says when a task may have been made", function()
+    service:script("/v1/video/create", { "502" })
+    said([[
+      setup {}
+      vim.cmd "Sora create a cat"
+      when(function() return text():find "upstream" end, finish)
+    ]], nil, "^sora: a task may have been made: upstream error")
+    service:reset()
   end)
 
   it("shows an error, whole, and stays", function()

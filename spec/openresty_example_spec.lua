@@ -42,7 +42,7 @@ describe("examples/openresty", function()
 
   it("says what went wrong", function()
     local task, status = ask "nobody-knows-this"
-    assert.are.same({ "api", 404 }, { task.error, status })
+    assert.are.same({ "api", 404, true }, { task.error, status, task.unknown })
     task, status = ask(service:id "failed")
     assert.are.same({ "failed", 200 }, { task.status, status })
     assert.is_string(task.failure)
@@ -76,6 +76,49 @@ describe("examples/openresty", function()
     local events = server:get("/events?id=" .. escape(id), "-N")
     assert.is_truthy(events:match('^data: {[^\n]*"progress":0%.4[^\n]*}\n\n'))
     assert.is_truthy(events:match('\n\nevent: end\ndata: {[^\n]*"status":"succeeded"[^\n]*}\n\n$'))
+  end)
+
+  describe("creating", function()
+    local function create(body, type_)
+      local options = "-X POST -H 'Content-Type: %s' --data-binary '%s'"
+      local text, status = server:get("/create", options:format(type_ or "application/json", body))
+      return json.decode(text) or text, status
+    end
+
+    before_each(function() service:reset() end)
+    teardown(function() service:reset() end)
+
+    it("makes one task and says its id", function()
+      local said, status = create
+        '{"prompt":"a cat script:completed","model":"veo3","picture":"https://a.example/b.png"}'
+      local made = service:created()
+      assert.are.equal(1, #made)
+      assert.are.same({ made[1].id, 200 }, { said.id, status })
+      assert.are.equal('{"images":["https://a.example/b.png"],"model":"veo3",'
+        .. '"prompt":"a cat script:completed"}', made[1].body)
+      assert.are.equal("succeeded", ask(said.id).status)
+    end)
+
+    it("refuses what is no such body, and paths, and forms of other pages", function()
+      for body, status in pairs {
+        ["[]"] = 400, ["{"] = 400, ['{"prompt":" ","model":"m"}'] = 400, ['{"prompt":"p"}'] = 400,
+        ['{"prompt":"p","model":"m","picture":"/etc/passwd"}'] = 400,
+      } do
+        assert.are.equal(status, select(2, create(body)), body)
+      end
+      assert.are.equal(415, select(2, create('{"prompt":"p","model":"m"}', "text/plain")))
+      assert.are.equal(415, select(2, server:get "/create"))
+      assert.are.equal(0, #service:created())
+    end)
+
+    it("says when a task may have been made", function()
+      service:script("/v1/video/create", { "502" })
+      local said, status = create '{"prompt":"p","model":"m"}'
+      assert.are.same({ 502, true }, { status, said.made })
+      service:script("/v1/video/create", { "403" })
+      said, status = create '{"prompt":"p","model":"m"}'
+      assert.are.same({ 502 }, { status, said.made })
+    end)
   end)
 
   it("has a page", function()

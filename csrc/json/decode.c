@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json/encode.h"
+#include "json/marks.h"
 #include "json/names.h"
 #include "json/scan.h"
 #include "json/number.h"
+#include "json/repair.h"
 
 /*
  * Values wait on the Lua stack until the array or object they belong to closes; only then is its
@@ -31,11 +34,11 @@
 /* Slots above the counted ones, for a table and a pair on their way. */
 #define STACK_SLACK 4
 
+/* What is counted for a value that is made. */
+enum { COST_TABLE = 64, COST_ITEM = 16, COST_MEMBER = 64, COST_STRING = 32 };
+
 /* What lies below the window. */
 enum { SLOT_NAMES = 1, SLOT_SCRATCH, SLOT_FRAMES, SLOT_BURIED, SLOTS = SLOT_BURIED };
-
-/* Behind the strings of the names, in the same table, is the metatable of empty arrays. */
-#define EMPTY_ARRAY_INDEX (NAMES_STRINGS + 1)
 
 struct frame {
   uint64_t object; /* number of an object; higher than those of the objects around it */
@@ -55,7 +58,8 @@ struct decoder {
   int limit; /* what the stack top may reach, STACK_SLACK not counted */
   int null_index;
   size_t depth, max_depth;
-  size_t buried; /* so many of the outermost frames */
+  size_t made, most; /* bytes of Lua's memory that the values take, and may take */
+  size_t buried;     /* so many of the outermost frames */
   struct frame *frames;
   size_t frames_room;
   char *scratch;
@@ -75,25 +79,40 @@ static const char *fail(struct decoder *d, const char *at, const char *expected)
 
 /* ---- containers ---- */
 
+/* Counts bytes that are about to be made. Beyond what is allowed there is no more room on the
+   stack, so that the next value finds out: values need not look. */
+static void count(struct decoder *d, size_t bytes) {
+  d->made += bytes;
+  if (d->made > d->most)
+    d->limit = 0;
+}
+
+static size_t least(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
 /* Moves the waiting values of the frame, which are the topmost, to its table, making it if need be
    for so many more. Afterwards the table, at the frame's place, is the top of the stack. */
 static void flush_frame(struct decoder *d, struct frame *frame, size_t more) {
   lua_State *L = d->L;
   int place = frame->place;
   int waiting = d->top - place;
-  int count = frame->is_object ? waiting / 2 : waiting;
+  int values = frame->is_object ? waiting / 2 : waiting;
+  size_t cost = (size_t)values * (frame->is_object ? COST_MEMBER : COST_ITEM);
+  count(d, frame->has_table ? cost : cost + COST_TABLE);
   if (!frame->has_table) {
-    int size = more < (size_t)(INT_MAX - count) ? count + (int)more : count;
+    more = least(more, (d->most - least(d->most, d->made)) / COST_ITEM);
+    int size = more < (size_t)(INT_MAX - values) ? values + (int)more : values;
     lua_createtable(L, frame->is_object ? 0 : size, frame->is_object ? size : 0);
     lua_replace(L, place);
     frame->has_table = true;
   }
   if (!frame->is_object) {
-    for (int i = frame->stored + count; i > frame->stored; i--)
+    for (int i = frame->stored + values; i > frame->stored; i--)
       lua_rawseti(L, place, i);
-    frame->stored += count;
+    frame->stored += values;
   } else if (!frame->in_order) {
-    for (; count > 0; count--)
+    for (; values > 0; values--)
       lua_rawset(L, place);
   } else {
     for (int i = place + 1; i < d->top; i += 2) {
@@ -146,6 +165,8 @@ static void bury(struct decoder *d, const char *p) {
 
 /* Makes room for two more values, either by more stack or by an emptier window. */
 static bool make_room(struct decoder *d, const char *p) {
+  if (d->made > d->most)
+    return false;
   int used = d->top - d->base;
   int more = used < WINDOW_MAX / 2 ? used : WINDOW_MAX - used;
   if (more >= 2 && lua_checkstack(d->L, more + STACK_SLACK)) {
@@ -244,6 +265,7 @@ static const char *read_string(struct decoder *d, const char *p) {
 static const char *push_string(struct decoder *d, const char *p) {
   p = read_string(d, p);
   if (p != NULL) {
+    d->made += COST_STRING + d->length;
     lua_pushlstring(d->L, d->string, d->length);
     d->top++;
   }
@@ -306,9 +328,10 @@ static const char *push_literal(struct decoder *d, const char *p) {
 }
 
 static const char *push_empty(struct decoder *d, const char *p, bool is_object) {
+  count(d, COST_TABLE);
   lua_createtable(d->L, 0, 0);
   if (!is_object) {
-    lua_rawgeti(d->L, d->base + SLOT_NAMES, EMPTY_ARRAY_INDEX);
+    lua_rawgeti(d->L, d->base + SLOT_NAMES, MARK_EMPTY_ARRAY_MT);
     lua_setmetatable(d->L, -2);
   }
   d->top++;
@@ -382,7 +405,9 @@ static const char *push_document(struct decoder *d, const char *p) {
   for (;;) {
     size_t depth = d->depth;
     if (d->limit - d->top < 2 && !make_room(d, p))
-      return fail(d, p, "more room on the Lua stack");
+      return fail(d, p,
+                  d->made > d->most ? "an end (so many values take too much memory)"
+                                    : "more room on the Lua stack");
     if (!pending)
       p = push_member(d, p, &pending);
     if (p != NULL && pending)
@@ -462,70 +487,88 @@ static void fill_error(const struct decoder *d, struct json_error *error) {
 
 /* ---- the two entries ---- */
 
-/* Pushes lua-cjson's metatable of empty arrays, or one of ours where there is none. */
-static void push_empty_array_metatable(lua_State *L) {
-  int top = lua_gettop(L);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "cjson");
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_istable(L, -1)) {
-    lua_getfield(L, -1, "empty_array_mt");
-    if (lua_istable(L, -1)) {
-      lua_replace(L, top + 1);
-      lua_settop(L, top + 1);
-      return;
-    }
-  }
-  lua_settop(L, top);
-  lua_createtable(L, 0, 2);
-  lua_pushliteral(L, "sora.array");
-  lua_setfield(L, -2, "__name");
-  lua_pushliteral(L, "array"); /* the convention of dkjson */
-  lua_setfield(L, -2, "__jsontype");
-}
-
 void sora_json_new(lua_State *L) {
   luaL_checkstack(L, 8, "decoder");
   memset(lua_newuserdata(L, sizeof(struct names)), 0, sizeof(struct names));
-  lua_createtable(L, EMPTY_ARRAY_INDEX, 0);
-  push_empty_array_metatable(L);
-  lua_rawseti(L, -2, EMPTY_ARRAY_INDEX);
+  lua_createtable(L, MARKS_END, 0);
+  sora_json_marks_set(L);
+  sora_json_encoder_metatable(L);
+  lua_rawseti(L, -2, ENCODER_MT);
   lua_setuservalue(L, -2);
+}
+
+/* Pushes the value that the text is, or fails. */
+static bool read_text(lua_State *L, int state, const char *text, size_t length,
+                      const struct json_options *options, struct decoder *d) {
+  d->L = L;
+  d->names = lua_touserdata(L, state);
+  d->text = text;
+  d->end = text + length;
+  d->base = lua_gettop(L);
+  d->null_index = options->null_index;
+  d->depth = d->buried = 0;
+  d->max_depth = (size_t)options->max_depth;
+  d->made = 0;
+  d->most = options->most > 0 ? options->most : SIZE_MAX;
+  d->frames = d->frames_first;
+  d->frames_room = FRAMES_FIRST;
+  d->scratch = d->scratch_first;
+  d->scratch_room = SCRATCH_FIRST;
+  const char *p;
+  fail(d, text, "a value"); /* analyzers do not see that whatever returns NULL says why */
+  if (length > INT_MAX) {
+    p = fail(d, text, "a text shorter than 2 GiB");
+  } else if (!lua_checkstack(L, SLOTS + WINDOW_FIRST + STACK_SLACK)) {
+    p = fail(d, text, "more room on the Lua stack");
+  } else {
+    lua_getuservalue(L, state);
+    d->top = d->base + SLOTS;
+    d->limit = d->top + WINDOW_FIRST;
+    lua_settop(L, d->top);
+    p = push_text(d);
+  }
+  if (p == NULL) {
+    lua_settop(L, d->base);
+    return false;
+  }
+  lua_replace(L, d->base + 1);
+  lua_settop(L, d->base + 1);
+  return true;
+}
+
+/* Reads the repaired text, where there is something to repair. A fault is then where it is in the
+   text that was given. */
+static bool read_repaired(lua_State *L, int state, const char *text, size_t length,
+                          const struct json_options *options, struct decoder *d) {
+  const char *end = text + length;
+  size_t repaired_length = sora_json_repair(text, end, NULL);
+  char *repaired = lua_newuserdata(L, repaired_length + 1);
+  sora_json_repair(text, end, repaired);
+  int base = lua_gettop(L);
+  bool decoded = (repaired_length != length || memcmp(repaired, text, length) != 0) &&
+                 read_text(L, state, repaired, repaired_length, options, d);
+  if (!decoded && d->text == repaired) {
+    d->fault = sora_json_repair_origin(text, end, (size_t)(d->fault - repaired));
+    d->text = text;
+    d->end = end;
+  }
+  lua_remove(L, base);
+  return decoded;
 }
 
 int sora_json_decode(lua_State *L, int state, const char *text, size_t length,
                      const struct json_options *options, struct json_error *error) {
   struct decoder d;
-  d.L = L;
-  d.names = lua_touserdata(L, state);
-  d.text = text;
-  d.end = text + length;
-  d.base = lua_gettop(L);
-  d.null_index = options->null_index;
-  d.depth = d.buried = 0;
-  d.max_depth = (size_t)options->max_depth;
-  d.frames = d.frames_first;
-  d.frames_room = FRAMES_FIRST;
-  d.scratch = d.scratch_first;
-  d.scratch_room = SCRATCH_FIRST;
-  const char *p;
-  fail(&d, text, "a value"); /* analyzers do not see that whatever returns NULL says why */
-  if (length > INT_MAX) {
-    p = fail(&d, text, "a text shorter than 2 GiB");
-  } else if (!lua_checkstack(L, SLOTS + WINDOW_FIRST + STACK_SLACK)) {
-    p = fail(&d, text, "more room on the Lua stack");
-  } else {
-    lua_getuservalue(L, state);
-    d.top = d.base + SLOTS;
-    d.limit = d.top + WINDOW_FIRST;
-    lua_settop(L, d.top);
-    p = push_text(&d);
+  if (read_text(L, state, text, length, options, &d))
+    return 1;
+  bool too_large = d.made > d.most;
+  if (options->repair && !too_large && length <= INT_MAX) {
+    luaL_checkstack(L, 1, "decoder");
+    if (read_repaired(L, state, text, length, options, &d))
+      return 1;
+    too_large = d.made > d.most;
   }
-  if (p == NULL) {
-    lua_settop(L, d.base);
-    fill_error(&d, error);
-    return 0;
-  }
-  lua_replace(L, d.base + 1);
-  lua_settop(L, d.base + 1);
-  return 1;
+  fill_error(&d, error);
+  error->too_large = too_large;
+  return 0;
 }

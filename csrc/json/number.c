@@ -1,9 +1,10 @@
 #include "json/number.h"
 
 #include <float.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "json/powers.h"
 
 /* So many decimal digits always fit a uint64_t. */
 #define DIGITS_MAX 19
@@ -94,13 +95,8 @@ static int leading_zeros(uint64_t word) {
 #endif
 }
 
-/* The first 128 bits of 5^q, the first of them set. */
-struct power {
-  uint64_t high, low;
-};
-
-static struct power powers[POWER_MAX - POWER_MIN + 1];
-static pthread_once_t powers_once = PTHREAD_ONCE_INIT;
+struct power sora_powers[POWER_LAST - POWER_FIRST + 1];
+pthread_once_t sora_powers_once = PTHREAD_ONCE_INIT;
 
 static struct power big_first_bits(const struct big *big) {
   uint64_t word[5] = {0};
@@ -118,34 +114,22 @@ static struct power big_first_bits(const struct big *big) {
 /* Exact powers upwards; downwards floor(2^960 / 5^n), which dividing by five again and again gives
    exactly, and whose last, for 5^342, still has 165 bits. The method wants those down to 5^-27,
    where a product can be exact, rounded up, and all others cut off. */
-static void powers_compute(void) {
+void sora_powers_compute(void) {
   struct big big;
   big_set(&big, 1);
-  for (int q = 0; q <= POWER_MAX; q++) {
-    powers[q - POWER_MIN] = big_first_bits(&big);
+  for (int q = 0; q <= POWER_LAST; q++) {
+    sora_powers[q - POWER_FIRST] = big_first_bits(&big);
     big_multiply(&big, 5, 0);
   }
   big_set(&big, 1);
   big_shift_left(&big, 960);
-  for (int q = -1; q >= POWER_MIN; q--) {
+  for (int q = -1; q >= POWER_FIRST; q--) {
     big_divide_by_five(&big);
     struct power first = big_first_bits(&big);
     if (q >= -27 && ++first.low == 0)
       first.high++;
-    powers[q - POWER_MIN] = first;
+    sora_powers[q - POWER_FIRST] = first;
   }
-}
-
-static struct power multiply(uint64_t a, uint64_t b) {
-#ifdef __SIZEOF_INT128__
-  __extension__ unsigned __int128 product = (unsigned __int128)a * b;
-  return (struct power){(uint64_t)(product >> 64), (uint64_t)product};
-#else
-  uint64_t a1 = a >> 32, a0 = a & 0xffffffff, b1 = b >> 32, b0 = b & 0xffffffff;
-  uint64_t middle = a1 * b0 + (a0 * b0 >> 32);
-  uint64_t other = a0 * b1 + (middle & 0xffffffff);
-  return (struct power){a1 * b1 + (middle >> 32) + (other >> 32), a * b};
-#endif
 }
 
 /* The bits of the double nearest to w * 10^q, w not 0, by the method of Eisel and Lemire (Lemire,
@@ -157,8 +141,7 @@ static uint64_t nearest_double(uint64_t w, int64_t q, bool *sure) {
     return 0;
   if (q > POWER_MAX)
     return BITS_INFINITY;
-  pthread_once(&powers_once, powers_compute); /* 50 us that many a program never needs */
-  struct power power = powers[q - POWER_MIN];
+  struct power power = power_of_five(q);
   int zeros = leading_zeros(w);
   w <<= zeros;
   struct power product = multiply(w, power.high);

@@ -26,6 +26,7 @@ struct reply {
   struct request_result result;
   int client, decoder; /* stack indices, that of the decoder's state perhaps of an upvalue */
   struct json_options options;
+  int too_large; /* the answer would make more than is allowed */
 };
 
 static struct verdict outcome_of(const struct request_result *result) {
@@ -64,6 +65,8 @@ static int push_failure(lua_State *L, const struct request_result *result, struc
                             .retryable = verdict.retryable,
                             .retry_after = result->retry_after,
                             .attempts = result->attempts,
+                            .tells_sent = result->call,
+                            .sent = result->sent,
                             .secret = sora_headers_key(result->headers)};
   if (result->id_length > 0) {
     failure.id = result->id;
@@ -99,11 +102,12 @@ static int push_http_error(lua_State *L, const struct request_result *result, co
   return push_failure(L, result, verdict);
 }
 
-static int push_undecodable(lua_State *L, const struct request_result *result,
-                            const char *message) {
-  return push_failure(
-      L, result,
-      (struct verdict){.kind = ERROR_decode, .message = message, .retryable = 1, .body = 1});
+static int push_undecodable(lua_State *L, const struct reply *reply, const char *message) {
+  return push_failure(L, &reply->result,
+                      (struct verdict){.kind = reply->too_large ? ERROR_too_large : ERROR_decode,
+                                       .message = message,
+                                       .retryable = !reply->too_large,
+                                       .body = 1});
 }
 
 /* ---- decoding ---- */
@@ -120,9 +124,13 @@ static void push_null(lua_State *L, const struct request *request, int self, int
   }
 }
 
+/* Services are read as browsers read them, and may not make too much of little. */
 static struct json_options decoder_options(lua_State *L, const struct request *request, int self,
-                                           int client, long max_depth) {
-  struct json_options options = {.null_index = 0, .max_depth = (int)max_depth};
+                                           int client, const struct request_result *result) {
+  struct json_options options = {.null_index = 0,
+                                 .max_depth = (int)result->max_depth,
+                                 .repair = 1,
+                                 .most = json_most((size_t)result->max_body)};
   push_null(L, request, self, client);
   if (!lua_isnil(L, -1))
     options.null_index = lua_gettop(L);
@@ -135,7 +143,7 @@ static const char *push_place(lua_State *L, const struct json_error *error) {
 }
 
 /* Pushes the answer. Returns NULL, or what is wrong with it. */
-static const char *decode(lua_State *L, const struct reply *reply) {
+static const char *decode(lua_State *L, struct reply *reply) {
   struct json_error error = {0};
   const struct request_result *result = &reply->result;
   if (result->body == NULL)
@@ -143,6 +151,7 @@ static const char *decode(lua_State *L, const struct reply *reply) {
   if (sora_json_decode(L, reply->decoder, result->body, result->body_length, &reply->options,
                        &error))
     return NULL;
+  reply->too_large = error.too_large;
   return push_place(L, &error);
 }
 
@@ -248,13 +257,14 @@ static int make_task(lua_State *L, const struct reply *reply, int said) {
   return 1;
 }
 
-/* Asks Lua what the answer on top of the stack is; see lua/sora/answers/reading.lua. Replaces it by
-   five values: the task, or nil, and what is said. Returns the index of the first. */
-static int read_answer(lua_State *L, const struct reply *reply) {
+/* Asks Lua what the answer on top of the stack is, by the function of that name in
+   lua/sora/answers/reading.lua. Replaces it by five values: the task, or nil, and what is said.
+   Returns the index of the first. */
+static int read_answer(lua_State *L, const struct reply *reply, const char *function) {
   const struct request_result *result = &reply->result;
   int answer = lua_gettop(L), null = reply->options.null_index;
   luaL_getmetatable(L, METATABLE);
-  lua_getfield(L, -1, "read");
+  lua_getfield(L, -1, function);
   lua_insert(L, answer);
   lua_settop(L, answer + 1);
   lua_pushinteger(L, (lua_Integer)result->status);
@@ -280,7 +290,7 @@ static struct verdict complaint_at(lua_State *L, int first, int retryable) {
                           .body = 1};
 }
 
-static int push_success(lua_State *L, const struct reply *reply) {
+static int push_success(lua_State *L, struct reply *reply) {
   const struct request_result *result = &reply->result;
   if (first_byte(result) == '<')
     return push_http_error(
@@ -290,23 +300,47 @@ static int push_success(lua_State *L, const struct reply *reply) {
         1);
   const char *wrong = decode(L, reply);
   if (wrong != NULL)
-    return push_undecodable(L, result, wrong);
+    return push_undecodable(L, reply, wrong);
   if (!lua_istable(L, -1))
-    return push_undecodable(L, result, "the answer is not a JSON object");
+    return push_undecodable(L, reply, "the answer is not a JSON object");
   if (is_plainly_task(L, lua_gettop(L), reply->options.null_index))
     return make_task(L, reply, 0);
-  int first = read_answer(L, reply);
+  int first = read_answer(L, reply, "read");
   if (lua_istable(L, first)) {
     lua_pushvalue(L, first);
     return make_task(L, reply, first + 1);
   }
   if (lua_isnil(L, first + 1))
-    return push_undecodable(L, result, "the answer is not a JSON object");
+    return push_undecodable(L, reply, "the answer is not a JSON object");
   return push_failure(L, result, complaint_at(L, first, !lua_toboolean(L, first + 3)));
 }
 
+/* The answer to a call: the decoded value, an empty table where there is none, and the metatable of
+   the task that it may be. */
+static int push_called(lua_State *L, struct reply *reply) {
+  const struct request_result *result = &reply->result;
+  if (first_byte(result) == '<')
+    return push_http_error(L, result, " with an HTML page instead of JSON", 1);
+  const char *wrong = NULL;
+  if (result->body == NULL)
+    lua_newtable(L);
+  else
+    wrong = decode(L, reply);
+  if (wrong != NULL)
+    return push_undecodable(L, reply, wrong);
+  if (lua_istable(L, -1)) {
+    lua_pushvalue(L, -1);
+    int first = read_answer(L, reply, "read_call");
+    if (!lua_isnil(L, first + 1))
+      return push_failure(L, result, complaint_at(L, first, !lua_toboolean(L, first + 3)));
+    lua_settop(L, first - 1);
+  }
+  push_metatable(L, reply);
+  return 2;
+}
+
 /* An answer whose status of HTTP says that something is wrong. */
-static int push_refusal(lua_State *L, const struct reply *reply) {
+static int push_refusal(lua_State *L, struct reply *reply) {
   const struct request_result *result = &reply->result;
   if (result->status >= 300 && result->status < 400)
     return push_http_error(L, result,
@@ -318,7 +352,7 @@ static int push_refusal(lua_State *L, const struct reply *reply) {
   if (result->body == NULL)
     return push_http_error(L, result, " with an empty body", 0);
   if (decode(L, reply) == NULL && lua_istable(L, -1)) {
-    int first = read_answer(L, reply);
+    int first = read_answer(L, reply, "read");
     if (!lua_isnil(L, first + 1))
       return push_failure(L, result, complaint_at(L, first, result->retryable));
   }
@@ -381,9 +415,10 @@ static int push_outcome(lua_State *L, const struct request *request, int self, i
     return push_failure(L, result, outcome_of(result));
   if (result->download)
     return push_download(L, &reply.result);
-  reply.options = decoder_options(L, request, self, client, result->max_depth);
-  return result->status >= 200 && result->status < 300 ? push_success(L, &reply)
-                                                       : push_refusal(L, &reply);
+  reply.options = decoder_options(L, request, self, client, result);
+  if (result->status < 200 || result->status >= 300)
+    return push_refusal(L, &reply);
+  return result->call ? push_called(L, &reply) : push_success(L, &reply);
 }
 
 /* Taken first, the request is in nobody's hands but ours: a finaliser that closes the client while

@@ -240,6 +240,17 @@ int sora_client_fetch(lua_State *L) {
   return 1;
 }
 
+int sora_client_call(lua_State *L) {
+  int level = (int)luaL_optinteger(L, 5, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 4);
+  sora_client_check(L, 1, level);
+  sora_request_new_call(L);
+  register_request(L, 1, 5, 4);
+  sora_request_call(L, 1, 5, 2, 3, level);
+  return 1;
+}
+
 int sora_client_finished(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
   lua_settop(L, 1);

@@ -30,6 +30,13 @@ int sora_client_request(lua_State *L);
    part (core.part). `video`: the URL whose redirects have led to `url`, where they have. */
 int sora_client_fetch(lua_State *L);
 
+/* core.call(client, {method, path, body, fields, files, key, once} [, opts [, owner [, level]]]):
+   the same for any other function of the service. `path` is put behind the base URL as it is
+   (nil: the option create_path); `fields` ({ name, text }) and `files` ({ name, path, most bytes })
+   are a form in place of the body; `key` is the Idempotency-Key; `once`: it makes something, and
+   goes on a connection of its own. */
+int sora_client_call(lua_State *L);
+
 /* core.finished(client) → request, owner of one that has ended since, or nothing */
 int sora_client_finished(lua_State *L);
 

@@ -15,14 +15,17 @@
 #include "lua/answer.h"
 #include "lua/bell.h"
 #include "lua/client.h"
+#include "lua/encode.h"
 #include "lua/error.h"
 #include "lua/options.h"
 #include "lua/part.h"
+#include "lua/picture.h"
 #include "lua/request.h"
 #include "transfer/backoff.h"
 #include "transfer/features.h"
 #include "transfer/process.h"
 #include "transfer/timers.h"
+#include "transfer/url.h"
 
 /* Upvalues that all functions of the module share. */
 enum {
@@ -73,9 +76,21 @@ static void wait_for(lua_State *L, struct client *client, struct request *reques
   }
 }
 
+/* Puts the id to go on with in the place of the task at `index`. */
+static void replace_task(lua_State *L, int index) {
+  luaL_getmetatable(L, "sora.task");
+  lua_getfield(L, -1, "asked_id");
+  lua_pushvalue(L, index);
+  lua_call(L, 1, 1);
+  lua_replace(L, index);
+  lua_pop(L, 1);
+}
+
 /* Queries the client at stack index `client` for the id at `id` with the options at `id + 1`;
    blocks. */
 static int query_client(lua_State *L, int client, int id, int level) {
+  if (lua_istable(L, id))
+    replace_task(L, id);
   sora_request_new(L, id, level);
   int self = lua_gettop(L);
   sora_request_query(L, client, self, id + 1, level);
@@ -177,6 +192,12 @@ static int id_fault(lua_State *L) {
   return 1;
 }
 
+/* core.path_fault(text) → what is wrong with it as a path behind the base URL, or nil */
+static int path_fault(lua_State *L) {
+  lua_pushstring(L, sora_url_path_fault(luaL_checkstring(L, 1), 0));
+  return 1;
+}
+
 /* core.plain(text [, limit]) → what somebody else wrote, fit for a message, at most `limit` bytes
    (200) and "..." where it was cut */
 static int plain(lua_State *L) {
@@ -234,6 +255,8 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"query", query},                  /* users: it is sora.query */
       {"decode", sora_answer_decode},    /* users: it is sora.decode */
       {"client", sora_client_to_lua},    /* hosts/module.lua, for sora.client and default clients */
+      {"encode", sora_encode},           /* users: it is sora.encode */
+      {"data_uri", sora_picture_uri},    /* creating/body.lua */
       {"default", default_client},       /* init.lua: the client of sora.query */
       {"query_on", query_on},            /* hosts/module.lua: client:query where it may block */
       {"check", sora_client_check_call}, /* hosts/module.lua, for each call */
@@ -241,6 +264,8 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"driver", sora_client_driver},    /* hosts/module.lua, hosts/inbox.lua */
       {"request", sora_client_request},  /* hosts/inbox.lua */
       {"fetch", sora_client_fetch},      /* videos/download.lua */
+      {"call", sora_client_call},        /* creating/create.lua */
+      {"path_fault", path_fault},        /* hosts/arguments.lua */
       {"retries", sora_client_retries},  /* videos/download.lua */
       {"finished", sora_client_finished}, /* hosts/inbox.lua, resty.sora */
       {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */

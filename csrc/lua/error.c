@@ -175,6 +175,10 @@ void sora_error_push(lua_State *L, const struct failure *failure) {
     lua_pushinteger(L, failure->attempts);
     lua_setfield(L, -2, "attempts");
   }
+  if (failure->tells_sent) {
+    lua_pushboolean(L, failure->sent);
+    lua_setfield(L, -2, "sent");
+  }
   set_text(L, "body", failure->body, failure->body_length, failure->secret, MOST_BODY);
   luaL_setmetatable(L, METATABLE);
 }

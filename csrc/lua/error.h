@@ -24,7 +24,8 @@ struct failure {
   int attempts;       /* 0: does not apply */
   const char *body;   /* of the answer, NULL: none */
   size_t body_length;
-  const char *secret; /* cut out of every text, NULL: there is none */
+  int tells_sent, sent; /* of a call: whether some of it may have reached the service */
+  const char *secret;   /* cut out of every text, NULL: there is none */
 };
 
 /* Makes the metatable. Pushes nothing. */

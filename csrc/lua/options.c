@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "transfer/features.h"
+#include "transfer/url.h"
 #include "transfer/headers.h"
 #include "transfer/text.h"
 #include "transfer/url.h"
@@ -43,28 +44,34 @@ struct option {
   long least;     /* of a count */
 };
 
-#define CALLS (SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD)
+#define CALLS (SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD | SCOPE_CREATE | SCOPE_CALL)
 #define FIELD(name) (int)offsetof(struct settings, name)
 
 static const struct option options[] = {
     {"allow_http", TYPE_BOOLEAN, SCOPE_CLIENT | CALLS, FIELD(allow_http), AFFECTS_HEADERS, 0, 0},
     {"api_key", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(api_key), AFFECTS_KEY, 0, 0},
     {"base_url", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(base_url), AFFECTS_URL, 0, 0},
+    {"body", TYPE_ANY, SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"ca_file", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(ca_file), AFFECTS_TRANSPORT, 0, 0},
     {"concurrency", TYPE_COUNT, SCOPE_MANY, NOWHERE, 0, 100, 1},
     {"connect_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(connect_timeout), 0, 10, 0},
     {"content_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(content_path), 0, 0, 1},
+    {"create_path", TYPE_PATH, SCOPE_CLIENT | SCOPE_CREATE, FIELD(create_path), 0, 0, 0},
     {"download", TYPE_PLACE, SCOPE_VIDEOS, NOWHERE, 0, 0, 0},
     {"downloads", TYPE_COUNT, SCOPE_VIDEOS, NOWHERE, 0, 4, 1},
+    {"files", TYPE_TABLE, SCOPE_CREATE | SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"forwarded_host", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(forwarded_host), AFFECTS_HOST, 0,
      0},
     {"headers", TYPE_TABLE, SCOPE_CLIENT | CALLS, FIELD(headers), AFFECTS_HEADERS, 0, 0},
     {"http_version", TYPE_VERSION, SCOPE_CLIENT | CALLS, FIELD(http_version), AFFECTS_TRANSPORT, 0,
      0},
+    {"idempotency_key", TYPE_STRING, SCOPE_CREATE | SCOPE_CALL, NOWHERE, 0, 0, 0},
+    {"indent", TYPE_COUNT, SCOPE_ENCODE, FIELD(indent), 0, 0, 0},
     {"interval", TYPE_SECONDS, SCOPE_WAIT, NOWHERE, 0, 5, 0},
     {"max_body", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(max_body), 0, 16 * 1024 * 1024, 1},
     {"max_connections", TYPE_COUNT, SCOPE_CLIENT, FIELD(max_connections), 0, 8, 1},
-    {"max_depth", TYPE_COUNT, SCOPE_CLIENT | CALLS | SCOPE_DECODE, FIELD(max_depth), 0, 512, 1},
+    {"max_depth", TYPE_COUNT, SCOPE_CLIENT | CALLS | SCOPE_DECODE | SCOPE_ENCODE, FIELD(max_depth),
+     0, 512, 1},
     {"max_errors", TYPE_COUNT, SCOPE_WAIT, NOWHERE, 0, 10, 1},
     {"max_interval", TYPE_SECONDS, SCOPE_WAIT, NOWHERE, 0, 30, 0},
     {"max_size", TYPE_SIZE, SCOPE_CLIENT | CALLS, FIELD(max_size), 0, 0, 1},
@@ -74,6 +81,7 @@ static const struct option options[] = {
     {"on_update", TYPE_FUNCTION, SCOPE_WAIT, NOWHERE, 0, 0, 0},
     {"private_networks", TYPE_BOOLEAN, SCOPE_CLIENT | CALLS, FIELD(private_networks), 0, 1, 0},
     {"proxy", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(proxy), AFFECTS_TRANSPORT, 0, 0},
+    {"query", TYPE_TABLE, SCOPE_CALL, NOWHERE, 0, 0, 0},
     {"query_path", TYPE_PATH, SCOPE_CLIENT | CALLS, FIELD(query_path), 0, 0, 1},
     {"request_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(request_timeout), 0, 30, 0},
     {"retries", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(retries), 0, 2, 0},
@@ -388,6 +396,12 @@ static unsigned scopes_of(const char *call) {
     return SCOPE_WAIT | SCOPE_MANY | SCOPE_VIDEOS;
   if (strcmp(call, "query_all") == 0)
     return SCOPE_MANY;
+  if (strcmp(call, "create") == 0)
+    return SCOPE_CREATE;
+  if (strcmp(call, "generate") == 0)
+    return SCOPE_CREATE | SCOPE_WAIT | SCOPE_DOWNLOAD;
+  if (strcmp(call, "call") == 0)
+    return SCOPE_CALL;
   return strcmp(call, "download") == 0 ? SCOPE_DOWNLOAD : SCOPE_QUERY;
 }
 

@@ -20,7 +20,10 @@ enum option_scope {
   SCOPE_MANY = 8,
   SCOPE_DOWNLOAD = 16,
   SCOPE_DECODE = 32,
-  SCOPE_VIDEOS = 64 /* wait_all, with `download` */
+  SCOPE_VIDEOS = 64, /* wait_all, with `download` */
+  SCOPE_ENCODE = 128,
+  SCOPE_CREATE = 256,
+  SCOPE_CALL = 512
 };
 
 /* The defaults of all. */
@@ -42,8 +45,9 @@ void sora_settings_headers(lua_State *L, const struct settings *settings, int in
                            struct headers *list);
 
 /* core.options(call, opts, level): checks `opts` for a call of the Lua side ("wait", "wait_all",
-   "query_all", "download"). Returns a new table of the options that are policy, defaults filled in,
-   and a table of those for core.request (nil when none were given). */
+   "query_all", "download", "create", "generate", "call"). Returns a new table of the options that
+   are policy, defaults filled in, and a table of those for core.request (nil when none were given).
+ */
 int sora_options(lua_State *L);
 
 /* Raises a string with the position `level` up in front, like luaL_error with a level. */

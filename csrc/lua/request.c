@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "lua/client.h"
 #include "lua/options.h"
+#include "transfer/form.h"
 #include "transfer/text.h"
 #include "transfer/timers.h"
 
@@ -43,6 +44,10 @@ void sora_request_new(lua_State *L, int id, int level) {
     sora_misuse(L, level, "bad argument #1 to 'query' (%s)", fault);
   const char *text = lua_tolstring(L, id, &length);
   new_request(L, text, length);
+}
+
+void sora_request_new_call(lua_State *L) {
+  new_request(L, "", 0);
 }
 
 void sora_request_new_download(lua_State *L, const char *id) {
@@ -113,10 +118,10 @@ static struct own *push_own(lua_State *L) {
   return own;
 }
 
-/* Pushes the base URL and the headers that were given with a call, checked. Returns NULL, with nil
-   pushed, where there are none. */
+/* Pushes the base URL and the headers that were given with a call, checked; `type` (NULL: the usual
+   one) is the Content-Type. Returns NULL, with nil pushed, where there are none. */
 static struct own *prepare(lua_State *L, int client_index, const struct settings *settings,
-                           int level) {
+                           const char *type, int level) {
   if ((settings->given & (AFFECTS_URL | AFFECTS_HEADERS | AFFECTS_TRANSPORT)) == 0) {
     lua_pushnil(L);
     return NULL;
@@ -130,7 +135,8 @@ static struct own *prepare(lua_State *L, int client_index, const struct settings
   if (settings->given & AFFECTS_HEADERS) {
     int inherited = sora_client_push_headers(L, client_index);
     own->headers = sora_headers_new();
-    if (own->headers == NULL)
+    if (own->headers == NULL ||
+        (type != NULL && !sora_headers_add(own->headers, "Content-Type", type)))
       luaL_error(L, "not enough memory");
     sora_settings_headers(L, settings, inherited, level, own->headers);
     lua_pop(L, 1);
@@ -147,19 +153,21 @@ static int own_transport(struct request *request, struct settings *settings) {
   if (!(settings->given & AFFECTS_TRANSPORT))
     return 1;
   settings->api_key = settings->base_url = settings->forwarded_host = NULL;
-  settings->query_path = settings->content_path = NULL;
+  settings->query_path = settings->content_path = settings->create_path = NULL;
   return sora_request_set_settings(request, settings);
 }
 
 /* The last part, without Lua: from here on the client is what it is. Returns NULL, or, with nothing
    started, what is wrong with the id. */
 static const char *start(struct client *client, struct request *request, struct own *own,
-                         struct settings *settings) {
+                         const struct call *call, struct settings *settings) {
   int own_base = own != NULL && own->base.prefix != NULL;
   int own_headers = own != NULL && own->headers != NULL;
   const struct base_url *base = own_base ? &own->base : sora_client_base(client);
   const char *path = settings->query_path != NULL ? settings->query_path : SORA_QUERY_PATH;
-  const char *fault = sora_request_set_query(request, base, path);
+  const char *fault = call == NULL ? sora_request_set_query(request, base, path)
+                      : sora_request_set_call(request, base, call) ? NULL
+                                                                   : sora_url_no_memory;
   if (fault != NULL && fault != sora_url_no_memory)
     return fault;
   sora_request_set_headers(request, own_headers ? own->headers : sora_client_headers(client));
@@ -175,10 +183,11 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, i
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
   keep_null(L, self, &settings);
-  struct own *own = prepare(L, client_index, &settings, level);
+  struct own *own = prepare(L, client_index, &settings, NULL, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
-  const char *fault = start(sora_client_check(L, client_index, level), request, own, &settings);
+  const char *fault =
+      start(sora_client_check(L, client_index, level), request, own, NULL, &settings);
   if (fault != NULL)
     sora_misuse(L, level, "bad argument #1 to 'query' (task id %s)", fault);
   lua_settop(L, self);
@@ -189,8 +198,9 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
   if (lua_isnil(L, options))
     return;
   struct settings settings;
-  read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
-  struct own *own = prepare(L, client_index, &settings, level);
+  read_settings(L, client_index, options, (enum option_scope)(SCOPE_QUERY | SCOPE_CREATE), level,
+                &settings);
+  struct own *own = prepare(L, client_index, &settings, NULL, level);
   if (own != NULL)
     free_own(own);
   lua_settop(L, top);
@@ -234,7 +244,7 @@ void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_s
                         int options, int level) {
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_DOWNLOAD, level, &settings);
-  struct own *own = prepare(L, client_index, &settings, level);
+  struct own *own = prepare(L, client_index, &settings, NULL, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
   start_fetch(sora_client_check(L, client_index, level), request, own, &settings, source);
@@ -247,7 +257,7 @@ int sora_request_content_url(lua_State *L) {
   lua_settop(L, 3);
   const char *id = luaL_checklstring(L, 2, &length);
   read_settings(L, 1, 3, SCOPE_DOWNLOAD, 1, &settings);
-  const struct own *given = prepare(L, 1, &settings, 1);
+  const struct own *given = prepare(L, 1, &settings, NULL, 1);
   struct own *own = push_own(L);
   const struct base_url *base = given != NULL && given->base.prefix != NULL
                                     ? &given->base
@@ -258,6 +268,128 @@ int sora_request_content_url(lua_State *L) {
   lua_pushstring(L, own->url);
   free_own(own);
   return 1;
+}
+
+/* ---- calls ---- */
+
+#define FORM "sora.form"
+#define CREATE_PATH "/v1/video/create"
+
+static int collect_form(lua_State *L) {
+  struct form **box = lua_touserdata(L, 1);
+  sora_form_free(*box);
+  *box = NULL;
+  return 0;
+}
+
+/* Pushes the value at `place` of the list on top of the stack, which must be a string, and pops it:
+   the list holds it. */
+static const char *text_at(lua_State *L, int place, size_t *length) {
+  lua_rawgeti(L, -1, place);
+  const char *text = luaL_checklstring(L, -1, length);
+  lua_pop(L, 1);
+  return text;
+}
+
+/* Adds the fields of the list at `index`: { name, text }. */
+static int add_fields(lua_State *L, int index, struct form *form) {
+  int added = 1;
+  for (int i = 1; added && lua_istable(L, index) && i <= (int)lua_rawlen(L, index); i++) {
+    size_t length;
+    lua_rawgeti(L, index, i);
+    const char *name = text_at(L, 1, NULL), *text = text_at(L, 2, &length);
+    added = sora_form_add_field(form, name, text, length);
+    lua_pop(L, 1);
+  }
+  return added;
+}
+
+/* Adds the files of the list at `index`: { name, path, most }. What is wrong with one ends the
+   request when it is started. */
+static void add_files(lua_State *L, int index, struct form *form, struct request *request) {
+  const char *fault = NULL;
+  for (int i = 1; fault == NULL && i <= (int)lua_rawlen(L, index); i++) {
+    int too_large;
+    lua_rawgeti(L, index, i);
+    const char *name = text_at(L, 1, NULL), *path = text_at(L, 2, NULL);
+    lua_rawgeti(L, -1, 3);
+    long long most = (long long)lua_tonumber(L, -1);
+    fault = sora_form_add_file(form, name, path, most, &too_large);
+    if (fault != NULL) {
+      enum error_kind kind = fault == sora_form_no_memory ? ERROR_memory
+                             : too_large                  ? ERROR_too_large
+                                                          : ERROR_io;
+      const char *said = lua_pushfstring(L, "files.%s: %s: %s", name, path, fault);
+      sora_request_refuse(request, kind, said);
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+  }
+}
+
+/* Pushes the form that the table at `call` has, owned by a userdata. Returns NULL, with nil pushed,
+   without one. */
+static struct form **push_form(lua_State *L, int call, struct request *request) {
+  lua_getfield(L, call, "files");
+  if (lua_isnil(L, -1))
+    return NULL;
+  int files = lua_gettop(L);
+  struct form **box = lua_newuserdata(L, sizeof *box);
+  *box = NULL;
+  luaL_setmetatable(L, FORM);
+  *box = sora_form_new();
+  lua_getfield(L, call, "fields");
+  if (*box == NULL || !add_fields(L, lua_gettop(L), *box))
+    luaL_error(L, "not enough memory");
+  lua_pop(L, 1);
+  add_files(L, files, *box, request);
+  lua_replace(L, files);
+  return box;
+}
+
+/* The headers of a call: a key of its own against what is sent twice, and no "Expect", for which
+   libcurl would wait a second. */
+static void add_call_headers(lua_State *L, struct headers *headers, const char *key) {
+  if ((key != NULL && !sora_headers_add(headers, "Idempotency-Key", key)) ||
+      !sora_headers_omit(headers, "Expect"))
+    luaL_error(L, "not enough memory");
+}
+
+static const char *field_of(lua_State *L, int table, const char *name, size_t *length) {
+  lua_getfield(L, table, name);
+  return lua_isnil(L, -1) ? NULL : luaL_checklstring(L, -1, length);
+}
+
+void sora_request_call(lua_State *L, int client_index, int self, int call_index, int options,
+                       int level) {
+  struct settings settings;
+  struct call call = {0};
+  struct request *request = sora_request_check(L, self);
+  luaL_checkstack(L, 20, "call");
+  read_settings(L, client_index, options, SCOPE_CREATE, level, &settings);
+  keep_null(L, self, &settings);
+  call.method = field_of(L, call_index, "method", NULL);
+  call.path = field_of(L, call_index, "path", NULL);
+  call.body = field_of(L, call_index, "body", &call.body_length);
+  const char *key = field_of(L, call_index, "key", NULL);
+  lua_getfield(L, call_index, "once");
+  call.once = lua_toboolean(L, -1);
+  if (call.path == NULL)
+    call.path = settings.create_path != NULL ? settings.create_path : CREATE_PATH;
+  struct form **form = push_form(L, call_index, request);
+  settings.given |= AFFECTS_HEADERS; /* headers of its own */
+  /* libcurl adds to it what parts the form */
+  const char *type = form != NULL ? "multipart/form-data" : NULL;
+  struct own *own = prepare(L, client_index, &settings, type, level);
+  add_call_headers(L, own->headers, key);
+  set_limits(request, &settings);
+  struct client *client = sora_client_check(L, client_index, level);
+  if (form != NULL) {
+    call.form = *form;
+    *form = NULL;
+  }
+  start(client, request, own, &call, &settings);
+  lua_settop(L, self);
 }
 
 /* ---- the userdata ---- */
@@ -299,6 +431,10 @@ static int to_string(lua_State *L) {
 
 void sora_request_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"cancel", cancel}, {"done", done}, {NULL, NULL}};
+  luaL_newmetatable(L, FORM);
+  lua_pushcfunction(L, collect_form);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
   luaL_newmetatable(L, OWN);
   lua_pushcfunction(L, collect_own);
   lua_setfield(L, -2, "__gc");

@@ -33,6 +33,9 @@ void sora_request_new(lua_State *L, int id, int level);
 /* The same for a download, of a task with that id (NULL: not known). */
 void sora_request_new_download(lua_State *L, const char *id);
 
+/* The same for a call, which is about no task. */
+void sora_request_new_call(lua_State *L);
+
 /* Starts the request at `self` with the options at `options`. Raises misuse `level` up. What can't
    be sent has ended at once. */
 void sora_request_query(lua_State *L, int client_index, int self, int options, int level);
@@ -49,6 +52,9 @@ void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_s
 /* core.content_url(client, id [, opts]) → the URL of the relay's own copy of a task's video, or
    nothing where the id can't be in its path */
 int sora_request_content_url(lua_State *L);
+/* Starts the function of the service that the table at `call` tells of (core.call) with the options
+   at `options`. */
+void sora_request_call(lua_State *L, int client_index, int self, int call, int options, int level);
 
 /* The request at `index`; raises for anything else. */
 struct request *sora_request_check(lua_State *L, int index);

@@ -299,7 +299,9 @@ static void leave_libcurl(struct request *request) {
     connection->idle_since = sora_now();
   if (attempt->handle != NULL) { /* else the process was forked */
     struct libcurl_guard guard = sora_libcurl_enter();
+    sora_sending_note(request);
     curl_multi_remove_handle(client->multi, attempt->handle->easy);
+    sora_sending_end(request);
     sora_handle_give_back(&client->handles, attempt->handle, attempt->sent);
     sora_libcurl_leave(&guard);
   }
@@ -351,7 +353,7 @@ static void fail_to_start(struct request *request, int failure) {
 static void begin(struct request *request) {
   struct client *client = request->place.client;
   const struct settings *settings = request->own != NULL ? request->own : &client->settings;
-  int shared = request->own == NULL && request->fetch.part == NULL;
+  int shared = request->own == NULL && request->fetch.part == NULL && !request->sending.active;
   double now = sora_now(), deadline = request->limits.deadline;
   withdraw(request);
   if (deadline != 0 && deadline <= now) {
@@ -369,6 +371,7 @@ static void begin(struct request *request) {
       !set_sockets(client, request, handle->easy) ||
       curl_multi_add_handle(client->multi, handle->easy) != CURLM_OK) {
     if (handle != NULL) {
+      sora_sending_end(request);
       handle->shared = 0;
       sora_handle_give_back(&client->handles, handle, 0);
     }

@@ -19,6 +19,7 @@
 
 struct client;
 struct part;
+struct form;
 struct request;
 
 struct client_counts {
@@ -128,6 +129,18 @@ struct fetch_source {
 };
 int sora_request_set_fetch(struct request *request, const struct fetch_source *source);
 
+/* Any other function of the service: path behind the base URL, encoded already, with its query. The
+   strings are copied, the form is taken over. Returns 0 without memory. */
+struct call {
+  const char *method, *path; /* "POST", "/v1/video/create" */
+  const char *body;          /* NULL: none */
+  size_t body_length;
+  struct form *form; /* in its place; NULL: none */
+  int once; /* it makes something: on a new connection of its own, which nobody uses later */
+};
+int sora_request_set_call(struct request *request, const struct base_url *base,
+                          const struct call *call);
+
 /* Ends a request that was not started when it is started. */
 void sora_request_refuse(struct request *request, enum error_kind kind, const char *message);
 
@@ -176,6 +189,7 @@ struct request_result {
   int refused;          /* it is no video but … */
   enum content content; /* … that, or a status of HTTP */
   const char *redirect; /* where it leads instead, NULL: nowhere */
+  int call, sent;       /* it is a call; some of it may have reached the service */
 };
 void sora_request_result(const struct request *request, struct request_result *result);
 

@@ -39,6 +39,10 @@ int sora_libcurl_holds_back(void) {
   return sora_libcurl_version() >= 0x075800 && sora_libcurl_version() < 0x080100;
 }
 
+int sora_libcurl_stops_uploads(void) {
+  return sora_libcurl_holds_back();
+}
+
 int sora_libcurl_forgets_addresses(void) {
   return sora_libcurl_version() >= 0x075800 && sora_libcurl_version() < 0x080400;
 }

@@ -29,6 +29,11 @@ long sora_libcurl_http(long version);
    asks for these (lib/http2.c, cf_h2_recv; curl 8.1.0 wrote it anew). */
 int sora_libcurl_holds_back(void);
 
+/* Whether what is sent over HTTP/2 may stand still for good once the server's window was full: seen
+   with 7.88.1, with the curl program as well, in two of a hundred uploads of 3 MB to a server with
+   a window of 64 KiB on a busy machine. curl 8.1.0 wrote this anew. */
+int sora_libcurl_stops_uploads(void);
+
 /* Whether it may forget to go on with a host's next address when one was silent: from 7.88.0
    to 8.3.0 the socket of the next is opened by the transfer's next run, for which nothing asks
    (lib/connect.c, is_connected; curl 8.4.0 asks). */

@@ -34,6 +34,7 @@ struct request *sora_request_make(const char *id, size_t length) {
 
 void sora_request_destroy(struct request *request) {
   sora_request_forget(request);
+  sora_sending_free(request);
   sora_wipe_text(&request->url);
   if (request->own != NULL)
     sora_settings_free(request->own);
@@ -140,7 +141,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument) {
   }
   int version = attempt->answer.version;
   sora_answer_header(&attempt->answer, line, size);
-  if (attempt->answer.version != version)
+  if (attempt->answer.version != version && !request->sending.large)
     sora_host_heard(request->place.host, attempt->answer.version);
   return size;
 }
@@ -200,6 +201,8 @@ static int set_request(struct request *request, CURL *easy) {
   SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->limits.connect_timeout));
   if (request->fetch.part != NULL)
     failed |= !sora_fetch_set(request, easy);
+  if (request->sending.active)
+    failed |= !sora_sending_set(request, easy);
   return !failed;
 }
 
@@ -296,8 +299,9 @@ double sora_request_attempt_over(struct request *request, CURLcode code, double 
 
 double sora_request_look_at(const struct request *request, double since) {
   const struct request_limits *limits = &request->limits;
-  /* a download may take its time: see CURLOPT_LOW_SPEED_TIME */
-  double due = request->fetch.part != NULL ? INFINITY : since + limits->request_timeout;
+  /* much to send or to fetch may take its time: see CURLOPT_LOW_SPEED_TIME */
+  int large = request->fetch.part != NULL || request->sending.large;
+  double due = large ? INFINITY : since + limits->request_timeout;
   return limits->deadline != 0 && limits->deadline < due ? limits->deadline : due;
 }
 
@@ -389,5 +393,7 @@ void sora_request_result(const struct request *request, struct request_result *r
       .refused = request->fetch.state == FETCH_REFUSED,
       .content = request->fetch.content,
       .redirect = request->fetch.redirect,
+      .call = request->sending.active,
+      .sent = request->sending.sent,
   };
 }

@@ -44,6 +44,17 @@ struct attempt {
   struct attempt_times times;
 };
 
+/* What is sent with a call: see struct call in client.h. */
+struct sending {
+  int active; /* this is a call */
+  int once, sent;
+  int large;           /* it may take its time to be sent */
+  char *method, *body; /* NULL: no body */
+  size_t length;       /* of the body */
+  struct form *form;   /* in its place, or NULL */
+  curl_mime *mime;     /* the form as the attempt that runs sends it */
+};
+
 struct request {
   struct place place; /* the first, so that one leads to the other */
   char *url;
@@ -60,6 +71,7 @@ struct request {
   struct attempt attempt;
   struct buffer body; /* of the answer; of a download only where that is no video */
   struct fetch fetch;
+  struct sending sending;
   struct outcome outcome;
   size_t id_length;
   char id[]; /* NUL-terminated */
@@ -96,5 +108,15 @@ int sora_request_spoils_connection(const struct request *request, CURLcode code)
 
 /* Sets the outcome of a request that ends without an answer, whatever came before. */
 void sora_request_fail(struct request *request, enum error_kind kind, const char *message);
+
+/* call.c: sets on the handle what a call sends. Returns 0 without memory. */
+int sora_sending_set(struct request *request, CURL *easy);
+
+/* call.c: notes, before the handle is given back, whether anything may have been sent. */
+void sora_sending_note(struct request *request);
+
+/* call.c: what an attempt needed goes with its handle; all of it with the request. */
+void sora_sending_end(struct request *request);
+void sora_sending_free(struct request *request);
 
 #endif

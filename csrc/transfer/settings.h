@@ -24,6 +24,7 @@ enum http_version { HTTP_BEST, HTTP_1_1, HTTP_2, HTTP_3 };
   X(api_key)                                                                                       \
   X(base_url)                                                                                      \
   X(content_path)                                                                                  \
+  X(create_path)                                                                                   \
   X(forwarded_host)                                                                                \
   X(ca_file)                                                                                       \
   X(proxy)                                                                                         \
@@ -40,6 +41,7 @@ struct settings {
   long http_version; /* enum http_version */
   double max_size;   /* bytes of a video, 0: any number */
   int verify, allow_http, private_networks;
+  long indent;    /* of JSON that is written, in spaces */
   int headers;    /* stack index of the table of headers, 0: none */
   int null;       /* stack index of what stands for null, 0: nothing does */
   unsigned given; /* option_effect bits of the options that were given */

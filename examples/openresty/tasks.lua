@@ -1,4 +1,4 @@
--- What the three locations of nginx.conf do.
+-- What the locations of nginx.conf do.
 --
 -- However many browsers look at a task, the video service is asked about it at most once a second:
 -- within a worker, everybody who wants to know the same waits for one query; between the workers,
@@ -36,10 +36,18 @@ end
 
 local STATUS = { cancelled = 504, timeout = 504 } -- of HTTP, by the kind of the error
 
+--- Whether the service says that it has no such task.
+local function is_unknown(err)
+  return err.kind == "api" and (err.status == 400 or err.status == 404)
+end
+
 --- The error's message holds neither the key nor the signature of a URL.
 local function describe_error(id, err)
-  local status = err.kind == "api" and err.status == 400 and 404 or STATUS[err.kind] or 502
-  return { id = id, error = err.kind, message = err.message, again = err.retryable }, status
+  local status = is_unknown(err) and 404 or STATUS[err.kind] or 502
+  return {
+    id = id, error = err.kind, message = err.message, again = err.retryable,
+    unknown = is_unknown(err) or nil,
+  }, status
 end
 
 -- Asking ------------------------------------------------------------------------------------------
@@ -92,6 +100,48 @@ local function refuse()
 end
 
 -- The locations -----------------------------------------------------------------------------------
+
+local function say(status, said)
+  ngx.status = status
+  ngx.header.content_type = "application/json"
+  ngx.header.cache_control = "no-store"
+  ngx.say(cjson.encode(said))
+end
+
+--- What is wrong with the fields of a new task, or nil. A picture is a URL, never a path: it would
+-- be a file of this machine.
+local function fault(body)
+  for _, name in ipairs { "prompt", "model" } do
+    if type(body[name]) ~= "string" or not body[name]:find "[^ \t\r\n]" then
+      return name .. " is missing"
+    end
+  end
+  local picture = body.picture
+  if picture ~= nil and not (type(picture) == "string" and picture:find "^https?://[^/]") then
+    return "picture must be a URL"
+  end
+end
+
+--- POST /create with {prompt, model, picture} as application/json: a form of somebody else's page
+-- cannot send that.
+function M.create()
+  local type_ = ngx.var.http_content_type or ""
+  if ngx.req.get_method() ~= "POST" or not type_:find "^application/json" then
+    return say(415, { error = "type", message = "POST and application/json expected" })
+  end
+  ngx.req.read_body()
+  local body = cjson.decode(ngx.req.get_body_data() or "")
+  local wrong = type(body) ~= "table" and "a JSON object expected" or fault(body)
+  if wrong then return say(400, { error = "body", message = wrong }) end
+  local task, err = client:create {
+    model = body.model, prompt = body.prompt, images = body.picture and { body.picture },
+  }
+  if task then return say(200, { id = sora.id(task) }) end
+  say(err.status == 400 and 400 or 502, {
+    error = err.kind, message = err.message,
+    made = err.sent and not (err.status and err.status < 500) or nil, -- nobody knows
+  })
+end
 
 --- GET /task?id=…
 function M.answer(id)

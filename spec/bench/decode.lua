@@ -1,6 +1,7 @@
--- Times the decoder beside all the others that this Lua finds: `make bench-decode`.
+-- Times the decoder and the encoder beside all the others that this Lua finds: `make bench-decode`.
 -- Prints medians as ratios to lua-cjson, taken in turns, and before that checks that all decoders
--- gave the same. Where there is valgrind it counts the instructions of one pending.json as well,
+-- gave the same. That is not asked of encoders: the others write 14 digits of a number.
+-- Where there is valgrind it counts the instructions of one pending.json as well,
 -- for lua-cjson and sora.
 -- Usage: lua spec/bench/decode.lua [PORTABLE]: the module built without SIMD, to be timed as well.
 
@@ -30,7 +31,7 @@ local function decoders()
   local function add(name, module, decode, null)
     local found, m = pcall(require, module)
     if found then
-      list[#list + 1] = { name = name, module = module, decode = decode(m), null = null(m) }
+      list[#list + 1] = { name = name, module = module, work = decode(m), null = null(m) }
     end
   end
   local function field(name)
@@ -42,12 +43,25 @@ local function decoders()
   add("sora", "sora.core", field "decode", field "null")
   if arg[1] then
     local portable = assert(package.loadlib(arg[1], "luaopen_sora_core"))()
-    list[#list + 1] = { name = "sora, no SIMD", decode = portable.decode, null = portable.null }
+    list[#list + 1] = { name = "sora, no SIMD", work = portable.decode, null = portable.null }
   end
   add("lua-simdjson", "simdjson", field "parse", field "null")
   add("lua-rapidjson", "rapidjson", field "decode", field "null")
   add("lunajson", "lunajson", field "decode", function() end)
   add("dkjson", "dkjson", field "decode", function() end)
+  return list
+end
+
+--- Every encoder that can be required, lua-cjson first. Only ours sorts the names.
+local function encoders()
+  local list = {}
+  for _, place in ipairs {
+    { "lua-cjson", "cjson" }, { "sora", "sora.core" }, { "lua-rapidjson", "rapidjson" },
+    { "lunajson", "lunajson" }, { "dkjson", "dkjson" },
+  } do
+    local found, m = pcall(require, place[2])
+    if found then list[#list + 1] = { name = place[1], work = m.encode } end
+  end
   return list
 end
 
@@ -57,31 +71,31 @@ local function check(list, document)
     local null = decoder.null ~= nil and { null = decoder.null } or nil
     local value
     if decoder.name:find "^sora" then
-      value = decoder.decode(document.text, null)
+      value = decoder.work(document.text, null)
     else
-      value = decoder.decode(document.text)
+      value = decoder.work(document.text)
     end
     assert(equal(core.decode(document.text, null), value),
       decoder.name .. " differs on " .. document.name)
   end
 end
 
-local function seconds(decode, text, times)
+local function seconds(work, argument, times)
   collectgarbage()
   local start = os.clock()
   for _ = 1, times do
-    decode(text)
+    work(argument)
   end
   return (os.clock() - start) / times
 end
 
---- The median time of each decoder, in the order of the list.
-local function medians(list, document)
+--- The median time of each decoder or encoder, in the order of the list.
+local function medians(list, argument, times)
   local taken = {}
   for round = 1, ROUNDS do
-    for i, decoder in ipairs(list) do
+    for i, one in ipairs(list) do
       taken[i] = taken[i] or {}
-      taken[i][round] = seconds(decoder.decode, document.text, document.times)
+      taken[i][round] = seconds(one.work, argument, times)
     end
   end
   for i = 1, #list do
@@ -108,22 +122,28 @@ local function count_instructions(module)
   return totals[2] and (totals[2] - totals[1]) / (COUNTED[2] - COUNTED[1])
 end
 
-local list = decoders()
-local names = { "" }
-for i, decoder in ipairs(list) do
-  names[i + 1] = decoder.name
+local function names(title, list)
+  local cells = { title }
+  for i, one in ipairs(list) do cells[i + 1] = one.name end
+  row(cells)
 end
-local machine = output_of "grep -m1 'model name' /proc/cpuinfo 2>/dev/null | sed 's/.*: //'"
-print(("%s, %s, %s"):format(output_of "uname -sm", machine, jit and jit.version or _VERSION))
-print(("medians of %d, ratio to %s and time"):format(ROUNDS, list[1].name))
-row(names)
-for _, document in ipairs(require("spec.bench.documents").all()) do
-  check(list, document)
-  local cells, times = { document.name }, medians(list, document)
+
+local function report(list, document, argument)
+  local cells, times = { document.name }, medians(list, argument, document.times)
   for i in ipairs(list) do
     cells[i + 1] = ("%.2f %7.4g us"):format(times[i] / times[1], times[i] * 1e6)
   end
   row(cells)
+end
+
+local list, documents = decoders(), require("spec.bench.documents").all()
+local machine = output_of "grep -m1 'model name' /proc/cpuinfo 2>/dev/null | sed 's/.*: //'"
+print(("%s, %s, %s"):format(output_of "uname -sm", machine, jit and jit.version or _VERSION))
+print(("medians of %d, ratio to %s and time"):format(ROUNDS, list[1].name))
+names("decoding", list)
+for _, document in ipairs(documents) do
+  check(list, document)
+  report(list, document, document.text)
 end
 if output_of "command -v valgrind" ~= "" then
   local cells = { "instructions, pending.json" }
@@ -132,4 +152,13 @@ if output_of "command -v valgrind" ~= "" then
     cells[i + 1] = count and ("%.0f"):format(count) or "-"
   end
   row(cells)
+end
+
+print()
+local writers = encoders()
+names("encoding", writers)
+for _, document in ipairs(documents) do
+  local value = core.decode(document.text)
+  assert(equal(value, core.decode(core.encode(value))), document.name)
+  report(writers, document, value)
 end

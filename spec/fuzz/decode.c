@@ -1,7 +1,7 @@
 /*
  * libFuzzer's target: decodes the input with several options and checks what must hold for every
- * text. The two scanners, with SIMD and without (portable_…, see the Makefile), must agree on every
- * byte.
+ * text; what was decoded is encoded, and has to come back the same. The two scanners, with SIMD and
+ * without (portable_…, see the Makefile), must agree on every byte.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +12,8 @@
 #include <lualib.h>
 
 #include "json/decode.h"
+#include "json/encode.h"
+#include "json/repair.h"
 #include "json/scan.h"
 
 const char *portable_scan_plain(const char *p, const char *end);
@@ -57,12 +59,47 @@ static void check_value(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* Encodes the value at the top of the stack, and what that gives once more: both texts must be the
+   same. */
+static void check_encoding(lua_State *L, int indent) {
+  struct json_options options = {.max_depth = 3000};
+  struct json_encode_options written = {.indent = indent, .max_depth = 3000};
+  struct json_refusal refusal;
+  struct json_error error;
+  size_t length, length_again;
+  check(sora_json_encode(L, 1, -1, &written, &refusal));
+  const char *text = lua_tolstring(L, -1, &length);
+  check(sora_json_decode(L, 1, text, length, &options, &error));
+  check_value(L);
+  check(sora_json_decode(L, 1, text, length, &options, &error));
+  check(sora_json_encode(L, 1, -1, &written, &refusal));
+  const char *again = lua_tolstring(L, -1, &length_again);
+  check(length == length_again && memcmp(text, again, length) == 0);
+  lua_pop(L, 3);
+}
+
+static void check_repair(const char *text, size_t size) {
+  const char *end = text + size;
+  size_t length = sora_json_repair(text, end, NULL);
+  char *once = malloc(length + 1), *twice = malloc(length + 1);
+  check(sora_json_repair(text, end, once) == length);
+  check(sora_json_repair(once, once + length, twice) == length || memcmp(once, "\xef", 1) == 0);
+  for (size_t i = 0; i <= length; i++) {
+    const char *origin = sora_json_repair_origin(text, end, i);
+    check(origin >= text && origin <= end);
+  }
+  free(once);
+  free(twice);
+}
+
 static int decode(lua_State *L, const char *text, size_t size, struct json_options options) {
   struct json_error error;
   int top = lua_gettop(L);
   int decoded = sora_json_decode(L, 1, text, size, &options, &error);
   check(lua_gettop(L) == top + decoded);
   if (decoded) {
+    check_encoding(L, 0);
+    check_encoding(L, 2);
     check_value(L);
     return 1;
   }
@@ -88,9 +125,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     L = open_state();
   const char *text = (const char *)data;
   compare_scanners(text, size);
-  int decoded = decode(L, text, size, (struct json_options){0, 3000});
-  check(decode(L, text, size, (struct json_options){2, 3000}) == decoded);
-  int shallow = decode(L, text, size, (struct json_options){0, 3});
+  int decoded = decode(L, text, size, (struct json_options){.max_depth = 3000});
+  check(decode(L, text, size, (struct json_options){.null_index = 2, .max_depth = 3000}) ==
+        decoded);
+  int shallow = decode(L, text, size, (struct json_options){.max_depth = 3});
   check(decoded || !shallow);
+  int repaired = decode(L, text, size, (struct json_options){.max_depth = 3000, .repair = 1});
+  check(repaired || !decoded);
+  int small = decode(L, text, size, (struct json_options){.max_depth = 3000, .most = 300});
+  check(decoded || !small);
+  check_repair(text, size);
   return 0;
 }

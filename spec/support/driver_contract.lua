@@ -113,6 +113,46 @@ case("misuse is raised where the call stands", function(host, client)
   matches(message, "driver_contract.lua:%d+: .*'intervall'.*'interval'", "message")
 end)
 
+case("create returns a task, and everything goes on with that", function(host, client)
+  local body = { model = "sora-2", prompt = "a cat script:queued,completed" }
+  local task, err = client:create(body)
+  equal("nil", tostring(err), "error")
+  equal("running", host.sora.status(task), "status")
+  equal("running", host.sora.status(client:query(task)), "status of a query for the task")
+  task, err = client:wait(task, { interval = 0.02 })
+  equal("nil", tostring(err), "error of the wait")
+  equal("succeeded", host.sora.status(task), "status at the end")
+end)
+
+case("generate goes the whole way, and blocks nobody", function(host, client)
+  local flow = host:start(function()
+    return client:generate({ model = "sora-2", prompt = "a cat script:queued*5,completed" },
+      host.path, { interval = 0.05, max_interval = 0.05 })
+  end)
+  local ticks = 0
+  while not flow.ended do
+    host.sleep(0.01)
+    ticks = ticks + 1
+  end
+  local bytes, task = host:join(flow)
+  os.remove(host.path)
+  equal("number", type(bytes), "bytes: " .. tostring(task))
+  equal("succeeded", host.sora.status(task), "status")
+  between(5, 100000, ticks, "turns of the other flow")
+end)
+
+case("call sends anything else", function(_, client)
+  local said, err = client:call("PUT", "/echo", { body = { a = 1 }, query = { b = 2 } })
+  equal("nil", tostring(err), "error")
+  equal("PUT /echo?b=2 {\"a\":1}", ("%s %s %s"):format(said.method, said.path, said.text), "echo")
+end)
+
+case("a create that failed was sent, or was not", function(_, client)
+  local task, err = client:create({ model = "m", prompt = "p", images = { "/nowhere/a.png" } })
+  failed("io", task, err)
+  equal(false, err.sent, "sent")
+end)
+
 case("query repeats what failed for a moment", function(host, client)
   local task, err = client:query(host:id "500,completed")
   equal("nil", tostring(err), "error")

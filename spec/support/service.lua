@@ -48,12 +48,15 @@
 --     raw;text=ANSWER
 --   All of tasks.lua and faults.lua: status=N  type=T  retry_after=SECONDS|date:SECONDS|text
 --     request_id=oneapi+x+cf  header=Name: value  gzip  chunked
+--   creating.lua  made;as=task_id;bare  no_channel  echo  usage_token  …: what answers POST
+--     /v1/video/create, /v1/videos, …/remix, /v1/video/extend and the other functions of a relay
 --   Every step: delay=SECONDS  key=KEY (401 unless it comes with that key)
 --
 -- CONTROL, in JSON over plain http
 --   PUT  /control/script?id=ID   ["500*2", {"step":"body","text":"…","times":1}, "completed"]
 --   PUT  /control/scripts        {ID: script, …}
 --   PUT  /control/noise          {"rate":0.05,"seed":1,"steps":["502","reset"]}; {} ends it
+--   GET  /control/created        the tasks that were made: id, path, key, body or parts
 --   GET  /control/log?id=&port=&since=SEQ   requests as seen     GET /control/stats   counts
 --   POST /control/reset?id=      forgets scripts, log and counts; with id, that script's progress
 --   POST /control/drop           closes all connections
@@ -133,6 +136,7 @@ local service = {
   servers = servers,
   sockets = setmetatable({}, { __mode = "k" }),
   video_counts = {},
+  created = {}, -- the tasks that were made, by creating.lua
   kept = {},
   urls = {},
   stopping = false,

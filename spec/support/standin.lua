@@ -193,6 +193,13 @@ function Service:log(id, port)
   return control(self, "GET", "log", nil, "id", id, "port", port)
 end
 
+--- The tasks that were made, oldest first.
+---@return table[] created  id, task (the id without its model), model, method, path, key (its
+---  Idempotency-Key), body or parts
+function Service:created()
+  return control(self, "GET", "created")
+end
+
 ---@return table  counts since the last reset
 function Service:stats()
   return control(self, "GET", "stats")

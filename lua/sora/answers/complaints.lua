@@ -8,6 +8,9 @@ local videos = require "sora.answers.videos"
 
 local M = {}
 
+--- What is said of an envelope with nothing in it.
+M.NO_TASK = "the answer holds no task"
+
 --- Nothing but an error is in these.
 local ERRORS = places.compile [[
   error errors err error_info response_metadata.error response.error fault exception]]
@@ -208,7 +211,7 @@ function M.find(answer, null, view)
   local has_task = layers.own_id(view) ~= nil or videos.has(view)
   if is_complaint(answer, null, has_task) then return M.of(answer, null) end
   if is_empty(answer, null, has_task) then
-    return { message = "the answer holds no task", final = false, missing = false }
+    return { message = M.NO_TASK, final = false, missing = false }
   end
   return nil
 end

@@ -47,11 +47,26 @@ function M.read(answer, status, null, id)
   local task = view[1]
   if text.is_list(task) or (task == answer and getmetatable(task)) then -- `[]` has a metatable
     if text.is_list(task) and type(task[1]) ~= "table" then return nil end
-    return say { message = "the answer holds no task", final = false, missing = false }
+    return say { message = complaints.NO_TASK, final = false, missing = false }
   end
   local complaint = not view.word and complaints.find(answer, null, view)
   if complaint then return say(complaint) end
   return task, said_outside(view)
+end
+
+--- The same for an answer that need not be about a task.
+---@param answer table
+---@param status integer
+---@param null any
+---@return nil
+---@return string? said  the message of the service's error; nil: it is none
+---@return string|number|nil code
+---@return boolean? final
+---@return boolean? missing
+function M.read_call(answer, status, null)
+  local task, said, code, final, missing = M.read(answer, status, null)
+  if task or said == complaints.NO_TASK then return nil end
+  return nil, said, code, final, missing
 end
 
 return M

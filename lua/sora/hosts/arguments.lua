@@ -12,22 +12,64 @@ local function bad(call, position, what)
   error(("bad argument #%d to '%s' (%s)"):format(position, call, what), CALLER)
 end
 
-function M.id(call, id)
-  local what = core.id_fault(id)
+--- The id of a task; of a decoded one, the id to go on with.
+local function as_id(value)
+  local id = value
+  if type(value) == "table" then id = task.asked_id(value) end
+  if type(value) == "table" and not id then return nil, "task id expected, the task has none" end
+  return id, core.id_fault(id)
+end
+
+function M.id(call, value)
+  local id, what = as_id(value)
   if what then bad(call, 1, what) end
+  return id
 end
 
 function M.ids(call, ids)
   if type(ids) ~= "table" then
     bad(call, 1, "table of task ids expected, got " .. type(ids))
   end
+  local list = {}
   for i = 1, #ids do
-    local what = core.id_fault(ids[i])
+    local id, what = as_id(ids[i])
     if what then bad(call, 1, ("at position %d: %s"):format(i, what)) end
+    list[i] = id
   end
   for key in pairs(ids) do
     if type(key) ~= "number" then bad(call, 1, "list of task ids expected, got named fields") end
   end
+  return list
+end
+
+function M.body(call, body)
+  if type(body) ~= "table" and type(body) ~= "string" then
+    bad(call, 1, "table or JSON text expected, got " .. type(body))
+  end
+  return body
+end
+
+local function path_fault(path)
+  if type(path) ~= "string" then return "path of a file expected, got " .. type(path) end
+  return (path == "" or path:find "%z") and "path of a file expected" or nil
+end
+
+function M.generate(call, body, path)
+  local what = path_fault(path)
+  if what then bad(call, 2, what) end
+  return M.body(call, body)
+end
+
+--- What a function of the service is called by: a method (RFC 9110, 9.1), a path and perhaps a
+-- query.
+function M.call(call, method, path)
+  if type(method) ~= "string" or not method:find "^[A-Z]+$" or #method > 20 then
+    bad(call, 1, "method such as \"GET\" expected")
+  end
+  if type(path) ~= "string" then bad(call, 2, "path expected, got " .. type(path)) end
+  local what = core.path_fault(path)
+  if what then bad(call, 2, "path " .. what) end
+  return method
 end
 
 function M.download(call, source, path)
@@ -40,8 +82,9 @@ function M.download(call, source, path)
       and not task.video_url { video_url = source } then
     bad(call, 1, "URL must begin with http:// or https:// and a host")
   end
-  if type(path) ~= "string" then bad(call, 2, "path of a file expected, got " .. type(path)) end
-  if path == "" or path:find "%z" then bad(call, 2, "path of a file expected") end
+  what = path_fault(path)
+  if what then bad(call, 2, what) end
+  return source
 end
 
 return M

@@ -39,6 +39,8 @@ local in_module = M.in_module
 
 core.task.__tostring = in_module("sora.answers.task", "describe")
 core.task.read = in_module("sora.answers.reading", "read")
+core.task.read_call = in_module("sora.answers.reading", "read_call")
+core.task.asked_id = in_module("sora.answers.task", "asked_id") -- for sora.query
 
 -- The calls
 
@@ -48,13 +50,21 @@ local CALLER = 3 -- for a function in C: prepare, the public function, its calle
 local function tell_one(callback, value, err) callback(err, value) end
 local function tell_all(callback, tasks, errs) callback(nil, tasks, errs) end
 
+local function tell_generated(callback, bytes, task_or_err)
+  if bytes then return callback(nil, bytes, task_or_err) end
+  callback(task_or_err)
+end
+
 local check_id = in_module("sora.hosts.arguments", "id")
 local check_ids = in_module("sora.hosts.arguments", "ids")
 local check_download = in_module("sora.hosts.arguments", "download")
+local check_body = in_module("sora.hosts.arguments", "body")
+local check_generate = in_module("sora.hosts.arguments", "generate")
+local check_call = in_module("sora.hosts.arguments", "call")
 
---- How the arguments before the options are checked (one, or two with `path`), who does the work,
--- and how a callback is told of it. Each work gets (client, argument, policy options, request
--- options, path).
+--- How the arguments before the options are checked (one, or two with `path`; the check returns the
+-- first as the work wants it, an id in the place of a task), who does the work, and how a callback
+-- is told of it. Each work gets (client, argument, policy options, request options, path).
 local CALLS = {
   wait = { check = check_id, work = in_module("sora.waiting.wait", "wait"), tell = tell_one },
   watch = { check = check_id, work = in_module("sora.waiting.wait", "watch"), options = "wait" },
@@ -66,6 +76,17 @@ local CALLS = {
   },
   download = {
     check = check_download, work = in_module("sora.videos.download", "download"), tell = tell_one,
+    path = true,
+  },
+  create = {
+    check = check_body, work = in_module("sora.creating.create", "create"), tell = tell_one,
+  },
+  generate = {
+    check = check_generate, work = in_module("sora.creating.generate", "generate"),
+    tell = tell_generated, path = true,
+  },
+  call = {
+    check = check_call, work = in_module("sora.creating.call", "call"), tell = tell_one,
     path = true,
   },
   query = { check = check_id, work = in_module("sora.waiting.wait", "query"), tell = tell_one },
@@ -81,6 +102,14 @@ local function progress_bar(opts)
   local bar = bars(opts)
   return bar
 end
+
+--- Encoded as `[]`: what a new table without values cannot say. It is like one, but nothing can be
+-- put into it.
+local EMPTY_ARRAY = setmetatable({}, {
+  __name = "sora.empty_array",
+  __jsontype = "array",
+  __newindex = function() error("sora.empty_array is a constant", 2) end,
+})
 
 --- What a driver may have beside what inbox.lua says, for the manners of its host.
 ---@class sora.manners
@@ -102,13 +131,13 @@ local function prepare(name, client, argument, path, opts, callback)
   else
     callback = nil
   end
-  call.check(name, argument, path)
+  argument = call.check(name, argument, path)
   local policy, given = core.options(call.options or name, opts, CALLER)
   core.check(client, given, CALLER, name)
-  return nil, callback, policy, given
+  return nil, callback, policy, given, argument
 end
 
-local function perform(name, client, argument, path, refusal, callback, policy, given)
+local function perform(name, client, path, refusal, callback, policy, given, argument)
   if refusal then return nil, refusal end
   local call = CALLS[name]
   local work = call.work
@@ -124,12 +153,12 @@ local methods = core.class.__index
 for name, call in pairs(CALLS) do
   if call.path then
     methods[name] = function(client, source, path, opts, callback)
-      return perform(name, client, source, path,
+      return perform(name, client, path,
         prepare(name, client, source, path, opts, callback))
     end
   else
     methods[name] = function(client, argument, opts, callback)
-      return perform(name, client, argument, nil,
+      return perform(name, client, nil,
         prepare(name, client, argument, nil, opts, callback))
     end
   end
@@ -138,7 +167,7 @@ end
 --- Where it may block, a query is all in C.
 function methods.query(client, id, opts, callback)
   if not core.driver(client, 2, "query") then return pass(core.query_on(client, id, opts)) end
-  return perform("query", client, id, nil, prepare("query", client, id, nil, opts, callback))
+  return perform("query", client, nil, prepare("query", client, id, nil, opts, callback))
 end
 
 local close_client = in_module("sora.hosts.inbox", "close")
@@ -176,7 +205,9 @@ function M.module(driver, default)
     _VERSION = M.VERSION,
     versions = core.versions,
     null = core.null,
+    empty_array = EMPTY_ARRAY,
     decode = core.decode,
+    encode = core.encode,
     status = in_module("sora.answers.task", "status"),
     progress = in_module("sora.answers.task", "progress"),
     video_url = in_module("sora.answers.task", "video_url"),
@@ -194,13 +225,13 @@ function M.module(driver, default)
     if call.path then
       module[name] = function(source, path, opts, callback)
         local client = default()
-        return perform(name, client, source, path,
+        return perform(name, client, path,
           prepare(name, client, source, path, opts, callback))
       end
     else
       module[name] = function(argument, opts, callback)
         local client = default()
-        return perform(name, client, argument, nil,
+        return perform(name, client, nil,
           prepare(name, client, argument, nil, opts, callback))
       end
     end

@@ -14,6 +14,7 @@
 ---@class sora
 ---@field _VERSION string  such as "sora 0.1.0"
 ---@field versions table  of libcurl: `built` against, `libcurl` that is linked, its `tls`, `http2`
+---@field empty_array table  encoded as `[]`; nothing can be put into it
 ---@field null lightuserdata  a JSON null, where one is kept; equals `cjson.null` and `ngx.null`
 ---@field driver sora.driver  what waits in this host; see docs/drivers.md
 local sora = {}
@@ -70,6 +71,32 @@ function sora.wait_all(ids, opts) end
 ---@return sora.error? err
 function sora.download(source, path, opts) end
 
+---Starts a task (`POST`) and returns what the service answers, a task that knows its id. Local
+---pictures among `images` become data URIs. It is repeated only where no task can have been made;
+---docs/creating.md says more.
+---@param body table|string  the fields of the model family, or JSON as text
+---@param opts? sora.create_options
+---@return sora.task? task  nil on an error
+---@return sora.error? err  its `sent` tells whether a task may have been made
+function sora.create(body, opts) end
+
+---Creates a task, waits for its end and fetches the video. The options are those of the three.
+---@param body table|string
+---@param path string  of the file
+---@param opts? sora.generate_options
+---@return integer? bytes  the size of the file; nil on an error
+---@return sora.task|sora.error task_or_err  an error says how far it came: its `step`, its `task`
+function sora.generate(body, path, opts) end
+
+---Sends any other request to the service, with the same key and connections, and decodes the
+---answer. It is repeated where the method changes nothing, or where `retries` is given.
+---@param method string  such as "POST"
+---@param path string  behind the base URL, such as "/v1/videos/video_1/remix"
+---@param opts? sora.call_options
+---@return any? answer  decoded; an empty table where there is no body; nil on an error
+---@return sora.error? err
+function sora.call(method, path, opts) end
+
 ---Makes a client: the calls above as methods, with own defaults and own connections. The functions
 ---of the module share a client that is made on first use.
 ---@param opts? sora.client_options
@@ -114,6 +141,16 @@ function sora.id(task) end
 ---@return any value  nil on an error
 ---@return sora.error? err  of kind `decode`; its message says where
 function sora.decode(text, opts) end
+
+---Encodes a Lua value as JSON. What `sora.decode` read, it writes: integers exactly, floats with
+---the fewest digits that lead back to them, names sorted. A table with the indices 1 to n is an
+---array; an empty one is `{}`, unless it was decoded from `[]`, is `sora.empty_array` or carries
+---the mark of an array (lua-cjson's `array_mt`, `empty_array_mt`). `sora.null` is null.
+---@param value any
+---@param opts? sora.encode_options
+---@return string? text  nil on an error
+---@return sora.error? err  of kind `decode`; it names the place, such as `$.images[3].url`
+function sora.encode(value, opts) end
 
 -- In a terminal --------------------------------------------------------------------------------
 
@@ -175,6 +212,29 @@ function client:wait_all(ids, opts) end
 ---@return integer? bytes
 ---@return sora.error? err
 function client:download(source, path, opts) end
+
+---`sora.create` on this client.
+---@param body table|string
+---@param opts? sora.create_options
+---@return sora.task? task
+---@return sora.error? err
+function client:create(body, opts) end
+
+---`sora.generate` on this client.
+---@param body table|string
+---@param path string
+---@param opts? sora.generate_options
+---@return integer? bytes
+---@return sora.task|sora.error task_or_err
+function client:generate(body, path, opts) end
+
+---`sora.call` on this client.
+---@param method string
+---@param path string
+---@param opts? sora.call_options
+---@return any? answer
+---@return sora.error? err
+function client:call(method, path, opts) end
 
 ---Ends every call that has not returned, as `cancelled`, and all connections, and overwrites the
 ---key. A closed client raises when used.

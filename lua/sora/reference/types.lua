@@ -35,6 +35,8 @@
 ---@field body? string  the beginning of an answer that could not be used
 ---@field task? sora.task  the last answer that could be read
 ---@field during? "wait"|"download"  of `wait_all` with `download`: which half has failed
+---@field sent? boolean  of `create` and `call`: some of the request may have reached the service
+---@field step? "create"|"wait"|"download"  of `generate`: where it ended
 ---@field elapsed? number  seconds of the wait that ended with it
 ---@field polls? integer  answers in that wait, bad ones included
 
@@ -47,7 +49,7 @@
 ---| "network" # the connection broke in the middle of an answer
 ---| "http" # a status that says no, without an error of the service's own; or a page, or a text
 ---| "api" # an error of the service's own, whatever the status
----| "decode" # the answer is no JSON object, or text given to `sora.decode` is no JSON
+---| "decode" # an answer is no JSON object, a text no JSON, or a value cannot be JSON
 ---| "too_large" # the answer is longer than `max_body`, or the video than `max_size`
 ---| "cancelled" # by `client:close()`, `client:cancel()` or `on_update`, or at the service
 ---| "failed" # the task failed; `sora.failure(err.task)` says why
@@ -108,6 +110,7 @@
 
 ---Options of `sora.client`.
 ---@class sora.client_options: sora.request_options
+---@field create_path? string  where tasks are made, default /v1/video/create
 ---@field max_connections? integer  to one host, default 8; over HTTP/2 many requests share one
 
 ---Options of `query`.
@@ -139,9 +142,30 @@
 ---@class sora.download_options: sora.query_options
 ---@field on_progress? fun(received: integer, total?: integer)  ten times a second, in bytes
 
+---Options of `create`.
+---@class sora.create_options: sora.query_options
+---@field create_path? string  where tasks are made, default /v1/video/create
+---@field files? table<string, string>  field -> path: the body is sent as a form, with these files
+---@field idempotency_key? string  the same in all attempts, default: one of chance for each call
+
+---Options of `generate`: those of `create`, `wait` and `download`.
+---@class sora.generate_options: sora.create_options, sora.wait_options, sora.download_options
+
+---Options of `call`.
+---@class sora.call_options: sora.query_options
+---@field body? any  a table is sent as JSON, a string as it is
+---@field files? table<string, string>  field -> path: the body is sent as a form, with these files
+---@field idempotency_key? string  default: one of chance, where the method changes something
+---@field query? table<string, any>  added to the path; a list is one pair for each value
+
 ---Options of `decode`.
 ---@class sora.decode_options
 ---@field null? any  decode every null as this value, in objects too; default: absent in objects
+---@field max_depth? integer  nested arrays and objects, default 512
+
+---Options of `encode`.
+---@class sora.encode_options
+---@field indent? integer  spaces for each level, up to 16, default 0: all in one line
 ---@field max_depth? integer  nested arrays and objects, default 512
 
 ---Options of `progress_bar`.

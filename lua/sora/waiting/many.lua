@@ -15,6 +15,8 @@ local M = {}
 local Once = {}
 Once.__index = Once
 
+function Once:asked() return self.id end
+
 function Once:remaining(now) return self.deadline - now end
 
 function Once:due(now)
@@ -82,7 +84,7 @@ function Round:start(poller, now)
   local action, value = poller:due(now)
   if action ~= "ask" or value > 0 then return self:follow(poller, now, action, value) end
   self.opts.timeout = poller:remaining(now)
-  inboxes.ask(self.inbox, poller.id, self.opts, poller)
+  inboxes.ask(self.inbox, poller:asked(), self.opts, poller)
   self.in_flight = self.in_flight + 1
 end
 

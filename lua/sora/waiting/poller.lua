@@ -37,6 +37,8 @@ local MISSING_TIMES, MISSING_FOR, MISSING_PART = 3, 15, 1 / 4
 ---@field shortest number  seconds: no pause is shorter, however near the end
 ---@field last_poll number  seconds kept for the last poll before the deadline
 ---@field missing_for number  seconds over which a task has to be unknown to be believed gone
+---@field names (fun(id: string): name: string, other: string?)?  by what to ask for an id
+---@field keep (fun(id: string))?  the other name is the one that the service knows
 
 --- The options of the wait family, for all pollers of one call.
 ---@param opts table  interval, max_interval, timeout and max_errors, as core.options fills them in
@@ -62,7 +64,9 @@ end
 -- Poller
 
 ---@class sora.poller
----@field id string
+---@field id string  the caller's
+---@field name string?  what the service is asked for, where it is another one
+---@field other string?  what else the id may be called, not tried yet
 ---@field rules sora.rules
 ---@field pace sora.pace
 ---@field started number
@@ -89,7 +93,7 @@ Poller.__index = Poller
 ---@param now number
 ---@return sora.poller
 function M.new(id, rules, pace, now)
-  return setmetatable({
+  local poller = setmetatable({
     id = id,
     rules = rules,
     pace = pace,
@@ -103,6 +107,11 @@ function M.new(id, rules, pace, now)
     -- named, so that the table has its final size at once
     task = nil, error = nil, missing = nil, progress = nil, first_progress = nil, first_at = nil,
   }, Poller)
+  if rules.names then
+    local name, other = rules.names(id)
+    if other or name ~= id then poller.name, poller.other = name, other end -- few have any
+  end
+  return poller
 end
 
 --- "error" and an error of our own making.
@@ -266,6 +275,21 @@ local function bad_answer(self, now, err)
   return ask(self, now, self.pause, demanded)
 end
 
+--- Some services give a bare id, and know it only with the model in front. Where the one is
+-- unknown, the other is tried once, at once.
+local function tries_other(self, err)
+  local unknown = not err.retryable and (err.not_found or err.status == 404 or err.status == 400)
+  if not unknown or self.task then return false end
+  local other = self.other
+  if not self.name then return false end
+  self.name, self.other = other or self.id, nil
+  return other ~= nil
+end
+
+--- What to ask the service for.
+---@return string
+function Poller:asked() return self.name or self.id end
+
 --- Takes the outcome of one query.
 ---@param now number
 ---@param answer table?  the decoded answer
@@ -276,6 +300,11 @@ end
 ---@return boolean?  whether status or progress changed with this answer; true with "done"
 function Poller:answer(now, answer, err)
   self.polls = self.polls + 1
+  if err ~= nil and tries_other(self, err) then
+    self.next_at = now
+    return "ask", 0
+  end
+  if err == nil and self.name and self.name ~= self.id then self.rules.keep(self.id) end
   if err ~= nil then return bad_answer(self, now, err) end
   return good_answer(self, now, answer)
 end

@@ -1,6 +1,7 @@
 --- Waiting for one task: `wait` and `watch`. The rules are poller.lua's; here they meet a driver.
 
 local core = require "sora.core"
+local ids = require "sora.creating.ids"
 local inboxes = require "sora.hosts.inbox"
 local paces = require "sora.waiting.pace"
 local pollers = require "sora.waiting.poller"
@@ -78,7 +79,7 @@ local function follow(inbox, poller, policy, opts, until_change)
       if not inboxes.stopped(inbox) then action, value = poller:due(driver.now()) end
     else
       opts.timeout = poller:remaining(driver.now())
-      local task, err = inboxes.query(inbox, poller.id, opts)
+      local task, err = inboxes.query(inbox, poller:asked(), opts)
       local now = driver.now()
       local changed
       action, value, changed = poller:answer(now, task, err)
@@ -94,7 +95,10 @@ end
 -- it.
 ---@return sora.rules
 function M.rules(policy, client)
-  return pollers.rules(policy, function(spec) return core.error(spec, client) end)
+  local rules = pollers.rules(policy, function(spec) return core.error(spec, client) end)
+  rules.names = function(id) return ids.names(client, id) end
+  rules.keep = function(id) ids.keep(client, id) end
+  return rules
 end
 
 local function begin(client, id, policy, given)

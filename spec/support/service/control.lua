@@ -68,6 +68,11 @@ routes["GET /control/log"] = function(x)
   return #entries == 0 and "[]" or json().encode(entries)
 end
 
+routes["GET /control/created"] = function(x)
+  local created = x.service.created
+  return #created == 0 and "[]" or json().encode(created)
+end
+
 routes["GET /control/stats"] = function(x)
   return json().encode(x.service.journal:stats())
 end
@@ -77,6 +82,7 @@ routes["POST /control/reset"] = function(x)
   if not x.id then
     x.service.journal:reset()
     x.service.video_counts = {}
+    x.service.created = {}
   end
   return true
 end

@@ -6,6 +6,7 @@
 --   sora-2:task_queued,pending;progress=0.5,500*2,completed~17
 
 local cqueues = require "cqueues"
+local creating = require "spec.support.service.creating"
 local faults = require "spec.support.service.faults"
 local tasks = require "spec.support.service.tasks"
 local wire = require "spec.support.service.wire"
@@ -14,7 +15,7 @@ local M = {}
 M.__index = M
 
 local steps = {}
-for _, module in ipairs { tasks, faults, wire } do
+for _, module in ipairs { tasks, faults, wire, creating } do
   for name, step in pairs(module.steps) do
     assert(not steps[name], name)
     steps[name] = step
@@ -150,10 +151,19 @@ end
 ---@param x table
 ---@return table step  name, parameters
 function M:next(x)
+  return self:next_of(x, script_of_id(x.id) or M.parse { "task_not_exist" })
+end
+
+--- The step that answers a request to x.id, which is a path. Without a script for it, `step`.
+---@param x table
+---@param step string
+---@return table step  name, parameters
+function M:next_or(x, step) return self:next_of(x, M.parse { step }) end
+
+function M:next_of(x, script)
   local state = self.states[x.id]
   if not state then
-    state = { script = script_of_id(x.id) or M.parse { "task_not_exist" },
-      place = 1, served = 0, polls = 0 }
+    state = { script = script, place = 1, served = 0, polls = 0 }
     self.states[x.id] = state
   end
   local now = cqueues.monotime()

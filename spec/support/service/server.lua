@@ -2,6 +2,7 @@
 
 local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
+local creating = require "spec.support.service.creating"
 local cs = require "cqueues.socket"
 local errno = require "cqueues.errno"
 local faults = require "spec.support.service.faults"
@@ -33,24 +34,27 @@ end
 
 -- Requests -----------------------------------------------------------------------------------
 
-local function answer_query(x)
-  if not x.id or x.id == "" then
-    return { status = 400,
-      body = '{"error":{"message":"id is required","type":"invalid_request_error","code":""}}' }
-  end
-  local step = x.service.scripts:next(x)
+--- What a step answers, as its parameters want it.
+local function answer_step(x, step)
   x.entry.step = step.name
   local parameters = step.parameters
   if parameters.delay then
     cqueues.sleep(tonumber(parameters.delay))
   end
   local key = parameters.key
-  local answer
   if key and x.headers:get("authorization") ~= "Bearer " .. key then
     return scripts.steps["401"](x, {})
   end
-  answer = scripts.steps[step.name](x, parameters)
+  local answer = scripts.steps[step.name](x, parameters)
   return answer and faults.modify(answer, parameters)
+end
+
+local function answer_query(x)
+  if not x.id or x.id == "" then
+    return { status = 400,
+      body = '{"error":{"message":"id is required","type":"invalid_request_error","code":""}}' }
+  end
+  return answer_step(x, x.service.scripts:next(x))
 end
 
 --- The relay's own copy of a video, where the id says how it is served: content=QUERY.
@@ -76,6 +80,8 @@ local function route(x)
   elseif target:find("/v1/video/query$") then
     return answer_query(x)
   end
+  local other = creating.route(x)
+  if other then return answer_step(x, creating.begin(x, other)) end
   return faults.web_ui()
 end
 

@@ -1,0 +1,140 @@
+--- Starting tasks.
+--
+-- A second task is a second bill. So what makes something is sent once: again only where nothing
+-- can have been sent, or where the service says that nothing was made.
+
+local bodies = require "sora.creating.body"
+local core = require "sora.core"
+local ids = require "sora.creating.ids"
+local inboxes = require "sora.hosts.inbox"
+
+local M = {}
+
+local LONGEST_RETRY_AFTER = 120 -- seconds; a longer one is the caller's to wait for
+
+--- By these a service says that it had nobody to give the task to.
+local NO_CHANNEL = { "no available channel", "no available channels", "无可用渠道", "無可用渠道" }
+
+local function says_no_channel(err)
+  local said = (err.message .. " " .. (err.body or "")):gsub("[A-Z]", function(letter)
+    return string.char(letter:byte() + 32) -- whatever the locale
+  end)
+  for _, words in ipairs(NO_CHANNEL) do
+    if said:find(words, 1, true) then return true end
+  end
+  return false
+end
+
+--- Whether the service says that it has made nothing (RFC 6585, 4; RFC 8470, 5.2; RFC 9110,
+-- 15.6.4).
+local function made_nothing(err)
+  if err.status == 429 or err.status == 425 then return true end
+  return err.status == 503 and (err.retry_after ~= nil or says_no_channel(err))
+end
+
+--- Whether to send it again cannot make a second one.
+---@param err sora.error
+---@return boolean
+function M.is_harmless(err)
+  if err.sent == false then return err.retryable end
+  return made_nothing(err)
+end
+
+--- A key of chance for one logical call: a UUID (RFC 9562, 5.4).
+---@return string
+function M.key()
+  local digits = ("xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx"):gsub("[xy]", function(letter)
+    local digit = math.floor(core.random() * (letter == "x" and 16 or 4))
+    return ("%x"):format(letter == "x" and digit or 8 + digit)
+  end)
+  return digits
+end
+
+---@param client sora.client
+---@param fault sora.fault
+---@return sora.error
+function M.error(client, fault)
+  return core.error({ kind = fault.kind, message = fault.message, sent = false }, client)
+end
+
+--- Sends one request of the service's own functions, and waits for its end.
+---@return any? answer
+---@return sora.error|table err_or_metatable  beside an answer, that of a task
+local function exchange(inbox, call, opts)
+  inboxes.add(inbox, core.call(inbox.client, call, opts, inbox))
+  local request = inboxes.take(inbox)
+  while not request do
+    inbox.driver.park(inbox)
+    request = inboxes.take(inbox)
+  end
+  return request:result()
+end
+
+--- Waits before the next attempt. Returns false when there is to be none.
+local function pause(inbox, err, attempts, retries, deadline)
+  if attempts > retries then return false end
+  local seconds = err.retry_after or core.backoff(attempts)
+  if seconds > LONGEST_RETRY_AFTER then return false end
+  if deadline and inbox.driver.now() + seconds >= deadline then return false end
+  inboxes.sleep(inbox, seconds)
+  return true
+end
+
+--- Sends a call, again as long as `again` allows it.
+---@param inbox sora.inbox
+---@param call table  see core.call
+---@param policy table
+---@param given table?
+---@param again fun(err: sora.error): boolean
+---@return any? answer
+---@return sora.error|table err_or_metatable
+---@return integer? attempts
+function M.perform(inbox, call, policy, given, again)
+  local opts = { retries = 0 }
+  for name, value in pairs(given or {}) do if name ~= "retries" then opts[name] = value end end
+  local retries = given and given.retries or core.retries(inbox.client)
+  local deadline = policy.timeout and inbox.driver.now() + policy.timeout
+  local attempts = 0
+  while true do
+    opts.timeout = deadline and math.max(1e-3, deadline - inbox.driver.now())
+    local answer, err = exchange(inbox, call, opts)
+    attempts = attempts + 1
+    if answer ~= nil then return answer, err, attempts end
+    err.attempts = attempts
+    if not again(err) or not pause(inbox, err, attempts, retries, deadline) then return nil, err end
+    local stopped = inboxes.stopped(inbox)
+    if stopped then
+      return nil, core.error { kind = "cancelled", message = stopped, sent = err.sent,
+        attempts = attempts }
+    end
+  end
+end
+
+local function create(inbox, body, policy, given)
+  local client = inbox.client
+  local payload, model = bodies.of_task(body, policy.files)
+  if not payload then return nil, M.error(client, model) end
+  local answer, err, attempts = M.perform(inbox, {
+    method = "POST", body = payload.body, fields = payload.fields, files = payload.files,
+    key = policy.idempotency_key or M.key(), once = true,
+  }, policy, given, M.is_harmless)
+  if answer == nil then return nil, err end
+  local id = type(answer) == "table" and ids.of(answer)
+  if not id then
+    return nil, core.error({ kind = "api", message = "the answer names no task", sent = true,
+      attempts = attempts }, client)
+  end
+  ids.remember(client, id, model)
+  ids.note(answer, id)
+  return setmetatable(answer, err)
+end
+
+--- client:create(body, opts), its arguments checked.
+---@return sora.task? task
+---@return sora.error? err
+function M.create(client, body, policy, given)
+  local inbox = inboxes.new(client)
+  return inboxes.guard(inbox, create, inbox, body, policy, given)
+end
+
+return M
