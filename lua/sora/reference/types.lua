@@ -127,13 +127,16 @@
 ---Options of `query_all`.
 ---@class sora.query_all_options: sora.query_options
 ---@field concurrency? integer  queries in flight at once, default 100
----@field on_result? fun(id: string, task?: sora.task, err?: sora.error)  as each task ends
+---@field on_result? sora.on_result  told as each task ends
 
 ---Options of `wait_all`: those of `wait` and those of `query_all`. With `download` a task has ended
 ---when its video is there; `on_result` is told the path then, as a fourth argument.
 ---@class sora.wait_all_options: sora.wait_options, sora.query_all_options
 ---@field download? string|sora.place  a folder for the videos, or where each goes
 ---@field downloads? integer  at once, default 4
+
+---Told of the end of a task; `path` is that of the video that was downloaded.
+---@alias sora.on_result fun(id: string, task?: sora.task, err?: sora.error, path?: string)
 
 ---Where a video goes: the path of its file, or nil for none.
 ---@alias sora.place fun(id: string, task: sora.task): string?
