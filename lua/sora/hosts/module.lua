@@ -21,16 +21,30 @@ local function load_module(name)
   error(module, 0)
 end
 
---- A function of another module, which is loaded when it is first called: to compile what a program
--- that only asks once does not need would take longer than all the rest of `require`. A function
--- behind it that raises misuse at its caller has this one in between.
+local deferred = {} -- functions, each of which loads a module
+
+--- Loads all that calls need, unless it is there already. The first call does; a process that will
+-- not be able to read the files when that comes (another user, another root) does it before.
+function M.load()
+  for i = #deferred, 1, -1 do
+    deferred[i]()
+    deferred[i] = nil
+  end
+end
+
+--- A function of another module, which is loaded when the first of these functions is called: to
+-- compile what a program that makes no call does not need would take longer than all the rest of
+-- `require`. All of them are loaded then: in the middle of a wait it may be too late, since
+-- descriptors are short, or the folder or the user of the process has changed. A function behind it
+-- that raises misuse at its caller has this one in between.
 ---@param name string
 ---@param work string
 ---@return function
 function M.in_module(name, work)
   local fn
+  deferred[#deferred + 1] = function() fn = load_module(name)[work] end
   return function(...)
-    fn = fn or load_module(name)[work]
+    if not fn then M.load() end
     return pass(fn(...))
   end
 end
@@ -92,6 +106,8 @@ local CALLS = {
   query = { check = check_id, work = in_module("sora.waiting.wait", "query"), tell = tell_one },
 }
 
+-- For terminals: no call needs these, and they are loaded by themselves
+
 local bars -- of sora.progress_bar, once it was called
 
 local function progress_bar(opts)
@@ -110,6 +126,8 @@ local EMPTY_ARRAY = setmetatable({}, {
   __jsontype = "array",
   __newindex = function() error("sora.empty_array is a constant", 2) end,
 })
+
+local function help(...) return pass(load_module("sora.reference.help").help(...)) end
 
 --- What a driver may have beside what inbox.lua says, for the manners of its host.
 ---@class sora.manners
@@ -166,6 +184,7 @@ end
 
 --- Where it may block, a query is all in C.
 function methods.query(client, id, opts, callback)
+  M.load()
   if not core.driver(client, 2, "query") then return pass(core.query_on(client, id, opts)) end
   return perform("query", client, nil, prepare("query", client, id, nil, opts, callback))
 end
@@ -214,7 +233,7 @@ function M.module(driver, default)
     failure = in_module("sora.answers.task", "failure"),
     id = in_module("sora.answers.task", "id"),
     progress_bar = progress_bar,
-    help = in_module("sora.reference.help", "help"),
+    help = help,
     driver = driver or M.plain,
   }
   function module.client(opts)
