@@ -99,10 +99,12 @@ end
 
 function Round:stopped() return inboxes.stopped(self.inbox) end
 
---- Starts what may be started now.
+--- Starts what may be started now. The end of a task, at its deadline, calls back, and that may
+-- take any time: the clock is looked at for each.
 function Round:fill()
-  local now, concurrency = self.now(), self.policy.concurrency
+  local concurrency = self.policy.concurrency
   while self.in_flight < concurrency and not self:stopped() do
+    local now = self.now()
     local poller = self:next_due(now)
     if not poller then break end
     self:start(poller, now)
