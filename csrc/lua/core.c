@@ -27,6 +27,8 @@
 #include "transfer/timers.h"
 #include "transfer/url.h"
 
+#define MODULE "sora.core" /* in the registry */
+
 /* Upvalues that all functions of the module share. */
 enum {
   UPVALUE_DECODER = 1, /* the decoder's state */
@@ -279,6 +281,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"check", sora_client_check_call}, /* hosts/module.lua, for each call */
       {"options", sora_options},         /* hosts/module.lua, for each call */
       {"driver", sora_client_driver},    /* hosts/module.lua, hosts/inbox.lua */
+      {"shared", sora_client_shared},    /* hosts/inbox.lua, waiting/wait.lua */
       {"request", sora_client_request},  /* hosts/inbox.lua */
       {"fetch", sora_client_fetch},      /* videos/download.lua */
       {"call", sora_client_call},        /* creating/create.lua */
@@ -301,6 +304,9 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {NULL, NULL}};
   static const luaL_Reg of_request[] = {{"result", result}, {NULL, NULL}};
   luaL_checkversion(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  if (lua_istable(L, -1)) /* `require` was made to forget it: what is in use stays as it is */
+    return 1;
   compat_mainthread(L); /* 5.1 can only be asked for it while it runs */
   sora_error_open(L);
   sora_answer_open(L);
@@ -324,5 +330,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   set_versions(L);
   lua_settop(L, 3);
   luaL_setfuncs(L, functions, 2);
+  lua_pushvalue(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, MODULE);
   return 1;
 }

@@ -8,17 +8,12 @@ local pollers = require "sora.waiting.poller"
 
 local M = {}
 
-local pace_of = setmetatable({}, { __mode = "k" })
-
 --- What all waits of one client share.
 ---@return sora.pace
 function M.pace(client)
-  local pace = pace_of[client]
-  if not pace then
-    pace = paces.new()
-    pace_of[client] = pace
-  end
-  return pace
+  local shared = core.shared(client)
+  shared.pace = shared.pace or paces.new()
+  return shared.pace
 end
 
 --- The options for each poll: those of the caller. A poll is not repeated by itself, unless the
