@@ -54,10 +54,10 @@ static int run_hook(lua_State *L, int mask) {
   return lua_pcall(L, 0, 0, 0) != 0;
 }
 
-/* Gives a hook on the main state its chance. Interpreters have Ctrl-C so: the signal's handler sets a
-   hook, which raises "interrupted!" where it runs first. In a coroutine it would not run: there it is
-   lent to that. Raises what it has raised, after the request (NULL: none) was cancelled. Any other
-   hook, a profiler's, is left where it is and interrupts nothing; returns it. */
+/* Gives a hook on the main state its chance. Interpreters have Ctrl-C so: the signal's handler sets
+   a hook, which raises "interrupted!" where it runs first. In a coroutine it would not run: there
+   it is lent to that. Raises what it has raised, after the request (NULL: none) was cancelled. Any
+   other hook, a profiler's, is left where it is and interrupts nothing; returns it. */
 static lua_Hook let_hooks_run(lua_State *L, struct request *request) {
   lua_State *main = compat_mainthread(L);
   lua_Hook hook = lua_gethook(main), own = lua_gethook(L);
@@ -137,6 +137,13 @@ static void push_default(lua_State *L, int level) {
   lua_call(L, 2, 1);
   lua_pushvalue(L, -1);
   lua_rawseti(L, lua_upvalueindex(UPVALUE_DEFAULT), 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_getfield(L, -1, "load_early"); /* from hosts/module.lua */
+  if (lua_isfunction(L, -1))
+    lua_call(L, 0, 0);
+  else
+    lua_pop(L, 1);
+  lua_pop(L, 1);
 }
 
 /* sora.query(id [, opts]) */

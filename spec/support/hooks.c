@@ -28,8 +28,8 @@ static void on_signal(int number) {
 }
 
 /* hooks.start(kinds, seconds, every, raises): from then on a signal sets a hook on the main state,
-   once or, with `every`, every so many seconds. It is one of the kinds "c", "l" and "#", as those of
-   debug.sethook are named, which raises "interrupted!" or counts itself. */
+   once or, with `every`, every so many seconds. It is one of the kinds "c", "l" and "#", as those
+   of debug.sethook are named, which raises "interrupted!" or counts itself. */
 static int start(lua_State *L) {
   const char *kinds = luaL_checkstring(L, 1);
   double seconds = luaL_checknumber(L, 2), every = luaL_optnumber(L, 3, 0);

@@ -32,6 +32,17 @@ function M.load()
   end
 end
 
+local tried
+
+--- The same for a query, which needs nothing of it: what is wrong is told to who does.
+local function load_early()
+  if tried then return end
+  tried = true
+  pcall(M.load)
+end
+
+core.load_early = load_early -- sora.query is all in C
+
 --- A function of another module, which is loaded when the first of these functions is called: to
 -- compile what a program that makes no call does not need would take longer than all the rest of
 -- `require`. All of them are loaded then: in the middle of a wait it may be too late, since
@@ -137,8 +148,8 @@ local function help(...) return pass(load_module("sora.reference.help").help(...
 ---@field start (fun(tell: function, callback: function, work: function, ...): any)?  runs the work
 ---   beside the caller, then tell(callback, what it returned); returns what the caller gets
 
---- The arguments of a call, checked. What its driver says to them comes before all but the client,
--- and that first: without its colon all arguments are shifted.
+--- The arguments of a call, checked; a task has become its id. What its driver says to them comes
+-- before all but the client, and that first: without its colon all arguments are shifted.
 local function prepare(name, client, argument, path, opts, callback)
   core.check(client, nil, CALLER, name)
   local call, driver = CALLS[name], core.driver(client)
@@ -184,7 +195,7 @@ end
 
 --- Where it may block, a query is all in C.
 function methods.query(client, id, opts, callback)
-  M.load()
+  load_early()
   if not core.driver(client, 2, "query") then return pass(core.query_on(client, id, opts)) end
   return perform("query", client, nil, prepare("query", client, id, nil, opts, callback))
 end

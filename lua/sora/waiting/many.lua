@@ -35,17 +35,6 @@ end
 local Round = {}
 Round.__index = Round
 
-local function unique(ids)
-  local list, seen = {}, {}
-  for _, id in ipairs(ids) do
-    if not seen[id] then
-      seen[id] = true
-      list[#list + 1] = id
-    end
-  end
-  return list
-end
-
 --- The next poller that may be asked now: a task that was never asked, else the one that is due
 -- first.
 function Round:next_due(now)
@@ -169,7 +158,7 @@ local function all(client, ids, policy, given, opts, new_poller)
   local inbox = inboxes.new(client)
   local now = inbox.driver.now
   local round = setmetatable({
-    ids = unique(ids), next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
+    ids = ids, next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
     sleeping = heaps.new(), inbox = inbox, now = now, started = now(), in_flight = 0,
     tasks = {}, errs = {},
   }, Round)
@@ -178,7 +167,7 @@ local function all(client, ids, policy, given, opts, new_poller)
   return round.tasks, round.errs
 end
 
---- client:query_all(ids, opts), its arguments checked.
+--- client:query_all(ids, opts), its arguments checked: no id is there twice.
 function M.query_all(client, ids, policy, given)
   local timeout = policy.timeout or math.huge
   return all(client, ids, policy, given, copy(given), function(id, started)
@@ -186,7 +175,8 @@ function M.query_all(client, ids, policy, given)
   end)
 end
 
---- client:wait_all(ids, opts), its arguments checked. The timeout is that of the whole call.
+--- client:wait_all(ids, opts), its arguments checked: no id is there twice. The timeout is that of
+-- the whole call.
 function M.wait_all(client, ids, policy, given)
   local rules, pace = waits.rules(policy, client), waits.pace(client)
   return all(client, ids, policy, given, waits.poll_options(given), function(id, started)
