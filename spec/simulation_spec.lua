@@ -2,6 +2,7 @@
 -- replays one seed, SORA_SEEDS=n plays so many in the place of what is quick enough here.
 
 local simulation = require "spec.support.simulation.run"
+local worlds = require "spec.support.simulation.world"
 
 local function play(first, last, tasks)
   local totals = { ends = 0, requests = 0, raises = 0 }
@@ -12,6 +13,49 @@ local function play(first, last, tasks)
   end
   return totals
 end
+
+describe("in a virtual world", function()
+  local world, client
+
+  before_each(function()
+    world = worlds.new(1)
+    client = world.plain.client {}
+    function world.answer(id) return 0.1, { id = id, status = "queued" } end
+  end)
+
+  it("a wait ends at its deadline, whatever time on_update took of it", function()
+    for _, seconds in ipairs { 0, 1, 3, 3.7, 4, 10 } do
+      local started, passed = world.time, 0
+      local _, err = client:wait("a", { timeout = 4, interval = 3, on_update = function()
+        world:pass(seconds)
+        passed = world.time - started
+      end })
+      assert.equal("timeout", err.kind)
+      assert.is_true(world.time - started <= math.max(4, passed) + 1e-6)
+    end
+  end)
+
+  it("a clock that jumps anywhere raises nothing", function()
+    for _, name in ipairs { "query", "wait", "query_all", "wait_all" } do
+      for which = 1, 12 do
+        local looks = 0
+        world.jump_probability = 1
+        world.jumps = {
+          is = function()
+            looks = looks + 1
+            return looks == which
+          end,
+          scale = function() return 1 end,
+        }
+        local ids = name:find "_all$" and { "a", "b" } or "a"
+        local _, errs = client[name](client, ids, { timeout = 0.5 })
+        local err = errs and errs.a or errs
+        if err and err.kind == nil then err = nil end -- no error of any id
+        assert.is_true(err == nil or err.kind == "timeout", tostring(err))
+      end
+    end
+  end)
+end)
 
 describe("a simulation", function()
   local seed = tonumber(os.getenv "SORA_SEED")

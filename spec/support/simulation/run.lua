@@ -5,8 +5,8 @@
 --
 -- What is checked:
 --   * each id ends once, as a task or as an error, and with the service's last word on it
---   * nobody is kept waiting when his deadline has passed, whatever callbacks and jumps of the clock
---     have cost; no query's timeout passes the deadline of its call
+--   * nobody waits on when his deadline has passed or his call was cancelled, whatever callbacks
+--     and jumps of the clock have cost; no query's timeout passes the deadline of its call
 --   * never more than `concurrency` queries of one call are in flight; none is when it has ended
 --   * a task is asked no sooner than its interval allows, and never while its client is silenced
 --   * of those that are due the one is asked first that was due first
@@ -125,7 +125,7 @@ local function least_pause(opts)
   return 0.8 * math.min(opts.interval, math.max(1, opts.interval / 5))
 end
 
---- Whether it is the turn of that one, of all that its call asks: who is due the longest goes first.
+--- Whether it is the turn of that one, of all that its call asks: who is due the longest is first.
 function Run:check_order(call, id)
   if #call.ids > 200 then return end
   local pollers = self.world.pollers
@@ -322,7 +322,10 @@ function Run:new_call(host, depth, client, name, count)
       self:act(call)
     end
   end
-  for i = 1, many and (count or math.floor(chance:scale(1, self.most_ids + 1)) - (chance:is(0.05) and 1 or 0)) or 1 do
+  if many and not count then
+    count = chance:is(0.05) and 0 or math.floor(chance:scale(1, self.most_ids + 1))
+  end
+  for i = 1, count or 1 do
     call.ids[i] = ("c%d-%d"):format(number, i)
     self.serial = self.serial + 1
     self:new_task(call.ids[i], self.serial)
@@ -475,7 +478,8 @@ function M.play(seed, tasks)
   local world, chance = worlds.new(seed), chances.new(seed, 3)
   local run = setmetatable({
     seed = seed, world = world, chance = chance, calls = {}, tasks = {}, done = {}, answered = {},
-    last = {}, flying = {}, refused = {}, bad = {}, looks = 0, clients = { plain = {}, luv = {} }, serial = 0, alive = 0, steps = 0, ends = 0,
+    last = {}, flying = {}, refused = {}, bad = {}, clients = { plain = {}, luv = {} },
+    serial = 0, alive = 0, steps = 0, looks = 0, ends = 0,
     raises = 0, kinds = {}, most_calls = 24, most_ids = 60,
   }, Run)
   local host = chance:is(0.5) and "plain" or "luv"

@@ -1,6 +1,6 @@
---- The world that sora's modules in Lua see in a simulation: a clock, a network and a loop of events,
--- all of them virtual. `core` takes the place of sora.core, `loop` that of what sora.luv needs of
--- libuv; the modules above them are the real ones.
+--- The world that sora's modules in Lua see in a simulation: a clock, a network and a loop of
+-- events, all of them virtual. `core` takes the place of sora.core, `loop` that of what sora.luv
+-- needs of libuv; the modules above them are the real ones.
 --
 -- Time passes in three ways: the loop advances it to the next event when nobody has anything to do
 -- (`on_idle` is told before), a callback takes its time (`world:pass`), or it jumps when somebody
@@ -112,7 +112,7 @@ local function new_core(world)
   function core.request(client, id, opts, owner)
     assert(not client.is_closed, "a request on a closed client")
     local timeout = opts and opts.timeout or math.huge
-    if not (timeout > 0) then error("option 'timeout' must be above 0", 2) end
+    if timeout <= 0 or timeout ~= timeout then error("option 'timeout' must be above 0", 2) end
     world.serial = world.serial + 1
     local request = setmetatable({
       world = world, client = client, id = id, owner = owner, opts = opts, serial = world.serial,
@@ -353,7 +353,8 @@ end
 ---@return simulation.world world  with `plain` and `luv`, the modules of two hosts
 function M.new(seed)
   local world = setmetatable({
-    time = 1000, turns = 0, most_turns = 1000, serial = 0, clients = {}, pollers = {}, asked = {}, watched = {},
+    time = 1000, turns = 0, most_turns = 1000, serial = 0,
+    clients = {}, pollers = {}, asked = {}, watched = {},
     alarms = heaps.new(), requests = setmetatable({}, WEAK), jump_probability = 0,
     chance = chances.new(seed, 1), jumps = chances.new(seed, 2),
     on_idle = function() end, on_jump = function() end, on_request = function() end,
