@@ -20,7 +20,6 @@ local function as_id(value)
   return id, core.id_fault(id)
 end
 
-
 ---@param call string
 ---@param value any  a task or its id
 ---@return string id

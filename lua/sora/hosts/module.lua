@@ -148,6 +148,14 @@ local function help(...) return pass(load_module("sora.reference.help").help(...
 ---@field start (fun(tell: function, callback: function, work: function, ...): any)?  runs the work
 ---   beside the caller, then tell(callback, what it returned); returns what the caller gets
 
+--- A call goes by what its options were when it was made, whatever becomes of the caller's tables.
+local function keep_headers(given)
+  if not given or not given.headers then return end
+  local headers = {}
+  for name, value in next, given.headers do headers[name] = value end
+  given.headers = headers
+end
+
 --- The arguments of a call, checked; a task has become its id. What its driver says to them comes
 -- before all but the client, and that first: without its colon all arguments are shifted.
 local function prepare(name, client, argument, path, opts, callback)
@@ -163,6 +171,7 @@ local function prepare(name, client, argument, path, opts, callback)
   argument = call.check(name, argument, path)
   local policy, given = core.options(call.options or name, opts, CALLER)
   core.check(client, given, CALLER, name)
+  keep_headers(given)
   return nil, callback, policy, given, argument
 end
 

@@ -247,7 +247,7 @@ local RAISED = "raised by callback of call "
 function Run:act(call)
   local chance, world = call.chance, self.world
   if not chance:is(self.weather.acts) then return end
-  local what = chance:between(1, 8)
+  local what = chance:between(1, 9)
   call.busy = call.busy + 1
   local returned
   if what == 1 then
@@ -263,7 +263,12 @@ function Run:act(call)
     self:end_all(call.client, "cancel")
   elseif what == 6 and chance:is(0.3) then
     self:end_all(call.client, "close")
-  elseif what >= 7 and call.depth < 2 and #self.calls < self.most_calls then
+  elseif what == 7 and call.flow.handle then
+    for _, other in ipairs(self.calls) do
+      if other.flow == call.flow then other.cancelled = other.started end
+    end
+    call.flow.handle:cancel()
+  elseif what >= 8 and call.depth < 2 and #self.calls < self.most_calls then
     local inner = self:new_call(call.host, call.depth + 1, chance:is(0.5) and call.client or nil)
     inner.flow = call.flow
     self:perform(inner)
@@ -416,6 +421,7 @@ function Run:play_luv(count)
     local call = self:next_call "luv"
     world:at(world.time + chance:scale(0.01, 300), function()
       local handle = world.luv.spawn(self.perform, self, call)
+      call.handle = handle
       if chance:is(self.weather.cancels) then
         world:at(world.time + chance:scale(0.01, 300), function()
           call.cancelled = call.started
