@@ -7,7 +7,7 @@ local worlds = require "spec.support.simulation.world"
 local function play(first, last, tasks)
   local totals = { ends = 0, requests = 0, raises = 0 }
   for seed = first, last do
-    local ok, counts = xpcall(simulation.play, debug.traceback, seed, tasks)
+    local ok, counts = xpcall(function() return simulation.play(seed, tasks) end, debug.traceback)
     if not ok then error(("SORA_SEED=%d: %s"):format(seed, counts), 0) end
     for name in pairs(totals) do totals[name] = totals[name] + counts[name] end
   end

@@ -519,7 +519,7 @@ if arg and arg[0] and arg[0]:find "simulation/run.lua$" then
   local first, last, tasks = tonumber(arg[1]), tonumber(arg[2] or arg[1]), tonumber(arg[3])
   local totals, faults = { ends = 0, raises = 0, requests = 0 }, 0
   for seed = first, last do
-    local ok, counts = xpcall(M.play, debug.traceback, seed, tasks)
+    local ok, counts = xpcall(function() return M.play(seed, tasks) end, debug.traceback)
     if ok then
       for name in pairs(totals) do totals[name] = totals[name] + counts[name] end
     else
