@@ -4,6 +4,7 @@
 -- task that waits is a poller in a heap, without a coroutine and without a timer of the host's.
 
 local core = require "sora.core"
+local deliveries = require "sora.videos.deliveries"
 local heaps = require "sora.waiting.heap"
 local inboxes = require "sora.hosts.inbox"
 local pollers = require "sora.waiting.poller"
@@ -98,7 +99,7 @@ function Round:fill()
     if not poller then break end
     self:start(poller, now)
   end
-  if self.deliveries and not self:stopped() then self.deliveries:fill(now) end
+  if self.deliveries and not self:stopped() then self.deliveries:fill() end
 end
 
 --- Ends every wait that has no query in flight, when the whole call is to end.
@@ -141,7 +142,7 @@ end
 
 --- Has the videos downloaded.
 function Round:deliver(client, opts)
-  local deliveries, policy = require "sora.videos.deliveries", self.policy
+  local policy = self.policy
   self.deliveries = deliveries.new(policy.download, policy.downloads, {
     inbox = self.inbox, opts = opts, retries = opts.retries or core.retries(client),
     deadline = policy.timeout and self.started + policy.timeout,

@@ -52,7 +52,8 @@ local ERRORS = {
   { kind = "http", message = "HTTP 429", status = 429, retryable = true, retry_after = 7 },
   { kind = "http", message = "HTTP 503", status = 503, retryable = true, retry_after = 40 },
   { kind = "http", message = "HTTP 429", status = 429, retryable = true, retry_after = 4000 },
-  { kind = "api", message = "no such task", status = 400, retryable = false },
+  { kind = "api", message = "the key is wrong", status = 401, retryable = false },
+  { kind = "http", message = "HTTP 404", status = 404, retryable = false }, -- may come back
 }
 
 local function error_of(chance)
@@ -198,7 +199,7 @@ function Run:check_result(request, task, err)
     self.bad[id] = nil
   end
   if not waits or task and (FINAL[task.status] or task.video_url)
-      or err and err.retryable == false then
+      or err and err.retryable == false and err.status ~= 404 then
     self.done[id] = true
   end
 end

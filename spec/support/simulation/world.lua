@@ -98,7 +98,9 @@ end
 local function new_core(world)
   local class = { __index = {}, __name = "simulated client" }
   for name, method in pairs(methods) do class.__index[name] = method end
-  local core = setmetatable({ class = class, task = {} }, { __index = real })
+  local core = setmetatable({
+    class = class, task = setmetatable({}, { __index = real.task }),
+  }, { __index = real })
 
   function core.client(_, _, driver)
     local client = setmetatable({
