@@ -180,7 +180,7 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so lenient.so no_files.so parts.so \
+support: $(addprefix $(BUILD)/support/,failing_allocator.so hooks.so lenient.so no_files.so parts.so \
   restless.so unix.so carrier) $(programs)
 	@: $(info $(BUILD)/support/)
 

@@ -86,8 +86,9 @@ function Deliveries:refuse(id, task, message)
   self.tell(id, nil, err)
 end
 
-function Deliveries:begin(id, task, now)
+function Deliveries:begin(id, task)
   local path, any_kind = self:path_of(id, task)
+  local now = self.spec.inbox.driver.now()
   if not path then return self.tell(id, task) end
   if self.taken[path] then return self:refuse(id, task, path .. ": is another task's") end
   self.taken[path] = true
@@ -103,11 +104,13 @@ function Deliveries:begin(id, task, now)
   self:advance(delivery, now)
 end
 
---- Begins what may begin, and goes on with what has slept long enough.
-function Deliveries:fill(now)
+--- Begins what may begin, and goes on with what has slept long enough. Each of them may call back,
+-- and that may take any time: the clock is looked at for each.
+function Deliveries:fill()
+  local now = self.spec.inbox.driver.now
   local due = self.resting:first()
-  while due and due <= now do
-    self:advance(self.resting:pop(), now)
+  while due and due <= now() do
+    self:advance(self.resting:pop(), now())
     due = self.resting:first()
   end
   while self.active < self.limit and self.head <= self.tail
@@ -115,7 +118,7 @@ function Deliveries:fill(now)
     local entry = self.queue[self.head]
     self.queue[self.head] = nil
     self.head = self.head + 1
-    self:begin(entry[1], entry[2], now)
+    self:begin(entry[1], entry[2])
   end
 end
 
