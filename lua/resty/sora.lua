@@ -33,6 +33,7 @@ local TIMER_PERIOD = 60      -- until another timer is asked for when one did no
 local FOREVER = 86400 * 7
 local BATCH = 32             -- answers delivered before other events of the worker have their turn
 local MOST_KEPT = 1024       -- semaphores kept for the next to wait
+local GOLDEN_RATIO = 0.618
 
 --- Phases of nginx in which a light thread may yield.
 local YIELDS = {}
@@ -47,7 +48,8 @@ local M = { now = now }
 local busy = {}       -- list of the clients that have requests in flight
 local waiting = {}    -- set of the inboxes whose owners wait for an answer
 local count = 0       -- of them
-local leader          -- one of them, or one that has gone
+local leader          -- one of them, or one whose owner has gone
+local looking = false -- the leader, or the timer, has its turn
 local news = 0        -- when something was started or ended last
 local searched = 0    -- when those who have gone were searched for last
 
@@ -55,15 +57,14 @@ local searched = 0    -- when those who have gone were searched for last
 
 local kept = {} -- semaphores that nobody waits on
 
---- Lets the owner of an inbox go on that waits; once, however often it is called until then.
+--- Lets the owner of an inbox go on who waits; once, however often it is called until then.
 local function post(inbox)
-  if inbox.semaphore and not inbox.posted then
-    inbox.posted = true
-    inbox.semaphore:post()
-  end
+  if not inbox.semaphore or inbox.posted or looking and inbox == leader then return end
+  inbox.posted = true
+  inbox.semaphore:post()
 end
 
---- Waits until somebody posts.
+--- Waits until somebody posts, or the time is over.
 local function wait(inbox, seconds)
   local semaphore = inbox.semaphore
   local posted = semaphore:wait(max(TICK, seconds))
@@ -71,7 +72,7 @@ local function wait(inbox, seconds)
   inbox.posted = nil
 end
 
---- Whether somebody waits, or will be let go on. A semaphore counts those who wait below zero.
+--- Whether somebody waits, or is about to go on. A semaphore counts those who wait below zero.
 local function is_there(inbox)
   return inbox.semaphore:count() < (inbox.posted and 1 or 0)
 end
@@ -84,22 +85,22 @@ local function enter(inbox)
 end
 
 local function leave(inbox)
-  local semaphore = inbox.semaphore
-  inbox.semaphore, inbox.woken = nil, nil
+  if #kept < MOST_KEPT then kept[#kept + 1] = inbox.semaphore end
+  inbox.semaphore = nil
   if waiting[inbox] then
     waiting[inbox] = nil
     count = count - 1
   end
-  if #kept < MOST_KEPT then kept[#kept + 1] = semaphore end
 end
 
 -- Leading
 
-local function is_led() return leader ~= nil and is_there(leader) end
+local function is_led() return leader ~= nil and (looking or is_there(leader)) end
 
 --- Cancels what those have in flight who have gone.
 local function search()
   searched = now()
+  if not is_led() then leader = nil end
   for inbox in pairs(waiting) do
     if inbox ~= leader and not is_there(inbox) then
       waiting[inbox], inbox.semaphore = nil, nil
@@ -110,7 +111,7 @@ local function search()
 end
 
 local cycle = 0 -- of the worker, by its clock, which stands still in each
-local batch = 0 -- what may be delivered in it yet
+local batch = 0 -- answers that may be delivered in it yet
 
 --- Delivers what has ended.
 local function deliver(client, time)
@@ -123,7 +124,7 @@ local function deliver(client, time)
   end
 end
 
---- One look at all clients. Returns after which time there should be another.
+--- One turn: all clients are looked after. Returns after which time it should be repeated.
 local function turn()
   local time, more = now(), false
   if time - searched > ROUND then search() end
@@ -140,44 +141,7 @@ local function turn()
   return more and TICK or max(TICK, min(LONGEST_PAUSE, (time - news) * SHARE))
 end
 
-local phase = 0
-
---- For how long one waits who does not lead. It differs from one to the next, so that of those who
--- are left when a leader goes, however many go with it, somebody looks soon.
-local function patience()
-  phase = (phase + 0.618) % 1
-  return max(CHECK, count * CHECK_EACH) * (0.5 + phase)
-end
-
-local next_timer = 0 -- when a timer may be asked for
-
---- Has a timer look for those who have gone, where nobody is left who could. When nginx does not
--- run it, the next call does that.
-local function look_later()
-  if now() < next_timer then return end
-  next_timer = now() + TIMER_PERIOD
-  ngx.timer.at(ROUND, function()
-    next_timer = 0
-    if not is_led() then
-      leader = nil
-      search()
-      turn()
-    end
-    if #busy > 0 then look_later() end
-  end)
-end
-
---- Leads, unless somebody does. Returns for how long to wait then.
-local function lead(inbox)
-  if leader ~= inbox then
-    if is_led() then return patience() end
-    leader = inbox
-    look_later()
-  end
-  return turn()
-end
-
---- Makes another one the leader, who looks at once.
+--- Makes another one the leader, who has a turn at once.
 local function resign()
   leader = nil
   for inbox in pairs(waiting) do
@@ -188,6 +152,53 @@ local function resign()
   end
 end
 
+--- A turn, by the leader or, when there is none, the timer. What is raised in it (memory is short,
+-- somebody's hook raises) is raised there, and the next one tries: it is neither lost nor repeated.
+local function look()
+  looking = true
+  local ok, pause = pcall(turn)
+  looking = false
+  if ok then return pause end
+  resign()
+  error(pause, 0)
+end
+
+local next_timer = 0 -- when one may be asked for
+
+--- Has a timer look for those who have gone, where nobody is left who could. When nginx does not
+-- run it, the next call does that.
+local function look_later()
+  if now() < next_timer then return end
+  next_timer = now() + TIMER_PERIOD
+  ngx.timer.at(ROUND, function()
+    if not is_led() then
+      search()
+      look()
+    end
+    next_timer = 0
+    if #busy > 0 then look_later() end
+  end)
+end
+
+local fraction = 0
+
+--- For how long one waits who does not lead. It differs from one to the next: of those who are left
+-- when a leader has gone, however many went with it, somebody sees that soon.
+local function patience()
+  fraction = (fraction + GOLDEN_RATIO) % 1
+  return max(CHECK, count * CHECK_EACH) * (0.5 + fraction)
+end
+
+--- Leads, unless somebody does. Returns for how long to wait then.
+local function lead(inbox)
+  if leader ~= inbox then
+    if is_led() then return patience() end
+    leader = inbox
+    look_later()
+  end
+  return look()
+end
+
 -- The driver
 
 function M.wake(inbox)
@@ -195,22 +206,21 @@ function M.wake(inbox)
   post(inbox)
 end
 
-function M.park(inbox, seconds)
-  local deadline = now() + (seconds or FOREVER)
-  if not inbox.woken then
-    enter(inbox)
-    local left = seconds or FOREVER
-    while left > 0 do
-      local pause = waiting[inbox] and lead(inbox) or FOREVER
-      if inbox.woken then break end
-      wait(inbox, min(pause, left))
-      if inbox.woken then break end
-      left = deadline - now()
-    end
-    leave(inbox)
+local function await(inbox, seconds)
+  local deadline, left = now() + seconds, seconds
+  enter(inbox)
+  while not inbox.woken and left > 0 do
+    local pause = waiting[inbox] and lead(inbox) or FOREVER
+    if not inbox.woken then wait(inbox, min(pause, left)) end
+    left = deadline - now()
   end
-  inbox.woken = nil
+  leave(inbox)
   if leader == inbox then resign() end
+end
+
+function M.park(inbox, seconds)
+  if not inbox.woken then await(inbox, seconds or FOREVER) end
+  inbox.woken = nil
 end
 
 local function is_busy(client)

@@ -130,14 +130,13 @@ local function start_worker(upstream)
   return server
 end
 
---- Seconds of CPU that a process has taken.
+--- Seconds of CPU that a process has taken, its threads together.
 local function cpu(pid)
-  local file = assert(io.open(("/proc/%d/stat"):format(pid)))
-  local fields = file:read("*a"):match("%) %S (.*)")
-  file:close()
-  local list = {}
-  for field in fields:gmatch("%S+") do list[#list + 1] = tonumber(field) end
-  return (list[11] + list[12]) / 100
+  local taken = 0
+  for line in output_of(("cat /proc/%d/task/*/schedstat"):format(pid)):gmatch("[^\n]+") do
+    taken = taken + tonumber(line:match("^%d+"))
+  end
+  return taken / 1e9
 end
 
 local UNITS = { us = 1e-3, ms = 1, s = 1000, m = 60000 }
