@@ -506,9 +506,11 @@ describe("resty.sora, when timers are short", function()
     ["/in_flight"] = IN_FLIGHT,
     ["/running"] = "ngx.say(ngx.timer.running_count())",
     ["/kill"] = [[
-      local thread = ngx.thread.spawn(function() client:query(ngx.var.arg_id) end)
+      local leads = ngx.thread.spawn(ask, ngx.var.arg_leads)
+      local follows = ngx.var.arg_follows and ngx.thread.spawn(ask, ngx.var.arg_follows)
       ngx.sleep(0.05)
-      ngx.thread.kill(thread)
+      ngx.thread.kill(leads)
+      ngx.say(follows and select(2, ngx.thread.wait(follows)))
     ]],
     ["/waits"] = [[
       found.ended = found.ended or {}
@@ -593,7 +595,11 @@ describe("resty.sora, when timers are short", function()
       assert.are.equal(most .. "\n",
         (server:get(("/foreign?count=%d&after=1000"):format(most + 1))))
       serves(server)
-      server:get("/kill?id=" .. service:id "never") -- of which no timer can learn
+      -- whoever leads is killed, of which no timer can learn
+      assert.are.equal("completed\n", (server:get(("/kill?leads=%s&follows=%s"):format(
+        service:id "never", service:id "completed;delay=0.4"))))
+      serves(server)
+      server:get("/kill?leads=" .. service:id "never")
       serves(server)
       assert.are.equal("", complaints(server:log()))
     end)
