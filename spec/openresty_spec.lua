@@ -142,6 +142,10 @@ describe("resty.sora", function()
             found.log_wait_all = tasks == nil and err.kind
           }
         }]],
+        ["/watch"] = ([[{
+          content_by_lua_block { ngx.ctx.next = client:watch(%q) }
+          log_by_lua_block { found.log_watch = select(2, pcall(ngx.ctx.next)) }
+        }]]):format(service:id "completed"),
         ["/plain"] = "require 'sora' require 'sora'",
         ["/kill"] = [[
           local thread = ngx.thread.spawn(function() client:query "sora-2:task_never" end)
@@ -214,6 +218,13 @@ describe("resty.sora", function()
     it("log, from the calls that wait as well", function()
       assert.are.equal("cancelled\n", (server:get "/found?phase=log_wait_all"))
     end)
+  end)
+
+  it("raises where a loop over changes goes on in such a phase", function()
+    server:get "/watch"
+    assert.are.equal("resty.sora cannot wait: API disabled in the context of log_by_lua*\n",
+      (server:get "/found?phase=log_watch"))
+    assert.are.equal("0\n", (server:get "/in_flight"))
   end)
 
   it("answers others while a query hangs, and takes no CPU meanwhile", function()

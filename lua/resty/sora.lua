@@ -64,10 +64,11 @@ local function post(inbox)
   inbox.semaphore:post()
 end
 
---- Waits until somebody posts, or the time is over.
+--- Waits until somebody posts, or the time is over. Raises where nginx cannot wait.
 local function wait(inbox, seconds)
   local semaphore = inbox.semaphore
-  local posted = semaphore:wait(max(TICK, seconds))
+  local posted, err = semaphore:wait(max(TICK, seconds))
+  if not posted and err ~= "timeout" then error("resty.sora cannot wait: " .. err, 0) end
   if inbox.posted and not posted then semaphore:wait(0) end -- both at once: it is not for the next
   inbox.posted = nil
 end
@@ -79,7 +80,7 @@ end
 
 local function enter(inbox)
   inbox.semaphore = table.remove(kept) or semaphores.new()
-  if next(inbox.pending) == nil then return end
+  if next(inbox.pending) == nil or waiting[inbox] then return end -- it is there after an error
   waiting[inbox] = true
   count = count + 1
 end
