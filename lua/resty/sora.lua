@@ -24,8 +24,10 @@ local max, min, next, pairs = math.max, math.min, next, pairs
 
 --- All times in seconds.
 local TICK = 0.001           -- the shortest wait that nginx knows
-local SHARE = 1 / 16         -- of the quiet so far, for which the leader waits …
+local PART = 3 / 4           -- of the usual quiet, until which the leader waits, and then …
+local SHARE = 1 / 16         -- … for this much of the quiet so far …
 local LONGEST_PAUSE = 0.02   -- … at most
+local GROWTH = 1.25          -- of what is taken for usual, with each answer
 local CHECK = 0.02           -- until one who waits looks whether there still is a leader …
 local CHECK_EACH = 0.005     -- … or this for each of them, where that is more
 local ROUND = 0.1            -- between two searches for those who have gone
@@ -113,6 +115,7 @@ end
 
 local cycle = 0 -- of the worker, by its clock, which stands still in each
 local batch = 0 -- answers that may be delivered in it yet
+local usual = 0 -- how long nothing has happened before something ended: of late, at least
 
 --- Delivers what has ended.
 local function deliver(client, time)
@@ -127,7 +130,7 @@ end
 
 --- One turn: all clients are looked after. Returns after which time it should be repeated.
 local function turn()
-  local time, more = now(), false
+  local time, before, more = now(), news, false
   if time - searched > ROUND then search() end
   if cycle ~= ngx.now() then cycle, batch = ngx.now(), BATCH end
   for i = #busy, 1, -1 do
@@ -139,7 +142,9 @@ local function turn()
       table.remove(busy, i)
     end
   end
-  return more and TICK or max(TICK, min(LONGEST_PAUSE, (time - news) * SHARE))
+  if news ~= before then usual = min(time - before, max(TICK, usual) * GROWTH) end
+  local quiet = time - news
+  return more and TICK or max(TICK, min(LONGEST_PAUSE, max(quiet * SHARE, usual * PART - quiet)))
 end
 
 --- Makes another one the leader, who has a turn at once.
@@ -195,7 +200,6 @@ local function lead(inbox)
   if leader ~= inbox then
     if is_led() then return patience() end
     leader = inbox
-    look_later()
   end
   return look()
 end
@@ -236,6 +240,7 @@ end
 function M.attach(client)
   if not is_busy(client) then busy[#busy + 1] = client end
   news = now()
+  look_later()
   if is_led() then post(leader) end
 end
 
