@@ -13,7 +13,6 @@
 #include "compat.h"
 #include "json/decode.h"
 #include "lua/answer.h"
-#include "lua/bell.h"
 #include "lua/client.h"
 #include "lua/encode.h"
 #include "lua/error.h"
@@ -298,7 +297,6 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */
       {"cancel", sora_client_cancel_all}, /* hosts/inbox.lua: client:cancel */
       {"step", step},                     /* hosts/plain.lua */
-      {"bell", sora_bell_new},            /* resty.sora */
       {"error", make_error},              /* whoever makes an error in Lua */
       {"now", now},                       /* whoever looks at the clock */
       {"random", random_to_lua},          /* waiting/poller.lua */
@@ -319,7 +317,6 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   sora_answer_open(L);
   sora_request_open(L);
   sora_part_open_lua(L);
-  sora_bell_open(L);
   lua_settop(L, 0);
   lua_newtable(L);
   sora_json_new(L);
