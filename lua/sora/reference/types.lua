@@ -34,9 +34,8 @@
 ---@field attempts? integer  how often it was tried
 ---@field body? string  the beginning of an answer that could not be used
 ---@field task? sora.task  the last answer that could be read
----@field during? "wait"|"download"  of `wait_all` with `download`: which half has failed
 ---@field sent? boolean  of `create` and `call`: some of the request may have reached the service
----@field step? "create"|"wait"|"download"  of `generate`: where it ended
+---@field step? "create"|"wait"|"download"  of `generate`, and of `wait_all` with `download`: where
 ---@field elapsed? number  seconds of the wait that ended with it
 ---@field polls? integer  answers in that wait, bad ones included
 

@@ -60,7 +60,7 @@ end
 function Deliveries:finish(delivery, err, path)
   self.active = self.active - 1
   delivery:close(err)
-  if err then err.during = "download" end
+  if err then err.step = "download" end
   self.tell(delivery.transfer.id, not err and delivery.transfer.task or nil, err, path)
 end
 
@@ -82,7 +82,7 @@ end
 
 function Deliveries:refuse(id, task, message)
   local err = core.error { kind = "io", message = message, id = id, task = task }
-  err.during = "download"
+  err.step = "download"
   self.tell(id, nil, err)
 end
 
@@ -97,7 +97,7 @@ function Deliveries:begin(id, task)
   spec.id, spec.path, spec.any_kind, spec.beside = id, path, any_kind, true
   local delivery, err = downloads.open(spec)
   if not delivery then
-    err.during = "download"
+    err.step = "download"
     return self.tell(id, nil, err)
   end
   self.active = self.active + 1
@@ -145,7 +145,7 @@ function Deliveries:stop(why)
     self.queue[self.head] = nil
     self.head = self.head + 1
     local err = core.error { kind = "cancelled", message = why, id = id, task = task }
-    err.during = "download"
+    err.step = "download"
     self.tell(id, nil, err)
   end
 end

@@ -65,7 +65,7 @@ function Round:follow(poller, now, action, value)
   elseif self.deliveries and value.kind == "no_video" then
     self.deliveries:add(poller.id, value.task) -- the relay may have a copy of its own
   else
-    if self.deliveries then value.during = "wait" end
+    if self.deliveries then value.step = "wait" end
     self:tell(poller.id, nil, value)
   end
 end
