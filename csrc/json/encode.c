@@ -628,6 +628,10 @@ int sora_json_encode(lua_State *L, int state, int value, const struct json_encod
   if (encoded)
     lua_pushlstring(L, e.rooms->text.data, e.rooms->text.used);
   release_all(L, e.rooms);
+  /* nothing is left for a finaliser, which at the end of LuaJIT would come after the module's own
+   */
+  lua_pushnil(L);
+  lua_setmetatable(L, e.base);
   lua_remove(L, e.base);
   return encoded;
 }
