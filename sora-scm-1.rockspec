@@ -78,6 +78,7 @@ build = {
       ["sora.answers.layers"] = "lua/sora/answers/layers.lua",
       ["sora.answers.origin"] = "lua/sora/answers/origin.lua",
       ["sora.answers.places"] = "lua/sora/answers/places.lua",
+      ["sora.answers.progress"] = "lua/sora/answers/progress.lua",
       ["sora.answers.reading"] = "lua/sora/answers/reading.lua",
       ["sora.answers.reasons"] = "lua/sora/answers/reasons.lua",
       ["sora.answers.task"] = "lua/sora/answers/task.lua",

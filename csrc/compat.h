@@ -1,5 +1,5 @@
 /*
- * The differences between the Lua versions: 5.1, LuaJIT, 5.3, 5.4, 5.5. No other file names a version.
+ * The differences between the Lua versions: 5.1, LuaJIT, 5.3, 5.4, 5.5. No other file names one.
  *
  * Everything here has the prefix `compat_` and is then defined onto the name that Lua 5.3 gives it,
  * so that two modules in one process never define the same symbol, and the rest reads as plain 5.3.

@@ -59,6 +59,7 @@ local ONCE = { retries = 0 }
 local ROWS = {
   -- sound answers of all kinds
   { "no length", "size=70000&chunked=1", 70000, requests = 1 },
+  { "a blank in the URL", "size=70000&x=a b", 70000, requests = 1 },
   { "a coding that nobody asked for", "size=70000&coded=1", 70000, requests = 1 },
   { "no type", "size=70000&type=none", 70000 },
   { "a text's type", "size=70000&type=text/plain", 70000 },
@@ -399,7 +400,8 @@ describe("private_networks = false", function()
         local connection = server:accept()
         connection:setmode("b", "bn")
         while connection:read "*l" ~= "\r" do end
-        connection:write "HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 3\r\n\r\nvvv"
+        connection:write "HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
+        connection:write "Content-Length: 3\r\n\r\nvvv"
         connection:shutdown "w"
       end)
       loop:wrap(function()

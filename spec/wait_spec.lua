@@ -121,7 +121,21 @@ describe("a wait among bad answers", function()
     assert.equal(4, polls(id))
   end)
 
-  for _, step in ipairs { "400", "401", "403", "404", "challenge", "web_ui", "501" } do
+  it("takes it for a replica's lag that there is no such task", function()
+    for _, step in ipairs { "400", "404", "not_exist_200" } do
+      local task, _, id = wait({}, step, "completed")
+      assert.equal("completed", task.status)
+      assert.equal(2, polls(id))
+    end
+  end)
+
+  it("takes a challenge for a hiccup, after a good answer", function()
+    local task, _, id = wait({}, "queued", "challenge", "web_ui", "completed")
+    assert.equal("completed", task.status)
+    assert.equal(4, polls(id))
+  end)
+
+  for _, step in ipairs { "401", "403", "challenge", "web_ui", "501" } do
     it("ends at once with " .. step, function()
       local seconds, task, err = timed(function()
         return client:wait(service:id(step, "completed"), { interval = 5 })
@@ -167,7 +181,7 @@ describe("a wait among bad answers", function()
       return count
     end
     assert.equal(0, within(same))
-    assert.is_true(within(other) > 3)
+    assert.is_true(within(other) > 0)
     assert.equal(4, polls(same))
   end)
 end)
@@ -175,14 +189,14 @@ end)
 describe("the timeout of a wait", function()
   it("ends it with id, last task, elapsed and polls", function()
     local seconds, task, err, id
-    seconds = timed(function() task, err, id = wait({ timeout = 0.4 }, "pending;progress=0.5") end)
+    seconds = timed(function() task, err, id = wait({ timeout = 1 }, "pending;progress=0.5") end)
     assert.is_nil(task)
     assert.equal("timeout", err.kind)
     assert.equal(id, err.id)
     assert.equal(0.5, sora.progress(err.task))
     assert.equal(polls(id), err.polls)
-    assert.is_true(err.polls > 3)
-    assert.is_true(err.elapsed > 0.3 and err.elapsed <= seconds)
+    assert.is_true(err.polls > 1)
+    assert.is_true(err.elapsed > 0.9 and err.elapsed <= seconds)
     assert.is_true(seconds < 15)
   end)
 

@@ -93,14 +93,15 @@ struct range_question sora_range_ask(const struct representation *known, long lo
   struct range_question question = {.doubt = doubt};
   if (question.doubt == DOUBT_NONE && !is_strong(known->etag))
     question.doubt = DOUBT_TAG;
-  if (question.doubt == DOUBT_TAG && !(known->date_is_strong && *known->modified != '\0'))
+  if (question.doubt == DOUBT_TAG && *known->modified == '\0')
     question.doubt = DOUBT_DATE;
-  if ((question.doubt == DOUBT_DATE && known->total < 0) ||
-      (known->total >= 0 && end > known->total))
+  int strong =
+      question.doubt == DOUBT_NONE || (question.doubt == DOUBT_TAG && known->date_is_strong);
+  if ((!strong && known->total < 0) || (known->total >= 0 && end > known->total))
     question.doubt = DOUBT_ALL;
   if (question.doubt == DOUBT_ALL)
     return question;
-  question.from = own && question.doubt < DOUBT_DATE ? end : end - RANGE_STRETCH;
+  question.from = own && strong ? end : end - RANGE_STRETCH;
   if (question.from <= 0)
     question.from = 0;
   else if (question.doubt == DOUBT_NONE)

@@ -19,7 +19,7 @@ struct representation {
 /* How little is trusted in the server, or in the part, with each question of one download. */
 enum doubt {
   DOUBT_NONE, /* If-Range with the entity tag, where that is a strong one */
-  DOUBT_TAG,  /* with the date, where that is strong */
+  DOUBT_TAG, /* with the date: a strong one, or size and last stretch have to be the same as well */
   DOUBT_DATE, /* neither: size and last stretch have to be the same */
   DOUBT_ALL   /* from the first byte */
 };

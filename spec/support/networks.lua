@@ -62,7 +62,7 @@ function M.new(options)
   files.write(folder .. "/hosts", "127.0.0.1 localhost\n")
   local client, client_input = hold(folder, "client")
   local server, server_input = hold(folder, "server")
-  local enter = "nsenter -t %s -n -m --wd=" .. quote(output_of "pwd") .. " -- "
+  local enter = "nsenter -t %s -n -m -r --wd=" .. quote(output_of "pwd") .. " -- "
   local said = folder .. "/carrier"
   local carrier = assert(io.popen(("%scarrier %s %s/24 %s %s/24 %d >%s 2>&1"):format(
     helpers.build(), client, M.CLIENT, server, M.SERVER, options and options.mtu or 1500,

@@ -2,6 +2,7 @@
 -- JSON (or what a Python program prints in its place) inside of a text, as deep as it goes.
 
 local core = require "sora.core"
+local places = require "sora.answers.places"
 local text = require "sora.answers.text"
 
 local M = {}
@@ -11,71 +12,37 @@ local ELEMENTS = 3        -- of a list of reasons
 local TRIES = 4           -- at JSON inside of a text
 local LONGEST = 64 * 1024 -- bytes of a text that is looked into
 
-local function names(list)
-  local all = {}
-  for name in list:gmatch("%S+") do
-    local camel = text.camel(name)
-    all[#all + 1] = name
-    if camel ~= name then all[#all + 1] = camel end
-    all[#all + 1] = text.capital(camel)
-  end
-  return all
-end
-
 --- Fields of an error object, the preferred ones first.
-local TEXTS = names [[
+local TEXTS = places.compile [[
   message msg error_message error_msg err_msg errmsg fail_reason fail_msg failure_reason reason
   status_msg status_message detail details description message_en message_zh message_cn msg_zh
   zh_message]]
-local INNER = names "error errors err inner_error cause data"
-local CODES = names "code error_code err_code errcode status_code fail_code"
+local INNER = places.compile "error errors err inner_error cause data"
+local CODES = places.compile "code error_code err_code errcode status_code fail_code"
+local NAME, TYPE = places.compile "name", places.compile "type"
 
 local read
 
---- The code beside a reason, as it stands there.
-local function code_in(object, null)
-  for _, name in ipairs(CODES) do
-    local value = object[name]
-    if null == nil or not rawequal(value, null) then
-      local code = text.as_text(value) or (type(value) == "number" and value == value and value)
-      if code then return code end
-    end
-  end
-  return nil
-end
-
-local function read_fields(object, fields, null, budget)
-  local code
-  for _, name in ipairs(fields) do
-    local value = object[name]
-    if value ~= nil and (null == nil or not rawequal(value, null)) then
-      local reason, inner = read(value, null, budget)
-      if reason then return reason, inner end
-      code = code or inner
-    end
-  end
-  return nil, code
+local function as_code(value)
+  if type(value) == "number" then return value == value and value or nil end
+  return text.as_text(value)
 end
 
 --- What names an error that has no text: a name, a code, a type.
-local function name_of(object, code)
-  local name = text.as_text(object.name)
-  local kind = text.as_text(object.type) or text.as_text(object.Type)
+local function name_of(object, code, null)
   if type(code) == "number" then code = text.digits(code) end
-  return name or code or kind
+  local name = places.find_in(object, NAME, text.as_text, null) or code
+    or places.find_in(object, TYPE, text.as_text, null)
+  return name and not text.is_polite(name) and name or nil
 end
 
 local function read_object(object, null, budget)
-  local own = code_in(object, null)
-  local reason, code = read_fields(object, TEXTS, null, budget)
-  if not reason then
-    local deeper
-    reason, deeper = read_fields(object, INNER, null, budget)
-    code = deeper or code
-  end
-  code = code or own
-  local named = not reason and name_of(object, code)
-  return reason or (named and not text.is_polite(named) and named) or nil, code
+  local function read_field(value) return read(value, null, budget) end
+  local own = places.find_in(object, CODES, as_code, null)
+  local reason, code = places.find_in(object, TEXTS, read_field, null)
+  if not reason then reason, code = places.find_in(object, INNER, read_field, null) end
+  if not reason then return name_of(object, own, null), own end
+  return reason, code == nil and own or code
 end
 
 local function read_list(list, null, budget)
@@ -93,7 +60,7 @@ end
 
 --- The value of a quoted field in what is no JSON: it was cut off, or printed by Python.
 local function quoted(said, name)
-  local _, value = said:match("[\"']" .. name .. "[\"']%s*:%s*([\"'])(.-)%1")
+  local _, value = said:match("[\"']" .. name .. "[\"'] *: *([\"'])(.-)%1")
   return value and text.trim(value)
 end
 
@@ -117,7 +84,7 @@ end
 
 local function read_text(said, budget)
   if text.is_polite(said) then return nil end
-  if not said:find("[{%[\\]") then return said end
+  if not said:find("[{%[]") then return said end
   local reason, code = read_json(said, budget)
   if not reason and said:find("{", 1, true) and #said <= LONGEST then
     reason, code = quoted(said, "message") or quoted(said, "msg"), code or quoted(said, "code")

@@ -15,6 +15,7 @@ local failures = require "sora.answers.failures"
 local layers = require "sora.answers.layers"
 local origin = require "sora.answers.origin"
 local places = require "sora.answers.places"
+local progress = require "sora.answers.progress"
 local text = require "sora.answers.text"
 local urls = require "sora.answers.urls"
 local videos = require "sora.answers.videos"
@@ -22,15 +23,6 @@ local words = require "sora.answers.words"
 
 local M = {}
 
-local FRACTION = places.compile [[
-  detail.pending_info.progress_pct progress_pct detail.progress_pct]]
-local PERCENT = places.compile [[
-  progress detail.progress detail.pending_info.progress progress_percent progress_percentage
-  percent percentage percent_complete task_progress output.progress video.progress result.progress
-  metadata.progress task_result.progress]]
---- In an object that is a progress.
-local IN_PROGRESS = places.compile "percent percentage progress value pct"
-local DONE, ALL = places.compile "current done completed", places.compile "total"
 local UPDATED_AT = places.compile "status_update_time"
 local QUEUE_POSITION = places.compile "detail.pending_info.progress_pos_in_queue"
 local QUEUE_WAIT = places.compile "detail.pending_info.estimated_queue_wait_time"
@@ -41,43 +33,6 @@ local UPSCALED = places.compile "upsample_video_url detail.upsample_video_url"
 
 --- Above this a time is in milliseconds.
 local MILLISECONDS = 1e11
-
--- Values: each of these takes anything and returns what it accepts, or nil.
-
-local function clamp(number) return math.max(0, math.min(1, number)) end
-
-local function as_part(part, whole)
-  return part and whole and whole > 0 and clamp(part / whole) or nil
-end
-
---- Progress by the unit that the field's name implies; a percent sign or "of how many" overrides
--- it, the size never does.
-local function as_progress(value, unit)
-  if type(value) ~= "string" then
-    local number = text.as_number(value)
-    return number and clamp(number / unit)
-  elseif #value > 40 then
-    return nil
-  end
-  local part, whole = value:match("^([^/]*)/([^/]*)$")
-  if part then
-    return as_part(text.as_number(part), text.as_number(whole))
-  end
-  local percent = value:gsub("％", "%%"):match("^(.-)%%[ \t\r\n]*$")
-  local number = text.as_number(percent or value)
-  return number and clamp(number / (percent and 100 or unit))
-end
-
-local function as_fraction(value) return as_progress(value, 1) end
-
-local function as_plain_percent(value) return as_progress(value, 100) end
-
-local function as_percent(value, null)
-  if type(value) ~= "table" then return as_plain_percent(value) end
-  local percent = places.find_in(value, IN_PROGRESS, as_plain_percent, null)
-  return percent or as_part(places.find_in(value, DONE, text.as_number, null),
-    places.find_in(value, ALL, text.as_number, null))
-end
 
 local function is_true(value) return value == true or nil end
 
@@ -92,10 +47,6 @@ local function view_of(task, name)
   return layers.of(task)
 end
 
-local function progress_of(view)
-  return places.find(view, FRACTION, as_fraction) or places.find(view, PERCENT, as_percent)
-end
-
 --- Whether an upscaled video was asked for, and is still being made.
 local function awaits_upscaling(view)
   return places.find(view, RUNNING, is_true) and places.find(view, UPSCALE, is_true)
@@ -105,8 +56,8 @@ end
 --- Without any status a video's URL means success; a bare `url` beside a progress that goes on can
 -- be a link to the task itself.
 local function class_without_status(view)
-  local progress = progress_of(view)
-  local has = progress and progress < 1 and videos.has_beside_bare or videos.has
+  local part = progress.of(view)
+  local has = part and part < 1 and videos.has_beside_bare or videos.has
   return has(view) and "succeeded" or "running"
 end
 
@@ -120,8 +71,8 @@ end
 --- Whether a task that has not failed goes on no more, as far as its service says.
 local function is_over(view, class)
   if class ~= "running" then return class == "succeeded" end
-  local progress = progress_of(view)
-  if progress then return progress >= 1 end
+  local part = progress.of(view)
+  if part then return part >= 1 end
   return not view.word or words.class(view.word) == "disputed"
 end
 
@@ -179,7 +130,7 @@ end
 --- How far the task is, as far as the service says. A failed task may well say 1.
 ---@param task table  a decoded answer
 ---@return number?  0..1
-function M.progress(task) return progress_of(view_of(task, "progress")) end
+function M.progress(task) return progress.of(view_of(task, "progress")) end
 
 --- The video's URL, trimmed, otherwise byte for byte; a path of the relay's own is resolved against
 -- the relay that answered. Whatever the status: ask `status` first.
@@ -239,8 +190,8 @@ function M.describe(task)
   elseif class == "cancelled" then
     return line
   end
-  local progress, position = progress_of(view), places.find(view, QUEUE_POSITION, text.as_number)
-  if progress then line = ("%s %d %%"):format(line, math.floor(progress * 100 + 1e-6)) end
+  local part, position = progress.of(view), places.find(view, QUEUE_POSITION, text.as_number)
+  if part then line = ("%s %d %%"):format(line, math.floor(part * 100 + 1e-6)) end
   if position and position > 0 then line = ("%s, %.0f in the queue"):format(line, position) end
   return line
 end

@@ -16,7 +16,7 @@ end
 local function as_id(value)
   local id = value
   if type(value) == "table" then id = task.asked_id(value) end
-  if type(value) == "table" and not id then return nil, "the task has no id" end
+  if type(value) == "table" and not id then return nil, "task id expected, the task has none" end
   return id, core.id_fault(id)
 end
 
@@ -49,13 +49,14 @@ function M.body(call, body)
   return body
 end
 
-local function check_path(call, path)
-  if type(path) ~= "string" then bad(call, 2, "path of a file expected, got " .. type(path)) end
-  if path == "" or path:find "%z" then bad(call, 2, "path of a file expected") end
+local function path_fault(path)
+  if type(path) ~= "string" then return "path of a file expected, got " .. type(path) end
+  return (path == "" or path:find "%z") and "path of a file expected" or nil
 end
 
 function M.generate(call, body, path)
-  check_path(call, path)
+  local what = path_fault(path)
+  if what then bad(call, 2, what) end
   return M.body(call, body)
 end
 
@@ -81,7 +82,8 @@ function M.download(call, source, path)
       and not task.video_url { video_url = source } then
     bad(call, 1, "URL must begin with http:// or https:// and a host")
   end
-  check_path(call, path)
+  what = path_fault(path)
+  if what then bad(call, 2, what) end
   return source
 end
 

@@ -17,7 +17,7 @@ end
 ---@param line string
 ---@return string
 function M.line(line)
-  line = line:gsub("%?[^ \t\"'<>]*", "?***") -- the query of a URL, or of a path
+  line = line:gsub("([%w/._-])%?[^ \t\"'<>]+", "%1?***") -- the query of a URL, or of a path
   line = line:gsub("[A-Za-z0-9_%%+/=~-]+", hide)
   return core.plain(line, LIMIT)
 end

@@ -81,7 +81,9 @@ function Transfer:due(now)
   end
   if self.resume_at > now then return "sleep", self.resume_at - now end
   if not self.url then return "look_up" end
-  if not self.url:find "^[Dd][Aa][Tt][Aa]:" then return "fetch", self.hop or self.url end
+  if not self.url:find "^[Dd][Aa][Tt][Aa]:" then
+    return "fetch", ((self.hop or self.url):gsub(" ", "%%20")) -- all else is signed as it is
+  end
   local bytes = urls.data(self.url)
   if bytes and bytes ~= "" then return "put", bytes end
   self:fail(self:make_error("decode", "the video in the answer cannot be decoded"))
@@ -160,7 +162,7 @@ function Transfer:redirected(target)
     local what = "a redirect from https to http, which is not followed"
     return self:fail(self:make_error("http", what))
   end
-  self.hop = (target:gsub(" ", "%%20"))
+  self.hop = target
 end
 
 -- Attempts

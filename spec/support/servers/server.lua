@@ -96,20 +96,14 @@ end
 
 --- The same, asked by the curl program in another namespace.
 local function is_listening_within(within, address, port)
-  local code = output_of(("%s curl -s -m 1 -o /dev/null -w '%%{http_code}' http://%s:%d/"):format(
-    within, address, port))
-  return code ~= "000"
+  local command = "%s curl -s -m 1 --noproxy '*' -o /dev/null -w '%%{http_code}' http://%s:%d/"
+  return output_of(command:format(within, address, port)) ~= "000"
 end
 
---- Starts one.
----@param name string  of its module here and of its program
----@param options table|nil  site: answers and certificate, see site.lua; backend: port of a server
----   that it asks; ports: those of another server; within: what its command begins with, such as
----   nsenter …; address: where it listens then; others as its module says
----@return table server  folder, ports, kind and these methods
-function M.start(name, options)
+--- Writes its configuration and has its supervisor start it. Returns the server, or nil and what it
+-- said.
+local function launch(name, program, options)
   local kind = M.kind(name)
-  local program = assert(find(kind.program or name), "there is no " .. name)
   local setup = { folder = files.folder(), is_root = output_of "id -u" == "0" }
   for key, value in pairs(options or {}) do setup[key] = value end
   setup.ports = setup.ports or free_ports(kind.protocols)
@@ -122,12 +116,23 @@ function M.start(name, options)
   }, Server)
   self:tell "start"
   local ok, message = pcall(self.await, self)
-  if not ok then
-    message = message .. "\n" .. self:log()
-    self:stop()
-    error(message, 2)
-  end
-  return self
+  if ok then return self end
+  message = message .. "\n" .. self:log()
+  self:stop()
+  return nil, message
+end
+
+--- Starts one, a second time where that does not succeed: a port that was free may be so no longer.
+---@param name string  of its module here and of its program
+---@param options table|nil  site: answers and certificate, see site.lua; backend: port of a server
+---   that it asks; ports: those of another server; within: what its command begins with, such as
+---   nsenter …; address: where it listens then; others as its module says
+---@return table server  folder, ports, kind and these methods
+function M.start(name, options)
+  local program = assert(find(M.kind(name).program or name), "there is no " .. name)
+  local server, message = launch(name, program, options)
+  if not server then server, message = launch(name, program, options) end
+  return server or error(message, 2)
 end
 
 --- Waits until it listens on all its ports.
@@ -150,8 +155,8 @@ end
 ---@param protocol string  "http", "https" or "h2"
 ---@return string
 function Server:url(protocol)
-  local scheme = protocol == "http" and "http://127.0.0.1:" or "https://localhost:"
-  return scheme .. self.ports[protocol]
+  local scheme = protocol == "http" and "http" or "https"
+  return ("%s://127.0.0.1:%d"):format(scheme, self.ports[protocol])
 end
 
 --- Options of a client that asks it.

@@ -1,4 +1,4 @@
--- What servers have in common: a key and a certificate of its own authority, for localhost and the
+-- What servers have in common: a key and a certificate of its own authority, for 127.0.0.1 and the
 -- name "relay", and answers as files. Below /FOLDER/v1/video/query one task each:
 --   sN     a running task of exactly N KiB
 --   hN     a running task with N KiB of headers, which the server adds
@@ -52,7 +52,7 @@ function M.new()
   local folder = files.folder()
   local said = shell.output_of(([[cd %s && openssl req -x509 -newkey ec -nodes -days 2 \
     -subj /CN=localhost -pkeyopt ec_paramgen_curve:prime256v1 \
-    -addext subjectAltName=DNS:localhost,DNS:relay -keyout key -out certificate 2>&1 &&
+    -addext subjectAltName=IP:127.0.0.1,DNS:relay -keyout key -out certificate 2>&1 &&
     cat certificate key >both]]):format(shell.quote(folder)))
   assert(files.exists(folder .. "/both"), said)
   local www = folder .. "/www"
