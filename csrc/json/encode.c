@@ -254,10 +254,12 @@ static char *write_escape(char *out, unsigned char c) {
     *out++ = c >= 0x20 ? (char)c : letters[c];
     return out;
   }
-  memcpy(out, "u00", 3);
-  out[3] = hex[c >> 4];
-  out[4] = hex[c & 15];
-  return out + 5;
+  *out++ = 'u';
+  *out++ = '0';
+  *out++ = '0';
+  *out++ = hex[c >> 4];
+  *out++ = hex[c & 15];
+  return out;
 }
 
 /* Writes the string at `index` in quotes. Returns NULL, or where it stops being UTF-8. */
@@ -295,9 +297,11 @@ static bool put_string(struct encoder *e, int index) {
   return refuse(e, what);
 }
 
+#define TWO_TO_63 9223372036854775808.0
+
 /* A double that is an integer of 64 bits, in a Lua that has no others; -0 is none. */
 static bool is_integer(double value) {
-  return !SORA_LUA_INTEGERS && value >= -0x1p63 && value < 0x1p63 &&
+  return !SORA_LUA_INTEGERS && value >= -TWO_TO_63 && value < TWO_TO_63 &&
          (double)(int64_t)value == value && (value != 0 || !signbit(value));
 }
 
