@@ -92,7 +92,7 @@ describe("encoding", function()
       check(tonumber("1e" .. exponent))
       check(tonumber("-9.999999999999999e" .. (exponent - 1)))
     end
-    for _ = 1, 20000 do
+    for _ = 1, 5000 do
       check((math.random() + math.random(0, 2 ^ 30)) * 2 ^ math.random(-500, 400))
       check(math.random(1, 10 ^ 9) / 10 ^ math.random(0, 12))
     end
@@ -294,7 +294,9 @@ describe("encoding within a finaliser", function()
       inner = inner + 1
       assert(encode { inner, value })
     end
-    for _ = 1, 2000 do
+    local rounds = 0
+    while inner < 20 and rounds < 1000000 do
+      rounds = rounds + 1
       local new = rawget(_G, "newproxy") -- in Lua 5.1 tables have no finalisers
       if new then
         getmetatable(new(true)).__gc = collect
@@ -303,7 +305,7 @@ describe("encoding within a finaliser", function()
       end
       assert.are.equal(expected, encode(value))
     end
-    assert.is_true(inner > 0)
+    assert.is_true(inner >= 20)
   end)
 end)
 

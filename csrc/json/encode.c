@@ -254,10 +254,12 @@ static char *write_escape(char *out, unsigned char c) {
     *out++ = c >= 0x20 ? (char)c : letters[c];
     return out;
   }
-  memcpy(out, "u00", 3);
-  out[3] = hex[c >> 4];
-  out[4] = hex[c & 15];
-  return out + 5;
+  *out++ = 'u';
+  *out++ = '0';
+  *out++ = '0';
+  *out++ = hex[c >> 4];
+  *out++ = hex[c & 15];
+  return out;
 }
 
 /* Writes the string at `index` in quotes. Returns NULL, or where it stops being UTF-8. */
@@ -295,9 +297,11 @@ static bool put_string(struct encoder *e, int index) {
   return refuse(e, what);
 }
 
+#define TWO_TO_63 9223372036854775808.0
+
 /* A double that is an integer of 64 bits, in a Lua that has no others; -0 is none. */
 static bool is_integer(double value) {
-  return !SORA_LUA_INTEGERS && value >= -0x1p63 && value < 0x1p63 &&
+  return !SORA_LUA_INTEGERS && value >= -TWO_TO_63 && value < TWO_TO_63 &&
          (double)(int64_t)value == value && (value != 0 || !signbit(value));
 }
 
@@ -628,6 +632,10 @@ int sora_json_encode(lua_State *L, int state, int value, const struct json_encod
   if (encoded)
     lua_pushlstring(L, e.rooms->text.data, e.rooms->text.used);
   release_all(L, e.rooms);
+  /* nothing is left for a finaliser, which at the end of LuaJIT would come after the module's own
+   */
+  lua_pushnil(L);
+  lua_setmetatable(L, e.base);
   lua_remove(L, e.base);
   return encoded;
 }

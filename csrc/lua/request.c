@@ -119,13 +119,9 @@ static struct own *push_own(lua_State *L) {
 }
 
 /* Pushes the base URL and the headers that were given with a call, checked; `type` (NULL: the usual
-   one) is the Content-Type. Returns NULL, with nil pushed, where there are none. */
-static struct own *prepare(lua_State *L, int client_index, const struct settings *settings,
-                           const char *type, int level) {
-  if ((settings->given & (AFFECTS_URL | AFFECTS_HEADERS | AFFECTS_TRANSPORT)) == 0) {
-    lua_pushnil(L);
-    return NULL;
-  }
+   one) is the Content-Type. */
+static struct own *prepare_own(lua_State *L, int client_index, const struct settings *settings,
+                               const char *type, int level) {
   struct own *own = push_own(L);
   if (settings->given & AFFECTS_URL) {
     const char *wrong = sora_url_parse_base(settings->base_url, settings->query_path, &own->base);
@@ -145,6 +141,15 @@ static struct own *prepare(lua_State *L, int client_index, const struct settings
   sora_client_check_plain(L, level, own->base.prefix ? &own->base : sora_client_base(client),
                           settings, own->headers ? own->headers : sora_client_headers(client));
   return own;
+}
+
+/* The same where anything was given; else returns NULL, with nil pushed. */
+static struct own *prepare(lua_State *L, int client_index, const struct settings *settings,
+                           int level) {
+  if (settings->given & (AFFECTS_URL | AFFECTS_HEADERS | AFFECTS_TRANSPORT))
+    return prepare_own(L, client_index, settings, NULL, level);
+  lua_pushnil(L);
+  return NULL;
 }
 
 /* Gives the request settings of its own where they concern its transport; the key and its like are
@@ -183,7 +188,7 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, i
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
   keep_null(L, self, &settings);
-  struct own *own = prepare(L, client_index, &settings, NULL, level);
+  struct own *own = prepare(L, client_index, &settings, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
   const char *fault =
@@ -200,7 +205,7 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
   struct settings settings;
   read_settings(L, client_index, options, (enum option_scope)(SCOPE_QUERY | SCOPE_CREATE), level,
                 &settings);
-  struct own *own = prepare(L, client_index, &settings, NULL, level);
+  struct own *own = prepare(L, client_index, &settings, level);
   if (own != NULL)
     free_own(own);
   lua_settop(L, top);
@@ -244,7 +249,7 @@ void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_s
                         int options, int level) {
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_DOWNLOAD, level, &settings);
-  struct own *own = prepare(L, client_index, &settings, NULL, level);
+  struct own *own = prepare(L, client_index, &settings, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
   start_fetch(sora_client_check(L, client_index, level), request, own, &settings, source);
@@ -257,7 +262,7 @@ int sora_request_content_url(lua_State *L) {
   lua_settop(L, 3);
   const char *id = luaL_checklstring(L, 2, &length);
   read_settings(L, 1, 3, SCOPE_DOWNLOAD, 1, &settings);
-  const struct own *given = prepare(L, 1, &settings, NULL, 1);
+  const struct own *given = prepare(L, 1, &settings, 1);
   struct own *own = push_own(L);
   const struct base_url *base = given != NULL && given->base.prefix != NULL
                                     ? &given->base
@@ -380,7 +385,7 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
   settings.given |= AFFECTS_HEADERS; /* headers of its own */
   /* libcurl adds to it what parts the form */
   const char *type = form != NULL ? "multipart/form-data" : NULL;
-  struct own *own = prepare(L, client_index, &settings, type, level);
+  struct own *own = prepare_own(L, client_index, &settings, type, level);
   add_call_headers(L, own->headers, key);
   set_limits(request, &settings);
   struct client *client = sora_client_check(L, client_index, level);

@@ -62,6 +62,15 @@ M.list = {
   end, query },
   { "decode", warm, function() return assert(sora.decode(DEEP, { null = sora.null })) end },
   { "decode of bad text", warm, function() return sora.decode '{"a":[1,2,' end, fails = true },
+  { "encode", function() return warm(), assert(sora.decode(DEEP, { null = sora.null })) end,
+    function(_, value) return assert(sora.encode(value, { indent = 1 })) end },
+  { "create", warm, function(c) return c:create { model = "m", prompt = "p" } end },
+  { "create with a form", warm, function(c)
+    return c:create({ model = "m", prompt = "p", seconds = 8 }, { files = { file = ca_file } })
+  end },
+  { "call that gets an error", warm, function(c)
+    return c:call("PUT", "/nowhere", { body = { a = { 1 } }, query = { b = "c" } })
+  end, fails = true },
   { "wait", function() return warm(), id "queued,pending,completed" end, function(c, one)
     return c:wait(one, { interval = 0.001, timeout = 5, max_errors = 3,
       on_update = function(task) return tostring(task) ~= "" end })
