@@ -65,7 +65,7 @@ describe("a simulation", function()
   end
 
   it("of many seeds finds no fault", function()
-    local totals = play(1, tonumber(os.getenv "SORA_SEEDS" or 300))
+    local totals = play(1, tonumber(os.getenv "SORA_SEEDS" or 200))
     assert.is_true(totals.ends > 1000 and totals.requests > totals.ends and totals.raises > 10)
   end)
 

@@ -23,22 +23,22 @@ end
 
 local deferred = {} -- functions, each of which loads a module
 
---- Loads all that calls need, unless it is there already. The first call does; a process that will
--- not be able to read the files when that comes (another user, another root) does it before.
+--- Loads all that calls need, as far as it can be loaded and is not there: what is wrong is told by
+-- the function that needs it. The first call does so; a process that will not be able to read the
+-- files when that comes (another user, another root) does it before.
 function M.load()
   for i = #deferred, 1, -1 do
-    deferred[i]()
-    deferred[i] = nil
+    if pcall(deferred[i]) then table.remove(deferred, i) end
   end
 end
 
-local tried
+local queried
 
---- The same for a query, which needs nothing of it: what is wrong is told to who does.
+--- For a query, which needs nothing of it, but may be the first call.
 local function load_early()
-  if tried then return end
-  tried = true
-  pcall(M.load)
+  if queried then return end
+  queried = true
+  M.load()
 end
 
 core.load_early = load_early -- sora.query is all in C
@@ -55,7 +55,10 @@ function M.in_module(name, work)
   local fn
   deferred[#deferred + 1] = function() fn = load_module(name)[work] end
   return function(...)
-    if not fn then M.load() end
+    if not fn then
+      M.load()
+      fn = fn or load_module(name)[work]
+    end
     return pass(fn(...))
   end
 end
