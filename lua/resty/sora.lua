@@ -4,8 +4,8 @@
 -- One of those who wait for an answer leads: it steps the clients of all and delivers, from its own
 -- light thread. When it has what it waited for, the next one leads; while nobody waits, nobody has
 -- to. So nothing hangs on a timer, which nginx may refuse, or accept and never run. nginx lets
--- nobody watch a descriptor that is not its own; the leader looks again every millisecond, and less
--- often the longer nothing has happened.
+-- nobody watch a descriptor that is not its own: the leader looks again and again, most often when
+-- something is about to end. docs/openresty.md says what other ways cost.
 --
 -- This is longer than the driver for cqueues because there a coroutine of its own can do the work,
 -- which nothing ends; here whoever does it may be gone between one line and the next (its HTTP
@@ -115,7 +115,7 @@ end
 
 local cycle = 0 -- of the worker, by its clock, which stands still in each
 local batch = 0 -- answers that may be delivered in it yet
-local usual = 0 -- how long nothing has happened before something ended: of late, at least
+local usual = 0 -- for how long nothing happens before something ends, at least, of late
 
 --- Delivers what has ended.
 local function deliver(client, time)
