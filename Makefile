@@ -121,7 +121,7 @@ test-on:
 
 # What depends on libcurl's version, and on hosts.
 transfers_specs = $(patsubst %,spec/%_spec.lua,client request queue wait many download faults \
-  host luv cqueues) $(wildcard spec/servers_spec.lua)
+  host luv cqueues neovim openresty) $(wildcard spec/servers_spec.lua)
 
 ## test-oldest: run SPECS (those of transfers) with libcurl 7.74, Debian 11's, unpacked into build/
 .PHONY: test-oldest
@@ -180,7 +180,7 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so lenient.so no_files.so parts.so \
+support: $(addprefix $(BUILD)/support/,failing_allocator.so hooks.so lenient.so no_files.so parts.so \
   restless.so unix.so carrier) $(programs)
 	@: $(info $(BUILD)/support/)
 
@@ -317,7 +317,7 @@ unchecked = torture openresty openresty_example neovim neovim_plugin readme buil
 every_spec = $(filter-out $(unchecked:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua))
 # Queries good and bad, waiting, decoding, closing, downloading.
 core_specs = $(patsubst %,spec/%_spec.lua,core request answer client options url headers secrets \
-  wait download json number)
+  wait download json number queue hostile)
 checked = bash spec/support/checked.sh $1 "$(if $(SPECS:spec=),$(specs),$2)"
 
 ## test-asan: run SPECS (nearly all; core) under AddressSanitizer, LeakSanitizer and UBSan

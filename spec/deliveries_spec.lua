@@ -98,9 +98,9 @@ describe("wait_all with a folder", function()
     local good = service:id "completed;video=size=9000"
     local tasks, errs = wait_all({ failed, dead, good }, {})
     assert.equal("failed", errs[failed].kind)
-    assert.equal("wait", errs[failed].during)
+    assert.equal("wait", errs[failed].step)
     assert.same({ "http", 403, "download", dead },
-      { errs[dead].kind, errs[dead].status, errs[dead].during, errs[dead].id })
+      { errs[dead].kind, errs[dead].status, errs[dead].step, errs[dead].id })
     assert.equal("succeeded", sora.status(errs[dead].task))
     assert.is_nil(tasks[dead])
     assert.is_truthy(tasks[good])

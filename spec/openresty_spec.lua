@@ -83,6 +83,18 @@ local function kilobytes(pid)
   return tonumber(read_process(pid, "status"):match("VmRSS:%s+(%d+)"))
 end
 
+--- Starts a request in a process of its own. The function returned gives its answer.
+local function start_get(server, path, seconds)
+  local pipe = assert(io.popen(
+    ("curl -s --noproxy '*' --max-time %g -w ' %%{http_code}' '%s%s'")
+      :format(seconds or 10, server.url, path)))
+  return function()
+    local answer = pipe:read("*a")
+    pipe:close()
+    return answer
+  end
+end
+
 describe("resty.sora", function()
   local server
 
@@ -130,6 +142,10 @@ describe("resty.sora", function()
             found.log_wait_all = tasks == nil and err.kind
           }
         }]],
+        ["/watch"] = ([[{
+          content_by_lua_block { ngx.ctx.next = client:watch(%q) }
+          log_by_lua_block { found.log_watch = select(2, pcall(ngx.ctx.next)) }
+        }]]):format(service:id "completed"),
         ["/plain"] = "require 'sora' require 'sora'",
         ["/kill"] = [[
           local thread = ngx.thread.spawn(function() client:query "sora-2:task_never" end)
@@ -204,6 +220,13 @@ describe("resty.sora", function()
     end)
   end)
 
+  it("raises where a loop over changes goes on in such a phase", function()
+    server:get "/watch"
+    assert.are.equal("resty.sora cannot wait: API disabled in the context of log_by_lua*\n",
+      (server:get "/found?phase=log_watch"))
+    assert.are.equal("0\n", (server:get "/in_flight"))
+  end)
+
   it("answers others while a query hangs, and takes no CPU meanwhile", function()
     local worker = server:workers()[1]
     local hanging = assert(io.popen(("curl -s --noproxy '*' --max-time 1.5 '%s/query?id=%s'")
@@ -269,17 +292,6 @@ describe("resty.sora in several workers", function()
 
   after_each(function() server:stop() end)
 
-  --- Starts a request in a process of its own. The function returned gives its answer.
-  local function start_get(path)
-    local pipe = assert(io.popen(("curl -s --noproxy '*' --max-time 10 -w ' %%{http_code}' '%s%s'")
-      :format(server.url, path)))
-    return function()
-      local answer = pipe:read("*a")
-      pipe:close()
-      return answer
-    end
-  end
-
   it("uses a client that was made before the fork in each of them", function()
     local seen, count = {}, 0
     assert.is_true(eventually(function()
@@ -291,7 +303,7 @@ describe("resty.sora in several workers", function()
   end)
 
   it("finishes what is in flight when nginx is reloaded", function()
-    local answer = start_get("/query?id=" .. service:id "completed;delay=0.7")
+    local answer = start_get(server, "/query?id=" .. service:id "completed;delay=0.7")
     system.sleep(0.2)
     local before = server:workers()
     server:signal "HUP"
@@ -307,7 +319,7 @@ describe("resty.sora in several workers", function()
   end)
 
   it("finishes what is in flight when nginx quits", function()
-    local answer = start_get("/query?id=" .. service:id "completed;delay=0.5")
+    local answer = start_get(server, "/query?id=" .. service:id "completed;delay=0.5")
     system.sleep(0.2)
     server:signal "QUIT"
     assert.is_truthy(answer():match("^%d+ completed\n 200$"))
@@ -316,11 +328,319 @@ describe("resty.sora in several workers", function()
   end)
 
   it("ends with nginx when that is told to stop at once", function()
-    local answer = start_get("/query?id=" .. service:id "never")
+    local answer = start_get(server, "/query?id=" .. service:id "never")
     system.sleep(0.2)
     server:signal "TERM"
     assert.is_truthy(answer():match("000$"))
     assert.is_true(eventually(function() return read_process(server.pid, "stat") == "" end))
+    assert.are.equal("", complaints(server:log()))
+  end)
+end)
+
+--- Who looks after the requests of all is one of those who wait.
+describe("resty.sora, when whoever leads", function()
+  local server
+
+  --- What many light threads have said, in the order of their ends, and what is in flight then.
+  local function threads(body)
+    return [[
+      local said, threads, ids = {}, {}, {}
+      for id in ngx.unescape_uri(ngx.var.arg_ids or ""):gmatch "%S+" do ids[#ids + 1] = id end
+      local function start(name, fn, ...)
+        local arguments = { ... }
+        local thread = ngx.thread.spawn(function()
+          local ok, result = pcall(fn, unpack(arguments))
+          said[#said + 1] = name .. " " .. tostring(result)
+        end)
+        threads[#threads + 1] = thread
+        return thread
+      end
+    ]] .. body .. [[
+      for _, thread in ipairs(threads) do ngx.thread.wait(thread) end
+      ngx.say(table.concat(said, "\n"))
+    ]]
+  end
+
+  lazy_setup(function()
+    server = nginx.start {
+      http = http "lua_check_client_abort on;",
+      locations = {
+        ["/query"] = QUERY,
+        ["/in_flight"] = IN_FLIGHT,
+        ["/order"] = threads [[
+          for i, id in ipairs(ids) do start(i, ask, id) end
+        ]],
+        ["/kill"] = threads [[
+          local leads = start("leads", ask, ids[1])
+          for i = 2, #ids do start(i, ask, ids[i]) end
+          ngx.sleep(0.05)
+          ngx.thread.kill(leads)
+        ]],
+        ["/exit"] = [[
+          client:wait(ngx.var.arg_id, { on_update = function() ngx.exit(204) end })
+        ]],
+        ["/callback"] = threads [[
+          start(1, client.wait, client, ids[1], { on_update = function() error("mine", 0) end })
+          start(2, ask, ids[2])
+        ]],
+        ["/crowd"] = threads [[
+          for i = 1, 300 do start("", ask, ids[1] .. i) end
+        ]],
+        ["/clients"] = threads [[
+          local other = new_client()
+          start("other", function()
+            local _, err = other:query(ids[1], { timeout = 0.6 })
+            return err.kind
+          end)
+          start("client", ask, ids[2])
+        ]],
+        ["/close"] = threads [[
+          local other = new_client()
+          start("other", function()
+            local _, err = other:query(ids[1])
+            return err.kind
+          end)
+          start("client", ask, ids[2])
+          ngx.sleep(0.05)
+          other:close()
+        ]],
+        ["/coroutine"] = threads [[
+          start("thread", ask, ids[2])
+          coroutine.wrap(function() said[#said + 1] = "coroutine " .. ask(ids[1]) end)()
+        ]],
+        ["/capture"] = [[
+          ngx.print(ngx.location.capture("/query?id=" .. ngx.var.arg_id).body)
+        ]],
+        ["/raise"] = threads [[
+          local methods = getmetatable(client).__index
+          local step = methods.step
+          function methods.step() error("broken", 0) end
+          start(1, ask, ids[1])
+          start(2, ask, ids[1])
+          ngx.sleep(0.3)
+          methods.step = step
+          start(3, ask, ids[1])
+        ]],
+        ["/timers"] = threads [[
+          start(1, ask, ids[1])
+          ngx.sleep(0.02)
+          said[1] = "running " .. ngx.timer.running_count()
+        ]],
+      },
+    }
+  end)
+
+  lazy_teardown(function() server:stop() end)
+
+  local function get(path, ...)
+    local ids = { ... }
+    for i, steps in ipairs(ids) do ids[i] = service:id(steps) end
+    local said = server:get(path .. "?ids=" .. table.concat(ids, "%20"))
+    assert.is_true(eventually(function() return server:get "/in_flight" == "0\n" end))
+    return said
+  end
+
+  it("has its answer, the next one leads", function()
+    assert.are.equal("1 completed\n3 completed\n2 completed\n",
+      get("/order", "completed;delay=0.1", "completed;delay=0.9", "completed;delay=0.5"))
+  end)
+
+  it("is killed, the next one leads", function()
+    assert.are.equal("2 completed\n3 completed\n",
+      get("/kill", "never", "completed;delay=0.2", "completed;delay=0.6"))
+  end)
+
+  it("is in a request that is aborted, another request leads", function()
+    local aborted = start_get(server, "/query?id=" .. service:id "never", 0.3)
+    assert.is_true(eventually(function() return server:get "/in_flight" == "1\n" end))
+    assert.are.equal("completed\n", (server:get("/query?id=" .. service:id "completed;delay=0.8")))
+    assert.are.equal(" 000", aborted())
+    assert.is_true(eventually(function() return server:get "/in_flight" == "0\n" end))
+  end)
+
+  it("is in a request that ends in a callback, another request leads", function()
+    local other = start_get(server, "/query?id=" .. service:id "completed;delay=0.8")
+    local _, status = server:get("/exit?id=" .. service:id "queued")
+    assert.are.equal(204, status)
+    assert.are.equal("completed\n 200", other())
+  end)
+
+  it("has a callback that raises, the next one leads", function()
+    assert.are.equal("1 mine\n2 completed\n",
+      get("/callback", "queued;delay=0.1", "completed;delay=0.5"))
+  end)
+
+  it("is one of three hundred, each has its answer", function()
+    local said = get("/crowd", "completed")
+    assert.are.equal(300, (select(2, said:gsub(" completed\n", ""))))
+  end)
+
+  it("waits for another client, all clients are looked after", function()
+    assert.are.equal("client completed\nother timeout\n", get("/clients", "never", "completed"))
+  end)
+
+  it("has its client closed, the next one leads", function()
+    assert.are.equal("other cancelled\nclient completed\n",
+      get("/close", "never", "completed;delay=0.4"))
+  end)
+
+  it("is a coroutine in a light thread, it waits as the thread would", function()
+    assert.are.equal("coroutine completed\nthread completed\n",
+      get("/coroutine", "completed;delay=0.1", "completed;delay=0.5"))
+  end)
+
+  it("is in a subrequest, it waits there", function()
+    assert.are.equal("completed\n", (server:get("/capture?id=" .. service:id "completed")))
+  end)
+
+  it("raises in a step, each call raises that, and the next ones are served", function()
+    assert.are.equal("1 broken\n2 broken\n3 completed\n", get("/raise", "completed"))
+  end)
+
+  it("is in a request, no timer runs", function()
+    assert.are.equal("running 0\n1 completed\n", get("/timers", "completed;delay=0.2"))
+  end)
+
+  it("changes, that is logged nowhere; what was raised when nobody led is, once", function()
+    local log = complaints(server:log()):gsub("[^\n]*client prematurely closed[^\n]*\n?", "")
+    local others, raised = log:gsub("[^\n]*broken\n?", "")
+    assert.are.equal("", others)
+    assert.is_true(raised <= 1, log)
+  end)
+end)
+
+--- nginx refuses a timer where too many are pending, and drops it without a word to Lua where too
+-- many run.
+describe("resty.sora, when timers are short", function()
+  local LOCATIONS = {
+    ["/query"] = "ngx.say(ask(ngx.var.arg_id, { timeout = tonumber(ngx.var.arg_timeout or 10) }))",
+    ["/in_flight"] = IN_FLIGHT,
+    ["/running"] = "ngx.say(ngx.timer.running_count())",
+    ["/kill"] = [[
+      local leads = ngx.thread.spawn(ask, ngx.var.arg_leads)
+      local follows = ngx.var.arg_follows and ngx.thread.spawn(ask, ngx.var.arg_follows)
+      ngx.sleep(0.05)
+      ngx.thread.kill(leads)
+      ngx.say(follows and select(2, ngx.thread.wait(follows)))
+    ]],
+    ["/waits"] = [[
+      found.ended = found.ended or {}
+      local ended, id, opts = found.ended, ngx.var.arg_id,
+        { interval = 0.4, max_interval = 0.4, timeout = 20 }
+      local function wait(_, i)
+        local task, err = client:wait(id .. i, opts)
+        ended[#ended + 1] = task and task.status or err.kind
+        ngx.log(ngx.NOTICE, "wait ended: ", ended[#ended])
+      end
+      for i = 1, tonumber(ngx.var.arg_count) do assert(ngx.timer.at(0, wait, i)) end
+    ]],
+    ["/ended"] = "ngx.say(#found.ended, (table.concat(found.ended):gsub('completed', '')))",
+    ["/foreign"] = [[
+      local accepted = 0
+      local seconds = tonumber(ngx.var.arg_sleep or 0)
+      for _ = 1, tonumber(ngx.var.arg_count) do
+        if ngx.timer.at(tonumber(ngx.var.arg_after), function() ngx.sleep(seconds) end) then
+          accepted = accepted + 1
+        end
+      end
+      ngx.say(accepted)
+    ]],
+    ["/premature"] = [[
+      local id = ngx.var.arg_id
+      assert(ngx.timer.at(1000, function(premature)
+        ngx.log(ngx.NOTICE, "premature: ", premature, ", ", ask(id))
+      end))
+    ]],
+  }
+
+  local function start(directives)
+    return nginx.start { http = http(directives), locations = LOCATIONS }
+  end
+
+  local function is(server, path, answer)
+    return eventually(function() return server:get(path) == answer end, 20)
+  end
+
+  local function serves(server)
+    assert.are.equal("completed\n", (server:get("/query?id=" .. service:id "completed")))
+    assert.is_truthy(server:get("/query?timeout=0.3&id=" .. service:id "never"):find "^timeout: ")
+    assert.is_true(is(server, "/in_flight", "0\n"))
+  end
+
+  --- Nothing but that nginx had no timer for somebody; of the module's own, that once.
+  local function complains_once(server)
+    local log = complaints(server:log())
+    local _, own = log:gsub("[^\n]*resty/sora.lua[^\n]*lua_max_running_timers", "")
+    assert.is_true(own <= 1, log)
+    assert.are.equal("", (log:gsub("[^\n]*lua_max_running_timers are not enough\n?", "")))
+  end
+
+  for _, most in ipairs { 2, 8, 256 } do
+    it(("ends each of %d waits, in all timers that may run"):format(most), function()
+      local server = start(("lua_max_running_timers %d;"):format(most))
+      finally(function() server:stop() end)
+      server:get(("/waits?count=%d&id=%s"):format(most, service:id "queued*4,completed"))
+      assert.is_true(is(server, "/running", most .. "\n"))
+      server:get("/waits?count=2&id=" .. service:id "completed") -- which nginx drops
+      serves(server)
+      assert.is_true(is(server, "/running", "0\n"))
+      assert.are.equal(most .. "\n", (server:get "/ended"))
+      serves(server)
+      complains_once(server)
+    end)
+
+    it(("answers while others' have taken all %d, and afterwards"):format(most), function()
+      local server = start(("lua_max_running_timers %d;"):format(most))
+      finally(function() server:stop() end)
+      server:get(("/foreign?count=%d&after=0&sleep=2"):format(most + 2))
+      assert.is_true(is(server, "/running", most .. "\n"))
+      serves(server)
+      assert.is_true(is(server, "/running", "0\n"))
+      serves(server)
+      complains_once(server)
+    end)
+
+    it(("answers first while %d are pending, which is all that may"):format(most), function()
+      local server = start(("lua_max_pending_timers %d;"):format(most))
+      finally(function() server:stop() end)
+      assert.are.equal(most .. "\n",
+        (server:get(("/foreign?count=%d&after=1000"):format(most + 1))))
+      serves(server)
+      -- whoever leads is killed, of which no timer can learn
+      assert.are.equal("completed\n", (server:get(("/kill?leads=%s&follows=%s"):format(
+        service:id "never", service:id "completed;delay=0.4"))))
+      serves(server)
+      server:get("/kill?leads=" .. service:id "never")
+      serves(server)
+      assert.are.equal("", complaints(server:log()))
+    end)
+  end
+
+  for _, signal in ipairs { "HUP", "QUIT" } do
+    it("finishes the waits in them at " .. signal, function()
+      local server = start "lua_max_running_timers 2;"
+      finally(function() server:stop() end)
+      local before = server:workers()[1]
+      server:get("/waits?count=2&id=" .. service:id "queued*2,completed")
+      assert.is_true(is(server, "/running", "2\n"))
+      server:get("/premature?id=" .. service:id "completed") -- which nginx would drop
+      server:signal(signal)
+      assert.is_true(eventually(function() return read_process(before, "stat") == "" end, 20))
+      assert.are.equal(2, (select(2, server:log():gsub("wait ended: completed", ""))))
+      if signal == "HUP" then serves(server) end
+      complains_once(server)
+    end)
+  end
+
+  it("serves a timer that runs before its time, at the worker's end", function()
+    local server = start()
+    finally(function() server:stop() end)
+    local before = server:workers()[1]
+    server:get("/premature?id=" .. service:id "completed")
+    server:signal "HUP"
+    assert.is_true(eventually(function() return read_process(before, "stat") == "" end, 20))
+    assert.is_truthy(server:log():find("premature: true, completed", 1, true))
+    serves(server)
     assert.are.equal("", complaints(server:log()))
   end)
 end)

@@ -280,6 +280,20 @@ describe("on_update", function()
   end)
 end)
 
+describe("a wait's options", function()
+  it("are those of when it was called, headers as well", function()
+    local id = service:id("queued*2", "completed")
+    local opts = clients.quick { headers = { ["X-Mine"] = "first" } }
+    function opts.on_update()
+      opts.headers["X-Mine"], opts.headers[5], opts.interval, opts.on_update = "second", true, 60, 7
+    end
+    assert.equal("completed", client:wait(id, opts).status)
+    local log = service:log(id)
+    assert.equal(3, #log)
+    for _, entry in ipairs(log) do assert.equal("first", entry.headers["x-mine"]) end
+  end)
+end)
+
 describe("closing the client", function()
   it("ends the wait that does it", function()
     local _, err, id = wait({ on_update = function() client:close() end }, "queued", "completed")

@@ -110,7 +110,7 @@ int sora_client_to_lua(lua_State *L) {
   *box = sora_client_make();
   if (*box == NULL)
     luaL_error(L, "not enough memory");
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 5);
   lua_newtable(L); /* requests by their tag; the values are weak, a request that nobody waits for
                       is cancelled */
   lua_createtable(L, 0, 1);
@@ -120,6 +120,8 @@ int sora_client_to_lua(lua_State *L) {
   lua_setfield(L, 5, "requests");
   lua_pushvalue(L, 3);
   lua_setfield(L, 5, "driver");
+  lua_newtable(L);
+  lua_setfield(L, 5, "shared");
   lua_pushvalue(L, 5);
   lua_setuservalue(L, 4);
   configure(L, *box, 5, level);
@@ -359,6 +361,13 @@ int sora_client_driver(lua_State *L) {
   check_self(L, (int)luaL_optinteger(L, 2, 1), luaL_optstring(L, 3, "driver"));
   lua_getuservalue(L, 1);
   lua_getfield(L, -1, "driver");
+  return 1;
+}
+
+int sora_client_shared(lua_State *L) {
+  sora_client_check_any(L, 1);
+  lua_getuservalue(L, 1);
+  lua_getfield(L, -1, "shared");
   return 1;
 }
 

@@ -57,6 +57,10 @@ int sora_client_check_call(lua_State *L);
    raises, `level` up (1), that `method` was called on something else than a client. */
 int sora_client_driver(lua_State *L);
 
+/* core.shared(client) → a table for what modules in Lua know of the client: it is the same for all
+   of them, also when one was loaded anew, and goes with the client. */
+int sora_client_shared(lua_State *L);
+
 /* For the rest of the module in C. */
 
 /* The client at `index`; raises for anything else, and, `level` up, for a closed one. A client that

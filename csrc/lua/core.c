@@ -13,7 +13,6 @@
 #include "compat.h"
 #include "json/decode.h"
 #include "lua/answer.h"
-#include "lua/bell.h"
 #include "lua/client.h"
 #include "lua/encode.h"
 #include "lua/error.h"
@@ -26,6 +25,8 @@
 #include "transfer/process.h"
 #include "transfer/timers.h"
 #include "transfer/url.h"
+
+#define MODULE "sora.core" /* in the registry */
 
 /* Upvalues that all functions of the module share. */
 enum {
@@ -40,20 +41,37 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-/* Gives the interpreter a chance to act on a signal: its handler has set a hook, which runs, and
-   raises "interrupted!", on the next call. A coroutine of the user's own has no such hook: there it
-   counts that the main one's is not `before` any more. Raises that error after the request (NULL:
-   none) was cancelled. */
-static void let_hooks_run(lua_State *L, struct request *request, lua_Hook before) {
-  lua_pushcfunction(L, nothing);
-  if (lua_pcall(L, 0, 0, 0) == 0) {
-    lua_State *main = compat_mainthread(L);
-    if (main == L || lua_gethook(main) == before)
-      return;
-    if (before == NULL) /* as the hook itself would, or it would strike a second time */
-      lua_sethook(main, NULL, 0, 0);
-    lua_pushliteral(L, "interrupted!");
+/* Something for a hook of the kind `mask` to run in. Returns 0, or pushes what the hook has raised.
+ */
+static int run_hook(lua_State *L, int mask) {
+  if (mask & LUA_MASKCALL)
+    lua_pushcfunction(L, nothing);
+  else if (luaL_loadstring(L, "return") != 0) { /* counts and lines are a Lua function's */
+    lua_pop(L, 1);
+    return 0;
   }
+  return lua_pcall(L, 0, 0, 0) != 0;
+}
+
+/* Gives a hook on the main state its chance. Interpreters have Ctrl-C so: the signal's handler sets
+   a hook, which raises "interrupted!" where it runs first. In a coroutine it would not run: there
+   it is lent to that. Raises what it has raised, after the request (NULL: none) was cancelled. Any
+   other hook, a profiler's, is left where it is and interrupts nothing; returns it. */
+static lua_Hook let_hooks_run(lua_State *L, struct request *request) {
+  lua_State *main = compat_mainthread(L);
+  lua_Hook hook = lua_gethook(main), own = lua_gethook(L);
+  int mask = lua_gethookmask(main);
+  int own_mask = lua_gethookmask(L), own_count = lua_gethookcount(L);
+  int lent = hook != own; /* never in LuaJIT, which has one for all */
+  if (lent)
+    lua_sethook(L, hook, mask, lua_gethookcount(main));
+  int failed = run_hook(L, mask);
+  if (lent)
+    lua_sethook(L, own, own_mask, own_count);
+  if (!failed)
+    return lua_gethook(main);
+  if (lent && lua_gethook(main) == hook) /* it is done with; only there it would strike again */
+    lua_sethook(main, NULL, 0, 0);
   if (request != NULL) {
     sora_request_cancel(request, "interrupted");
     sora_request_take(request);
@@ -67,11 +85,11 @@ static const double NOTICED_WITHIN = 1;
 
 static void wait_for(lua_State *L, struct client *client, struct request *request) {
   lua_State *main = compat_mainthread(L);
-  lua_Hook before = lua_gethook(main);
+  lua_Hook known = lua_gethook(L);
   while (!sora_request_has_ended(request)) {
     int interrupted = !sora_client_step(client, NOTICED_WITHIN);
-    if (!sora_request_has_ended(request) && (interrupted || lua_gethook(main) != before))
-      let_hooks_run(L, request, before);
+    if (!sora_request_has_ended(request) && (interrupted || lua_gethook(main) != known))
+      known = let_hooks_run(L, request);
     sora_client_enter(client); /* the signal's handler may have forked */
   }
 }
@@ -118,6 +136,13 @@ static void push_default(lua_State *L, int level) {
   lua_call(L, 2, 1);
   lua_pushvalue(L, -1);
   lua_rawseti(L, lua_upvalueindex(UPVALUE_DEFAULT), 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_getfield(L, -1, "load_early"); /* from hosts/module.lua */
+  if (lua_isfunction(L, -1))
+    lua_call(L, 0, 0);
+  else
+    lua_pop(L, 1);
+  lua_pop(L, 1);
 }
 
 /* sora.query(id [, opts]) */
@@ -155,7 +180,7 @@ static int step(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
   double seconds = luaL_optnumber(L, 2, NOTICED_WITHIN);
   lua_State *main = compat_mainthread(L);
-  lua_Hook before = lua_gethook(main);
+  lua_Hook known = lua_gethook(L);
   int interrupted;
   if (sora_client_has_ended(client))
     return 0;
@@ -164,8 +189,8 @@ static int step(lua_State *L) {
     interrupted = !sora_client_step(client, seconds);
   else /* nothing can come */
     interrupted = poll(NULL, 0, (int)ceil(seconds * 1000)) < 0 && errno == EINTR;
-  if (interrupted || lua_gethook(main) != before)
-    let_hooks_run(L, NULL, before);
+  if (interrupted || lua_gethook(main) != known)
+    let_hooks_run(L, NULL);
   return 0;
 }
 
@@ -262,6 +287,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"check", sora_client_check_call}, /* hosts/module.lua, for each call */
       {"options", sora_options},         /* hosts/module.lua, for each call */
       {"driver", sora_client_driver},    /* hosts/module.lua, hosts/inbox.lua */
+      {"shared", sora_client_shared},    /* hosts/inbox.lua, waiting/wait.lua */
       {"request", sora_client_request},  /* hosts/inbox.lua */
       {"fetch", sora_client_fetch},      /* videos/download.lua */
       {"call", sora_client_call},        /* creating/create.lua */
@@ -271,7 +297,6 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */
       {"cancel", sora_client_cancel_all}, /* hosts/inbox.lua: client:cancel */
       {"step", step},                     /* hosts/plain.lua */
-      {"bell", sora_bell_new},            /* resty.sora */
       {"error", make_error},              /* whoever makes an error in Lua */
       {"now", now},                       /* whoever looks at the clock */
       {"random", random_to_lua},          /* waiting/poller.lua */
@@ -284,12 +309,14 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {NULL, NULL}};
   static const luaL_Reg of_request[] = {{"result", result}, {NULL, NULL}};
   luaL_checkversion(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  if (lua_istable(L, -1)) /* `require` was made to forget it: what is in use stays as it is */
+    return 1;
   compat_mainthread(L); /* 5.1 can only be asked for it while it runs */
   sora_error_open(L);
   sora_answer_open(L);
   sora_request_open(L);
   sora_part_open_lua(L);
-  sora_bell_open(L);
   lua_settop(L, 0);
   lua_newtable(L);
   sora_json_new(L);
@@ -307,5 +334,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   set_versions(L);
   lua_settop(L, 3);
   luaL_setfuncs(L, functions, 2);
+  lua_pushvalue(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, MODULE);
   return 1;
 }

@@ -365,7 +365,6 @@ static void begin(struct request *request) {
     fail_to_start(request, errno);
     return;
   }
-  sora_connections_bury(&client->connections, request->place.host, now);
   struct handle *handle = sora_handle_take(&client->handles, settings, shared, client->share);
   if (handle == NULL || !sora_request_begin(request, handle, now) ||
       !set_sockets(client, request, handle->easy) ||
@@ -391,6 +390,9 @@ static void start_waiting(struct client *client) {
   int streams = 0;
   for (struct host *host = client->hosts; host != NULL; host = host->next) {
     struct place *place;
+    /* of HTTP/2 libcurl itself reads the end, and more than the end may lie there */
+    if (client->queued > 0 && host->version < 2 && sora_host_next(host) != NULL)
+      sora_connections_bury(&client->connections, host, sora_now());
     while (client->queued > 0 && client->started < STARTS_PER_STEP &&
            (place = sora_host_next(host)) != NULL) {
       client->started++;

@@ -100,7 +100,7 @@ struct connection *sora_connections_find(struct connections *connections, const 
   return NULL;
 }
 
-static const double A_MOMENT = 0.2; /* seconds */
+static const double A_MOMENT = 0.005; /* seconds */
 
 static int is_closed(const struct connection *connection) {
   struct pollfd polled = {.fd = connection->fd, .events = POLLRDHUP};

@@ -60,13 +60,12 @@ static void lock_table(void) {
   pthread_mutex_lock(&table_mutex);
 }
 
-/* Enters the part, whose memo names its inode. Returns 0 where somebody has it open in this
+/* Enters the part. Returns 0 where somebody has it open in this
    process. What a parent of this process has open is left to flock. */
 static int enter_table(struct part *part) {
   lock_table();
   struct part *other = table;
-  while (other != NULL &&
-         !(other->memo.inode == part->memo.inode && other->memo.device == part->memo.device))
+  while (other != NULL && !(other->inode == part->inode && other->device == part->device))
     other = other->next;
   if (other == NULL) {
     part->next = table;
@@ -234,8 +233,8 @@ static enum opened open_once(struct part *part) {
     close(part->fd);
     return fail(part, part->path, "is not a regular file of one name"), NOT_OPENED;
   }
-  part->memo.device = (unsigned long long)status.st_dev;
-  part->memo.inode = (unsigned long long)status.st_ino;
+  part->device = part->memo.device = (unsigned long long)status.st_dev;
+  part->inode = part->memo.inode = (unsigned long long)status.st_ino;
   if (!enter_table(part)) {
     close(part->fd);
     return fail(part, part->path, BUSY), NOT_OPENED;
@@ -261,7 +260,7 @@ static void keep_former(struct part *part) {
   if (fstat(part->fd, &status) != 0 || status.st_size == 0 ||
       !sora_memo_read(&memo, part->memo_path))
     return;
-  if (memo.inode == part->memo.inode && memo.device == part->memo.device) {
+  if (memo.inode == part->inode && memo.device == part->device) {
     part->memo = memo;
     part->end = (long long)status.st_size;
     part->own = 0;
@@ -311,8 +310,8 @@ static int is_ours(struct part *part) {
   struct stat status;
   if (part->state == PART_CLOSED || part->process == sora_process())
     return part->state != PART_CLOSED;
-  if (fstat(part->fd, &status) == 0 && (unsigned long long)status.st_ino == part->memo.inode &&
-      (unsigned long long)status.st_dev == part->memo.device)
+  if (fstat(part->fd, &status) == 0 && (unsigned long long)status.st_ino == part->inode &&
+      (unsigned long long)status.st_dev == part->device)
     close(part->fd);
   leave_table(part);
   part->state = PART_CLOSED;
@@ -481,8 +480,8 @@ void sora_part_finish(struct part *part, int complete) {
 
 static int has_its_name(const struct part *part) {
   struct stat named;
-  return lstat(part->path, &named) == 0 && (unsigned long long)named.st_ino == part->memo.inode &&
-         (unsigned long long)named.st_dev == part->memo.device;
+  return lstat(part->path, &named) == 0 && (unsigned long long)named.st_ino == part->inode &&
+         (unsigned long long)named.st_dev == part->device;
 }
 
 static void close_part(struct part *part) {

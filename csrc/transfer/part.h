@@ -28,17 +28,18 @@ enum part_state { PART_CLOSED, PART_OPEN, PART_TAKING };
 struct part {
   enum part_state state;
   int fd;
-  unsigned process;       /* that has opened it */
-  char *target;           /* path of the whole file; malloc'ed, as the next two */
-  char *path, *memo_path; /* of the part and its memo, beside it */
-  int has_target;         /* a file to be replaced was there, with … */
-  mode_t mode;            /* … these permissions, which the new one gets */
-  struct memo memo;       /* what the bytes are of; without a URL: of nothing */
-  char *url;              /* what is asked for now, as sora_memo_url gives it */
-  struct part *next;      /* in the table of open parts */
-  long long end;          /* the bytes up to here are kept */
-  int own;                /* this download has written them all */
-  enum doubt doubt;       /* of the next question */
+  unsigned process;                 /* that has opened it */
+  char *target;                     /* path of the whole file; malloc'ed, as the next two */
+  char *path, *memo_path;           /* of the part and its memo, beside it */
+  int has_target;                   /* a file to be replaced was there, with … */
+  mode_t mode;                      /* … these permissions, which the new one gets */
+  struct memo memo;                 /* what the bytes are of; without a URL: of nothing */
+  char *url;                        /* what is asked for now, as sora_memo_url gives it */
+  unsigned long long device, inode; /* of the file: what the table knows it by */
+  struct part *next;                /* in the table of open parts */
+  long long end;                    /* the bytes up to here are kept */
+  int own;                          /* this download has written them all */
+  enum doubt doubt;                 /* of the next question */
   struct range_question asked;
   long long first, stop; /* taking: the answer's first byte, and the one after its last, … */
   long long at;          /* … below 0: not known; where the next byte goes */

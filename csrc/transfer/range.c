@@ -101,10 +101,14 @@ struct range_question sora_range_ask(const struct representation *known, long lo
     question.doubt = DOUBT_ALL;
   if (question.doubt == DOUBT_ALL)
     return question;
-  question.from = own && strong ? end : end - RANGE_STRETCH;
-  if (question.from <= 0)
-    question.from = 0;
-  else if (question.doubt == DOUBT_NONE)
+  int exact = own && strong;
+  long long stretch = end > RANGE_STRETCH ? RANGE_STRETCH : end / 8;
+  question.from = exact ? end : end - stretch;
+  if (!exact && stretch == 0)
+    question.from = 0; /* nothing would be compared */
+  if (question.from == 0)
+    return question;
+  if (question.doubt == DOUBT_NONE)
     question.if_range = known->etag;
   else if (question.doubt == DOUBT_TAG)
     question.if_range = known->modified;

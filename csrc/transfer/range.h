@@ -6,7 +6,10 @@
 #ifndef SORA_RANGE_H
 #define SORA_RANGE_H
 
-enum { RANGE_STRETCH = 4096 }; /* bytes at the end of a part that are asked for again */
+enum {
+  RANGE_STRETCH =
+      4096 /* bytes at the end of a part that are asked for again; of a small one, an eighth */
+};
 
 /* What a server said of the video's representation. Texts are as they came, "": none did. */
 struct representation {

@@ -57,13 +57,13 @@ end
 
 local run_soon, look
 
-loop.on_turn(function()
+local function turn()
   if kicked then run_soon() end
   for client in pairs(fresh) do
     fresh[client] = nil
     look(client)
   end
-end)
+end
 
 --- Nothing is in flight, and nothing has ended that was not told (a cancelled request).
 local function is_idle(client) return client:in_flight() == 0 and client:timeout() ~= 0 end
@@ -84,7 +84,7 @@ end
 local function kick()
   if kicked then return end
   kicked = true
-  loop.turn()
+  loop.turn(turn)
 end
 
 local function make_ready(inbox)
@@ -160,7 +160,7 @@ end
 function M.attach(client)
   watches[client] = watches[client] or loop.watch(client, function() look(client) end)
   fresh[client] = true
-  loop.turn()
+  loop.turn(turn)
 end
 
 function M.wake(inbox)

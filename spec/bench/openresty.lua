@@ -6,9 +6,10 @@
 -- CASES is a pattern of those that are to run ("tls fast 50"; default: all). RESTY_HTTP names the
 -- folder of lua-resty-http where it is on no path. Each figure is the median of the rounds, which
 -- are interleaved. Where there are two cores the worker has one and everything else the other, so
--- that it is the worker that is compared. CPU is the worker's, for each request. `ping` is an
--- unrelated location of the same worker, asked meanwhile; `late` is by how much a timer of the
--- worker, of 5 ms, comes late: all but a millisecond of it is other events' time.
+-- that it is the worker that is compared. CPU is the worker's, for each request, and so are the
+-- switches to another task that it made of itself. `ping` is an unrelated location of the same
+-- worker, asked while the same crowd comes once more; `late` is by how much a timer of the worker,
+-- of 5 ms, comes late then: all but a millisecond of it is other events' time.
 --
 -- Over TLS resty.sora speaks HTTP/2, lua-resty-http only HTTP/1.1: "sora/1.1" is limited to that.
 
@@ -90,26 +91,27 @@ local HTTP = [[
   ngx.say(task and task.id or tostring(err))
 ]]
 
+--- The first call starts to look how late a timer comes, the second one says it.
 local LATE = [[
   local now, times = require "sora.core".now, nil
-  late = function()
-    local list = times
-    times = {}
-    table.sort(list or times)
-    return list and list[math.ceil(#list * 0.99)] or 0
-  end
   local function listen(premature)
-    while not premature and not ngx.worker.exiting() do
+    while times and not premature and not ngx.worker.exiting() do
       local before = now()
       ngx.sleep(0.005)
       if times then times[#times + 1] = (now() - before - 0.005) * 1000 end
     end
   end
-  ngx.timer.at(0, listen)
+  late = function()
+    local list = times
+    times = not list and {} or nil
+    if times then return 0, ngx.timer.at(0, listen) end
+    table.sort(list)
+    return list[math.ceil(#list * 0.99)]
+  end
 ]]
 
 local function start_worker(upstream)
-  local locations = { ["/ping"] = "{ return 200 pong; }", ["/late"] = "ngx.print(late())" }
+  local locations = { ["/ping"] = "{ return 200 pong; }", ["/late"] = "ngx.print((late()))" }
   for transport, base in pairs(upstream.base) do
     for _, speed in ipairs { "fast", "slow" } do
       local url, path = base .. "/" .. speed, "/" .. transport .. "/" .. speed
@@ -130,14 +132,17 @@ local function start_worker(upstream)
   return server
 end
 
---- Seconds of CPU that a process has taken.
-local function cpu(pid)
-  local file = assert(io.open(("/proc/%d/stat"):format(pid)))
-  local fields = file:read("*a"):match("%) %S (.*)")
-  file:close()
-  local list = {}
-  for field in fields:gmatch("%S+") do list[#list + 1] = tonumber(field) end
-  return (list[11] + list[12]) / 100
+--- Seconds of CPU that a process has taken, and its switches, of all its threads together.
+local function costs(pid)
+  local cpu, switches = 0, 0
+  for taken in output_of(("cat /proc/%d/task/*/schedstat"):format(pid)):gmatch("(%d+) %d+ %d+") do
+    cpu = cpu + tonumber(taken) / 1e9
+  end
+  for count in output_of(("cat /proc/%d/task/*/status"):format(pid))
+    :gmatch("\nvoluntary_ctxt_switches:%s+(%d+)") do
+    switches = switches + tonumber(count)
+  end
+  return cpu, switches
 end
 
 local UNITS = { us = 1e-3, ms = 1, s = 1000, m = 60000 }
@@ -158,23 +163,30 @@ local function read_wrk(output)
   }
 end
 
---- The crowd begins, and ends, half a second before and after the others look: that it comes all at
--- once is not what is measured.
+local WRK = ELSEWHERE .. "wrk -t1 -c%d -d%d --latency %s %s%s"
+
+--- The crowd by itself.
 local function measure(server, worker, path, connections)
-  local wrk = ELSEWHERE .. "wrk -t1 -c%d -d%d --latency %s %s%s"
-  local before = cpu(worker)
-  local crowd = assert(io.popen(wrk:format(connections, SECONDS + 1, "", server.url, path)))
-  output_of "sleep 0.5"
-  server:get "/late"
-  local ping = read_wrk(output_of(HASTY .. wrk:format(1, SECONDS, "-s " .. folder .. "/slowly.lua",
-    server.url, "/ping")))
-  local late = tonumber((server:get "/late"))
-  local result = read_wrk(crowd:read "*a")
-  crowd:close()
-  result.cpu = (cpu(worker) - before) / result.count * 1e6
-  result.ping, result.late = ping.p99, late
+  local cpu, switches = costs(worker)
+  local result = read_wrk(output_of(WRK:format(connections, SECONDS, "", server.url, path)))
+  local cpu_then, switches_then = costs(worker)
+  result.cpu = (cpu_then - cpu) / result.count * 1e6
+  result.switches = (switches_then - switches) / result.count
   if result.bad then io.stderr:write(path, ": ", result.bad, "\n") end
   return result
+end
+
+--- What others notice of it. The crowd begins, and ends, half a second before and after they look:
+-- that it comes all at once is not what is measured.
+local function measure_others(server, path, connections, result)
+  local crowd = assert(io.popen(WRK:format(connections, SECONDS + 1, "", server.url, path)))
+  output_of "sleep 0.5"
+  server:get "/late"
+  result.ping = read_wrk(output_of(HASTY .. WRK:format(1, SECONDS,
+    "-s " .. folder .. "/slowly.lua", server.url, "/ping"))).p99
+  result.late = tonumber((server:get "/late"))
+  crowd:read "*a"
+  crowd:close()
 end
 
 local function median(list)
@@ -182,17 +194,19 @@ local function median(list)
   return list[math.ceil(#list / 2)]
 end
 
+local COLUMNS = { "rps", "cpu", "switches", "p50", "p99", "ping", "late" }
 local HEAD = ("%-6s %-5s %5s  %-9s"):format("", "up", "conns", "client")
-  .. (" %9s"):rep(6):format("rps", "CPU us", "p50 ms", "p99 ms", "ping p99", "late p99")
-local ROW = "%-6s %-5s %5d  %-9s %9.0f %9.0f %9.2f %9.2f %9.2f %9.2f"
+  .. (" %9s"):rep(7):format("rps", "CPU us", "switches", "p50 ms", "p99 ms", "ping p99", "late p99")
+local ROW = "%-6s %-5s %5d  %-9s %9.0f %9.0f %9.2f %9.2f %9.2f %9.2f %9.2f"
 
 --- One load, by each client that there is.
 local function compare(server, worker, clients, transport, speed, connections)
   local results = {}
   for round = 0, ROUNDS do -- round 0 opens the connections
     for _, client in ipairs(clients) do
-      local result = measure(server, worker, ("/%s/%s/%s"):format(client, transport, speed),
-        connections)
+      local path = ("/%s/%s/%s"):format(client, transport, speed)
+      local result = measure(server, worker, path, connections)
+      if round > 0 then measure_others(server, path, connections, result) end
       local all = results[client] or {}
       results[client] = all
       for key, value in pairs(round > 0 and result or {}) do
@@ -202,9 +216,9 @@ local function compare(server, worker, clients, transport, speed, connections)
     end
   end
   for _, client in ipairs(clients) do
-    local all = results[client]
-    print(ROW:format(transport, speed, connections, client, median(all.rps), median(all.cpu),
-      median(all.p50), median(all.p99), median(all.ping), median(all.late)))
+    local all, medians = results[client], {}
+    for i, column in ipairs(COLUMNS) do medians[i] = median(all[column]) end
+    print(ROW:format(transport, speed, connections, client, unpack(medians)))
   end
 end
 

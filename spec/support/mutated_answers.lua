@@ -29,7 +29,8 @@ local function one_of(list) return list[random(#list)] end
 local KEYS = {}
 for key in ([[id task_id status state task_status message msg code error errors data result output
   outputs url video_url videoUrl video videos detail draft_info pending_info metadata content
-  results progress fail_reason reason items task response success base_resp status_code status_msg type kind
+  results progress fail_reason reason items task response success base_resp status_code status_msg
+  type kind
   watermark respect_moderation moderated running upsample_video_url creations assets file
   download_url result_json video_urls err_msg err_code err ok title done name]]):gmatch("%S+") do
   KEYS[#KEYS + 1] = key

@@ -147,25 +147,15 @@ installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# What is installed would be started: a service of the machine's. So it is only unpacked, with all
-# that apt-get would install beside it.
-unpack_nginx() (
-  mkdir -p build/nginx
-  cd build/nginx
-  packages=$(apt-get -q -q -s --no-install-recommends install nginx-light libnginx-mod-http-lua |
-    sed -n 's/^Inst \([^ ]*\).*/\1/p')
-  # shellcheck disable=SC2086
-  apt-get -q -q -o APT::Sandbox::User=root download $packages
-  for archive in ./*.deb; do dpkg -x "$archive" . && rm "$archive"; done
-)
-
-# Each with all that apt-get would install beside it, in whatever release this is. A server that the
-# release does not have is missed by its specs alone, which say so.
-unpack_servers() (
-  mkdir -p build/servers
-  cd build/servers
-  for server in apache2-bin h2o haproxy nghttp2-server nginx squid; do
-    apt-get -q -q -s --no-install-recommends install "$server" 2>/dev/null || true
+# unpack FOLDER PACKAGE…: into build/FOLDER, each with all that apt-get would install beside it, in
+# whatever release this is. What is installed would be started: a service of the machine's. A package
+# that the release does not have is missed by its specs alone, which say so.
+unpack() (
+  mkdir -p "build/$1"
+  cd "build/$1"
+  shift
+  for package; do
+    apt-get -q -q -s --no-install-recommends install "$package" 2>/dev/null || true
   done | awk '$1 == "Inst" { print $2 }' | sort -u |
     xargs -r apt-get -q -q -o APT::Sandbox::User=root download
   for archive in *.deb; do [ ! -e "$archive" ] || { dpkg -x "$archive" . && rm "$archive"; }; done
@@ -208,8 +198,10 @@ list_missing
 $as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -q -q -y --no-install-recommends --no-remove install \
   $(printf '%s' "$missing" | cut -d'|' -f1 | grep -v ^unpack:) >/dev/null
-case $missing in *unpack:nginx*) unpack_nginx ;; esac
-case $missing in *unpack:servers*) unpack_servers ;; esac
+case $missing in *unpack:nginx*) unpack nginx nginx-light libnginx-mod-http-lua ;; esac
+case $missing in
+*unpack:servers*) unpack servers apache2-bin h2o haproxy nghttp2-server nginx squid ;;
+esac
 
 missing=
 needs

@@ -31,6 +31,7 @@ enter() {
   # how this machine reaches a mirror: proxies, and whether its clock is to be trusted
   apt-config dump | grep -E '^Acquire::(http|https|Check-|Retries)' \
     >"$root/etc/apt/apt.conf.d/90machine" || true
+  mount --bind "$root" "$root" # so that specs can make namespaces of their own there
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
   mount -t tmpfs tmpfs "$root/tmp"

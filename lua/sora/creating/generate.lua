@@ -34,7 +34,8 @@ function M.generate(client, body, policy, given, path)
   if wrong then
     return failed(create.error(client, { kind = "io", message = wrong }), "create")
   end
-  local now = inboxes.new(client).driver.now
+  local inbox = inboxes.new(client) -- of the whole call: each step has its own
+  local now = inbox.driver.now
   local deadline = policy.timeout and now() + policy.timeout
   local function left()
     local rest = setmetatable({}, { __index = policy })
@@ -47,6 +48,10 @@ function M.generate(client, body, policy, given, path)
   local done
   done, err = wait.wait(client, id, left(), opts)
   if not done then return failed(err, "wait", id, made) end
+  local stopped = inboxes.stopped(inbox) -- by the last on_update
+  if stopped then
+    return failed(core.error { kind = "cancelled", message = stopped }, "wait", id, done)
+  end
   local bytes
   bytes, err = download.download(client, done, left(), opts, path)
   if not bytes then return failed(err, "download", id, done) end

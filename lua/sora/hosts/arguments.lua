@@ -20,25 +20,50 @@ local function as_id(value)
   return id, core.id_fault(id)
 end
 
+---@param call string
+---@param value any  a task or its id
+---@return string id
 function M.id(call, value)
   local id, what = as_id(value)
   if what then bad(call, 1, what) end
   return id
 end
 
+--- What is in no place of the list from 1 to `count`, and would not be asked.
+---@return string? what
+local function left_out(ids, count)
+  local hole = ("at position %d: task id (a string) expected, got nil"):format(count + 1)
+  if #ids > count then return hole end
+  for key in pairs(ids) do
+    if type(key) ~= "number" then return "list of task ids expected, got named fields" end
+    if key > count and key % 1 == 0 then return hole end
+    if key < 1 or key % 1 ~= 0 then
+      return ("list of task ids expected, got a value at %s"):format(tostring(key))
+    end
+  end
+end
+
+---@param call string
+---@param ids any  a list of tasks and ids
+---@return string[] ids  each of them once, in the order of the list
 function M.ids(call, ids)
   if type(ids) ~= "table" then
     bad(call, 1, "table of task ids expected, got " .. type(ids))
   end
-  local list = {}
-  for i = 1, #ids do
-    local id, what = as_id(ids[i])
-    if what then bad(call, 1, ("at position %d: %s"):format(i, what)) end
-    list[i] = id
+  local list, seen, count = {}, {}, 0
+  local value = ids[1]
+  while value ~= nil do
+    count = count + 1
+    local id, what = as_id(value)
+    if what then bad(call, 1, ("at position %d: %s"):format(count, what)) end
+    if not seen[id] then
+      seen[id] = true
+      list[#list + 1] = id
+    end
+    value = ids[count + 1]
   end
-  for key in pairs(ids) do
-    if type(key) ~= "number" then bad(call, 1, "list of task ids expected, got named fields") end
-  end
+  local what = left_out(ids, count)
+  if what then bad(call, 1, what) end
   return list
 end
 
@@ -72,6 +97,10 @@ function M.call(call, method, path)
   return method
 end
 
+---@param call string
+---@param source any  a task, a URL or a task's id
+---@param path any
+---@return table|string source
 function M.download(call, source, path)
   if type(source) ~= "string" and type(source) ~= "table" then
     bad(call, 1, "task, URL or task id expected, got " .. type(source))

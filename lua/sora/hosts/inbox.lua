@@ -42,15 +42,11 @@ local running = coroutine.running
 ---@field sleeping table<sora.inbox, boolean>
 
 local WEAK = { __mode = "k" }
-local calls_of = setmetatable({}, WEAK) -- client -> sora.calls
 
 local function calls(client)
-  local known = calls_of[client]
-  if not known then
-    known = { cancels = 0, sleeping = setmetatable({}, WEAK) }
-    calls_of[client] = known
-  end
-  return known
+  local shared = core.shared(client)
+  shared.calls = shared.calls or { cancels = 0, sleeping = setmetatable({}, WEAK) }
+  return shared.calls
 end
 
 ---@param client sora.client
@@ -168,8 +164,8 @@ end
 -- nginx a module that is being loaded may not resume a coroutine.)
 local yields_in_pcall = jit ~= nil or _VERSION ~= "Lua 5.1"
 
---- Where it may not: coroutine -> the inboxes of the calls that it is in. An error that passes
--- through such a call cannot be caught inside the coroutine, and ends it.
+--- Where it may not, and the driver yields: coroutine -> the inboxes of the calls that it is in. An
+-- error that passes through such a call cannot be caught inside the coroutine, and ends it.
 local guarded = setmetatable({}, { __mode = "k" })
 
 local function leave(inboxes, ...)
@@ -188,7 +184,7 @@ end
 ---@param inbox sora.inbox
 ---@param fn function
 function M.guard(inbox, fn, ...)
-  local co = not yields_in_pcall and running()
+  local co = not yields_in_pcall and inbox.driver ~= plain and running()
   if not co then return settle(inbox, pcall(fn, ...)) end
   local inboxes = guarded[co] or {}
   guarded[co] = inboxes
@@ -234,6 +230,7 @@ end
 -- The end of all calls of a client
 
 --- Wakes whoever sleeps; `known` is nil where the client had no call yet.
+---@param known sora.calls?
 local function wake_sleeping(known)
   for inbox in pairs(known and known.sleeping or {}) do inbox.driver.wake(inbox) end
 end
@@ -242,7 +239,7 @@ end
 -- every end.
 ---@param client sora.client
 function M.cancel_calls(client)
-  local known = calls_of[client]
+  local known = core.shared(client).calls
   if known then known.cancels = known.cancels + 1 end
   core.cancel(client)
   wake_sleeping(known)
@@ -254,7 +251,7 @@ end
 function M.close(client, driver)
   if driver and driver.detach and not client:closed() then driver.detach(client) end
   core.close(client)
-  wake_sleeping(calls_of[client])
+  wake_sleeping(core.shared(client).calls)
   M.deliver(client)
 end
 

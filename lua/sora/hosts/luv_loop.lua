@@ -9,22 +9,22 @@ local LONGEST = 1e12 -- milliseconds
 local M = {}
 
 local stopped = {} -- handles that are to be closed in the next turn
+local asked = {}   -- set of the functions that are to be called in it
 local idle         -- the handle that is active until then
-local act          -- what is to be done then
-
---- Sets what is done in a turn that was asked for.
----@param fn fun()
-function M.on_turn(fn) act = fn end
 
 local function on_turn()
+  local acts, closed = asked, stopped
+  asked, stopped = {}, {}
   idle:stop()
-  act()
-  for i = 1, #stopped do stopped[i]:close() end
-  stopped = {}
+  for i = 1, #closed do closed[i]:close() end
+  for act in pairs(acts) do act() end
 end
 
---- Asks for the loop's next turn: its timers come before it, its descriptors after it.
-function M.turn()
+--- Has fn() called in the loop's next turn, once, however often that was asked for: its timers come
+-- before it, its descriptors after it.
+---@param fn fun()?  nil: there are only handles to be closed
+function M.turn(fn)
+  if fn then asked[fn] = true end
   idle = idle or uv.new_idle()
   idle:start(on_turn)
 end

@@ -21,16 +21,44 @@ local function load_module(name)
   error(module, 0)
 end
 
---- A function of another module, which is loaded when it is first called: to compile what a program
--- that only asks once does not need would take longer than all the rest of `require`. A function
--- behind it that raises misuse at its caller has this one in between.
+local deferred = {} -- functions, each of which loads a module
+
+--- Loads all that calls need, as far as it can be loaded and is not there: what is wrong is told by
+-- the function that needs it. The first call does so; a process that will not be able to read the
+-- files when that comes (another user, another root) does it before.
+function M.load()
+  for i = #deferred, 1, -1 do
+    if pcall(deferred[i]) then table.remove(deferred, i) end
+  end
+end
+
+local queried
+
+--- For a query, which needs nothing of it, but may be the first call.
+local function load_early()
+  if queried then return end
+  queried = true
+  M.load()
+end
+
+core.load_early = load_early -- sora.query is all in C
+
+--- A function of another module, which is loaded when the first of these functions is called: to
+-- compile what a program that makes no call does not need would take longer than all the rest of
+-- `require`. All of them are loaded then: in the middle of a wait it may be too late, since
+-- descriptors are short, or the folder or the user of the process has changed. A function behind it
+-- that raises misuse at its caller has this one in between.
 ---@param name string
 ---@param work string
 ---@return function
 function M.in_module(name, work)
   local fn
+  deferred[#deferred + 1] = function() fn = load_module(name)[work] end
   return function(...)
-    fn = fn or load_module(name)[work]
+    if not fn then
+      M.load()
+      fn = fn or load_module(name)[work]
+    end
     return pass(fn(...))
   end
 end
@@ -92,6 +120,8 @@ local CALLS = {
   query = { check = check_id, work = in_module("sora.waiting.wait", "query"), tell = tell_one },
 }
 
+-- For terminals: no call needs these, and they are loaded by themselves
+
 local bars -- of sora.progress_bar, once it was called
 
 local function progress_bar(opts)
@@ -111,6 +141,8 @@ local EMPTY_ARRAY = setmetatable({}, {
   __newindex = function() error("sora.empty_array is a constant", 2) end,
 })
 
+local function help(...) return pass(load_module("sora.reference.help").help(...)) end
+
 --- What a driver may have beside what inbox.lua says, for the manners of its host.
 ---@class sora.manners
 ---@field begin (fun(call: string, opts: any, callback: any): opts: any, callback: function?,
@@ -119,8 +151,16 @@ local EMPTY_ARRAY = setmetatable({}, {
 ---@field start (fun(tell: function, callback: function, work: function, ...): any)?  runs the work
 ---   beside the caller, then tell(callback, what it returned); returns what the caller gets
 
---- The arguments of a call, checked. What its driver says to them comes before all but the client,
--- and that first: without its colon all arguments are shifted.
+--- A call goes by what its options were when it was made, whatever becomes of the caller's tables.
+local function keep_headers(given)
+  if not given or not given.headers then return end
+  local headers = {}
+  for name, value in next, given.headers do headers[name] = value end
+  given.headers = headers
+end
+
+--- The arguments of a call, checked; a task has become its id. What its driver says to them comes
+-- before all but the client, and that first: without its colon all arguments are shifted.
 local function prepare(name, client, argument, path, opts, callback)
   core.check(client, nil, CALLER, name)
   local call, driver = CALLS[name], core.driver(client)
@@ -134,6 +174,7 @@ local function prepare(name, client, argument, path, opts, callback)
   argument = call.check(name, argument, path)
   local policy, given = core.options(call.options or name, opts, CALLER)
   core.check(client, given, CALLER, name)
+  keep_headers(given)
   return nil, callback, policy, given, argument
 end
 
@@ -166,6 +207,7 @@ end
 
 --- Where it may block, a query is all in C.
 function methods.query(client, id, opts, callback)
+  load_early()
   if not core.driver(client, 2, "query") then return pass(core.query_on(client, id, opts)) end
   return perform("query", client, nil, prepare("query", client, id, nil, opts, callback))
 end
@@ -214,7 +256,7 @@ function M.module(driver, default)
     failure = in_module("sora.answers.task", "failure"),
     id = in_module("sora.answers.task", "id"),
     progress_bar = progress_bar,
-    help = in_module("sora.reference.help", "help"),
+    help = help,
     driver = driver or M.plain,
   }
   function module.client(opts)

@@ -54,9 +54,8 @@
 ---@field attempts? integer  how often it was tried
 ---@field body? string  the beginning of an answer that could not be used
 ---@field task? sora.task  the last answer that could be read
----@field during? "wait"|"download"  of `wait_all` with `download`: which half has failed
 ---@field sent? boolean  of `create` and `call`: some of the request may have reached the service
----@field step? "create"|"wait"|"download"  of `generate`: where it ended
+---@field step? "create"|"wait"|"download"  of `generate`, and of `wait_all` with `download`: where
 ---@field elapsed? number  seconds of the wait that ended with it
 ---@field polls? integer  answers in that wait, bad ones included
 
@@ -147,13 +146,16 @@
 ---Options of `query_all`.
 ---@class sora.query_all_options: sora.query_options
 ---@field concurrency? integer  queries in flight at once, default 100
----@field on_result? fun(id: string, task?: sora.task, err?: sora.error)  as each task ends
+---@field on_result? sora.on_result  told as each task ends
 
 ---Options of `wait_all`: those of `wait` and those of `query_all`. With `download` a task has ended
 ---when its video is there; `on_result` is told the path then, as a fourth argument.
 ---@class sora.wait_all_options: sora.wait_options, sora.query_all_options
 ---@field download? string|sora.place  a folder for the videos, or where each goes
 ---@field downloads? integer  at once, default 4
+
+---Told of the end of a task; `path` is that of the video that was downloaded.
+---@alias sora.on_result fun(id: string, task?: sora.task, err?: sora.error, path?: string)
 
 ---Where a video goes: the path of its file, or nil for none.
 ---@alias sora.place fun(id: string, task: sora.task): string?

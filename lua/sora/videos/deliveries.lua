@@ -60,7 +60,7 @@ end
 function Deliveries:finish(delivery, err, path)
   self.active = self.active - 1
   delivery:close(err)
-  if err then err.during = "download" end
+  if err then err.step = "download" end
   self.tell(delivery.transfer.id, not err and delivery.transfer.task or nil, err, path)
 end
 
@@ -82,12 +82,13 @@ end
 
 function Deliveries:refuse(id, task, message)
   local err = core.error { kind = "io", message = message, id = id, task = task }
-  err.during = "download"
+  err.step = "download"
   self.tell(id, nil, err)
 end
 
-function Deliveries:begin(id, task, now)
+function Deliveries:begin(id, task)
   local path, any_kind = self:path_of(id, task)
+  local now = self.spec.inbox.driver.now()
   if not path then return self.tell(id, task) end
   if self.taken[path] then return self:refuse(id, task, path .. ": is another task's") end
   self.taken[path] = true
@@ -96,18 +97,20 @@ function Deliveries:begin(id, task, now)
   spec.id, spec.path, spec.any_kind, spec.beside = id, path, any_kind, true
   local delivery, err = downloads.open(spec)
   if not delivery then
-    err.during = "download"
+    err.step = "download"
     return self.tell(id, nil, err)
   end
   self.active = self.active + 1
   self:advance(delivery, now)
 end
 
---- Begins what may begin, and goes on with what has slept long enough.
-function Deliveries:fill(now)
+--- Begins what may begin, and goes on with what has slept long enough. Each of them may call back,
+-- and that may take any time: the clock is looked at for each.
+function Deliveries:fill()
+  local now = self.spec.inbox.driver.now
   local due = self.resting:first()
-  while due and due <= now do
-    self:advance(self.resting:pop(), now)
+  while due and due <= now() do
+    self:advance(self.resting:pop(), now())
     due = self.resting:first()
   end
   while self.active < self.limit and self.head <= self.tail
@@ -115,7 +118,7 @@ function Deliveries:fill(now)
     local entry = self.queue[self.head]
     self.queue[self.head] = nil
     self.head = self.head + 1
-    self:begin(entry[1], entry[2], now)
+    self:begin(entry[1], entry[2])
   end
 end
 
@@ -142,7 +145,7 @@ function Deliveries:stop(why)
     self.queue[self.head] = nil
     self.head = self.head + 1
     local err = core.error { kind = "cancelled", message = why, id = id, task = task }
-    err.during = "download"
+    err.step = "download"
     self.tell(id, nil, err)
   end
 end

@@ -20,7 +20,7 @@ local M = {}
 
 local LONGEST_RETRY_AFTER = 120 -- seconds; a longer one is the caller's to wait for
 local MOST_REDIRECTS = 5
-local LEAST_PROGRESS = 4096     -- bytes; an answer that brings less counts as a failure
+local SMALL, MOST_SMALL = 4096, 100 -- bytes; so many answers that bring fewer are no failures
 local MOST_ATTEMPTS = 10000
 local LAG = 60                  -- seconds since success was seen in which a 404 may pass
 
@@ -167,10 +167,17 @@ end
 
 -- Attempts
 
---- Whether enough has come since the last failure to begin counting anew.
-function Transfer:progressed(bytes)
-  if bytes < self.most + LEAST_PROGRESS then return false end
-  self.most, self.failures = bytes, 0
+--- Whether the attempt has brought more than there ever was. The failures are counted anew then.
+-- Answers that are whole and small are patience's limit: a server may send a byte at a time.
+function Transfer:progressed(bytes, answered)
+  local brought = bytes - self.most
+  if brought <= 0 then return false end
+  self.most = bytes
+  if answered and brought < SMALL then
+    self.small = self.small + 1
+    if self.small > MOST_SMALL then return false end
+  end
+  self.failures = 0
   return true
 end
 
@@ -184,7 +191,7 @@ end
 ---@param bytes integer  in the part
 ---@param whole boolean
 function Transfer:fetched(now, result, err, bytes, whole)
-  local progressed = self:progressed(bytes)
+  local progressed = self:progressed(bytes, result ~= nil)
   if result and result.redirect then return self:redirected(result.redirect) end
   self.hop, self.hops = nil, 0
   self.whole = whole and bytes > 0
@@ -210,7 +217,8 @@ end
 ---@return sora.transfer
 function M.new(spec)
   local self = setmetatable(spec, Transfer)
-  self.attempts, self.failures, self.hops, self.most, self.resume_at = 0, 0, 0, 0, 0
+  self.attempts, self.failures, self.hops, self.resume_at = 0, 0, 0, 0
+  self.most, self.small = 0, 0
   if self.task and not self.url then self:take(self.seen, self.task) end
   return self
 end

@@ -4,6 +4,7 @@
 -- task that waits is a poller in a heap, without a coroutine and without a timer of the host's.
 
 local core = require "sora.core"
+local deliveries = require "sora.videos.deliveries"
 local heaps = require "sora.waiting.heap"
 local inboxes = require "sora.hosts.inbox"
 local pollers = require "sora.waiting.poller"
@@ -35,17 +36,6 @@ end
 local Round = {}
 Round.__index = Round
 
-local function unique(ids)
-  local list, seen = {}, {}
-  for _, id in ipairs(ids) do
-    if not seen[id] then
-      seen[id] = true
-      list[#list + 1] = id
-    end
-  end
-  return list
-end
-
 --- The next poller that may be asked now: a task that was never asked, else the one that is due
 -- first.
 function Round:next_due(now)
@@ -75,7 +65,7 @@ function Round:follow(poller, now, action, value)
   elseif self.deliveries and value.kind == "no_video" then
     self.deliveries:add(poller.id, value.task) -- the relay may have a copy of its own
   else
-    if self.deliveries then value.during = "wait" end
+    if self.deliveries then value.step = "wait" end
     self:tell(poller.id, nil, value)
   end
 end
@@ -99,15 +89,17 @@ end
 
 function Round:stopped() return inboxes.stopped(self.inbox) end
 
---- Starts what may be started now.
+--- Starts what may be started now. The end of a task, at its deadline, calls back, and that may
+-- take any time: the clock is looked at for each.
 function Round:fill()
-  local now, concurrency = self.now(), self.policy.concurrency
+  local concurrency = self.policy.concurrency
   while self.in_flight < concurrency and not self:stopped() do
+    local now = self.now()
     local poller = self:next_due(now)
     if not poller then break end
     self:start(poller, now)
   end
-  if self.deliveries and not self:stopped() then self.deliveries:fill(now) end
+  if self.deliveries and not self:stopped() then self.deliveries:fill() end
 end
 
 --- Ends every wait that has no query in flight, when the whole call is to end.
@@ -150,7 +142,7 @@ end
 
 --- Has the videos downloaded.
 function Round:deliver(client, opts)
-  local deliveries, policy = require "sora.videos.deliveries", self.policy
+  local policy = self.policy
   self.deliveries = deliveries.new(policy.download, policy.downloads, {
     inbox = self.inbox, opts = opts, retries = opts.retries or core.retries(client),
     deadline = policy.timeout and self.started + policy.timeout,
@@ -167,7 +159,7 @@ local function all(client, ids, policy, given, opts, new_poller)
   local inbox = inboxes.new(client)
   local now = inbox.driver.now
   local round = setmetatable({
-    ids = unique(ids), next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
+    ids = ids, next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
     sleeping = heaps.new(), inbox = inbox, now = now, started = now(), in_flight = 0,
     tasks = {}, errs = {},
   }, Round)
@@ -176,7 +168,7 @@ local function all(client, ids, policy, given, opts, new_poller)
   return round.tasks, round.errs
 end
 
---- client:query_all(ids, opts), its arguments checked.
+--- client:query_all(ids, opts), its arguments checked: no id is there twice.
 function M.query_all(client, ids, policy, given)
   local timeout = policy.timeout or math.huge
   return all(client, ids, policy, given, copy(given), function(id, started)
@@ -184,7 +176,8 @@ function M.query_all(client, ids, policy, given)
   end)
 end
 
---- client:wait_all(ids, opts), its arguments checked. The timeout is that of the whole call.
+--- client:wait_all(ids, opts), its arguments checked: no id is there twice. The timeout is that of
+-- the whole call.
 function M.wait_all(client, ids, policy, given)
   local rules, pace = waits.rules(policy, client), waits.pace(client)
   return all(client, ids, policy, given, waits.poll_options(given), function(id, started)

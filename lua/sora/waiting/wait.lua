@@ -8,17 +8,12 @@ local pollers = require "sora.waiting.poller"
 
 local M = {}
 
-local pace_of = setmetatable({}, { __mode = "k" })
-
 --- What all waits of one client share.
 ---@return sora.pace
 function M.pace(client)
-  local pace = pace_of[client]
-  if not pace then
-    pace = paces.new()
-    pace_of[client] = pace
-  end
-  return pace
+  local shared = core.shared(client)
+  shared.pace = shared.pace or paces.new()
+  return shared.pace
 end
 
 --- The options for each poll: those of the caller. A poll is not repeated by itself, unless the
@@ -63,32 +58,34 @@ function M.tell(policy, poller, now, action, value)
   return action, value
 end
 
---- Polls until the task ends or, with `until_change`, until its status or progress changed.
+--- Polls until the task ends or, with `until_change`, until its status or progress changed. What is
+-- next is decided anew after each callback, which may have taken any time, and by one look at the
+-- clock.
 ---@return any? task
 ---@return sora.error? err
 ---@return boolean? ended
 local function follow(inbox, poller, policy, opts, until_change)
   local driver = inbox.driver
-  local action, value = poller:due(driver.now())
-  while action == "ask" do
+  while true do
     local stopped = inboxes.stopped(inbox)
-    if stopped then
-      return nil, M.cancelled(stopped, poller), true
-    elseif value > 0 then
+    if stopped then return nil, M.cancelled(stopped, poller), true end
+    local now = driver.now()
+    local action, value = poller:due(now)
+    if action == "error" then return nil, value, true end
+    if value > 0 then
       inboxes.sleep(inbox, value)
-      if not inboxes.stopped(inbox) then action, value = poller:due(driver.now()) end
     else
-      opts.timeout = poller:remaining(driver.now())
+      opts.timeout = poller:remaining(now)
       local task, err = inboxes.query(inbox, poller:asked(), opts)
-      local now = driver.now()
       local changed
+      now = driver.now()
       action, value, changed = poller:answer(now, task, err)
       if changed then action, value = M.tell(policy, poller, now, action, value) end
-      if changed and until_change and action == "ask" then return poller.task end
+      if action == "done" then return value, nil, true end
+      if action == "error" then return nil, value, true end
+      if changed and until_change then return poller.task end
     end
   end
-  if action == "done" then return value, nil, true end
-  return nil, value, true
 end
 
 --- The rules of a call, with errors that keep the client's key to themselves: a service may quote

@@ -5,7 +5,7 @@ local server = require "spec.support.servers.server"
 local sites = require "spec.support.servers.site"
 
 local M = {
-  program = "apache2", protocols = { "http", "https", "h2" },
+  programs = { "apache2" }, protocols = { "http", "https", "h2" },
   wide = true, proxies = true, idle = 1, requests = { "http", "https" },
   reload = "USR1", reloaded = "Doing graceful restart",
 }

@@ -6,7 +6,8 @@
 --   server:tell "sleep 0.5; signal HUP"    -- done while this process is busy
 --   server:stop()
 --
--- A kind of server is a module beside this one, named as its program:
+-- A kind of server is a module beside this one:
+--   programs     names of its program, where that is not the module's: the first that there is
 --   protocols    which of "http" (HTTP/1.1), "https" (the same behind TLS) and "h2" it speaks
 --   command      function(setup): writes the configuration, returns the command line's arguments.
 --                setup has folder, ports (by protocol), is_root, and the options of start
@@ -39,31 +40,34 @@ function M.file(path)
   return (files.exists(ROOT .. path) and ROOT or "") .. path
 end
 
---- The program of a server, with the libraries that were unpacked beside it, and without those of a
--- checker that this process runs beneath.
----@param name string
----@return string? command  nil where there is none
-local function find(name)
-  for _, path in ipairs { "/usr/sbin/" .. name, "/usr/bin/" .. name } do
-    if files.exists(ROOT .. path) then
-      local libraries = output_of("cd " .. quote(ROOT)
-        .. " && ls -d $PWD/lib/*-linux-* $PWD/usr/lib/*-linux-* 2>/dev/null"):gsub("\n", ":")
-      return "LD_PRELOAD= LD_LIBRARY_PATH=" .. quote(libraries) .. " exec " .. quote(ROOT .. path)
-    elseif files.exists(path) then
-      return "LD_PRELOAD= exec " .. path
-    end
-  end
-end
-
 --- What a server of this kind can do.
 ---@param name string
 ---@return table
 function M.kind(name) return require("spec.support.servers." .. name) end
 
+--- What starts a server: its program, with the libraries that were unpacked beside it, and without
+-- those of a checker that this process runs beneath.
+---@param name string
+---@return string? command  nil where there is none
+local function find(name)
+  for _, program in ipairs(M.kind(name).programs or { name }) do
+    for _, path in ipairs { "/usr/sbin/" .. program, "/usr/bin/" .. program } do
+      if files.exists(ROOT .. path) then
+        local libraries = output_of("cd " .. quote(ROOT)
+          .. " && ls -d $PWD/lib/*-linux-* $PWD/usr/lib/*-linux-* 2>/dev/null"):gsub("\n", ":")
+        return ("LD_PRELOAD= LD_LIBRARY_PATH=%s exec %s"):format(quote(libraries),
+          quote(ROOT .. path))
+      elseif files.exists(path) then
+        return "LD_PRELOAD= exec " .. path
+      end
+    end
+  end
+end
+
 --- Whether there is such a server.
 ---@param name string
 ---@return boolean
-function M.is_there(name) return find(M.kind(name).program or name) ~= nil end
+function M.is_there(name) return find(name) ~= nil end
 
 --- Ports of loopback on which nobody listens.
 local function free_ports(names)
@@ -123,13 +127,13 @@ local function launch(name, program, options)
 end
 
 --- Starts one, a second time where that does not succeed: a port that was free may be so no longer.
----@param name string  of its module here and of its program
+---@param name string  of its module
 ---@param options table|nil  site: answers and certificate, see site.lua; backend: port of a server
 ---   that it asks; ports: those of another server; within: what its command begins with, such as
 ---   nsenter …; address: where it listens then; others as its module says
 ---@return table server  folder, ports, kind and these methods
 function M.start(name, options)
-  local program = assert(find(M.kind(name).program or name), "there is no " .. name)
+  local program = assert(find(name), "there is no " .. name)
   local server, message = launch(name, program, options)
   if not server then server, message = launch(name, program, options) end
   return server or error(message, 2)

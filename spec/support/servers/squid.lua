@@ -4,7 +4,8 @@ local files = require "spec.support.files"
 local shell = require "spec.support.shell"
 local server = require "spec.support.servers.server"
 
-local M = { protocols = { "http" } }
+-- Debian 13 has two builds of it, of which its alternatives make one "squid".
+local M = { programs = { "squid", "squid-gnutls" }, protocols = { "http" } }
 
 local TEXT = [[
 http_port 127.0.0.1:$http
