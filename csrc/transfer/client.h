@@ -38,7 +38,10 @@ int sora_client_configure(struct client *client, const struct settings *settings
                           struct base_url *base, struct headers *headers);
 
 int sora_client_is_closed(const struct client *client);
-const struct settings *sora_client_settings(const struct client *client);
+
+/* What it sends requests with. Settings and headers of a closed client are NULL; whoever keeps
+   them, shares them. */
+struct settings *sora_client_settings(const struct client *client);
 const struct base_url *sora_client_base(const struct client *client);
 struct headers *sora_client_headers(const struct client *client);
 void sora_client_count(const struct client *client, struct client_counts *counts);

@@ -36,9 +36,6 @@ void sora_request_destroy(struct request *request) {
   sora_request_forget(request);
   sora_sending_free(request);
   sora_wipe_text(&request->url);
-  if (request->own != NULL)
-    sora_settings_free(request->own);
-  free(request->own);
   free(request);
 }
 
@@ -47,8 +44,8 @@ struct request_limits *sora_request_limits(struct request *request) {
 }
 
 int sora_request_set_settings(struct request *request, const struct settings *settings) {
-  request->own = calloc(1, sizeof *request->own);
-  return request->own != NULL && sora_settings_copy(request->own, settings);
+  request->settings = sora_settings_new(settings);
+  return request->settings != NULL;
 }
 
 void sora_request_set_headers(struct request *request, struct headers *headers) {
@@ -344,6 +341,7 @@ void sora_request_forget(struct request *request) {
   sora_buffer_free(&request->body);
   sora_headers_release(&request->headers);
   sora_fetch_forget(request);
+  sora_settings_release(&request->settings);
 }
 
 /* ---- reading ---- */
