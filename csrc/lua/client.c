@@ -9,6 +9,7 @@
 #include "lua/options.h"
 #include "lua/part.h"
 #include "lua/request.h"
+#include "lua/secrets.h"
 #include "transfer/text.h"
 
 #define METATABLE "sora.client"
@@ -123,6 +124,7 @@ int sora_client_to_lua(lua_State *L) {
   lua_pushvalue(L, 5);
   lua_setuservalue(L, 4);
   configure(L, *box, 5, level);
+  sora_secrets_note_client(L, 4);
   lua_settop(L, 4);
   return 1;
 }
@@ -147,6 +149,11 @@ static int is_client(lua_State *L, int index) {
     lua_pop(L, 2);
   }
   return found;
+}
+
+const struct client *sora_client_peek(lua_State *L, int index) {
+  struct client *const *box = lua_touserdata(L, index);
+  return *box;
 }
 
 struct client *sora_client_check_any(lua_State *L, int index) {

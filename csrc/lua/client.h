@@ -70,6 +70,9 @@ struct client *sora_client_check(lua_State *L, int index, int level);
 /* The same, closed or not. */
 struct client *sora_client_check_any(lua_State *L, int index);
 
+/* The same of what is known to be a client; NULL: it was never made, or is being collected. */
+const struct client *sora_client_peek(lua_State *L, int index);
+
 /* Raises, `level` up, when the key among `headers` would be sent in the clear to where others can
  * read it. */
 void sora_client_check_plain(lua_State *L, int level, const struct base_url *base,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/secrets.h"
 #include "transfer/features.h"
 #include "transfer/url.h"
 #include "transfer/headers.h"
@@ -321,6 +322,10 @@ void sora_settings_read(lua_State *L, int index, enum option_scope scope, int le
   }
 }
 
+int sora_settings_have_secrets(const struct settings *settings) {
+  return settings->api_key != NULL || settings->headers != 0 || settings->proxy != NULL;
+}
+
 static void add_header(lua_State *L, struct headers *list, const char *name, const char *value) {
   if (!sora_headers_add(list, name, value))
     luaL_error(L, "not enough memory");
@@ -389,7 +394,8 @@ static void push_defaults(lua_State *L, int policy, unsigned scopes) {
 int sora_options(lua_State *L) {
   unsigned scopes = scopes_of(luaL_checkstring(L, 1));
   int level = (int)luaL_optinteger(L, 3, 1);
-  struct settings unused;
+  struct settings settings;
+  sora_settings_init(&settings);
   lua_settop(L, 2);
   lua_newtable(L);
   push_defaults(L, 3, scopes);
@@ -400,7 +406,7 @@ int sora_options(lua_State *L) {
   lua_pushnil(L);
   while (lua_next(L, 2)) {
     const struct option *option = option_of(L, -2, scopes, level);
-    store(L, level, option, &unused);
+    store(L, level, option, &settings);
     int target = option->field == NOWHERE || option->field == FIELD(timeout) ? 3 : 4;
     of_request |= target == 4;
     lua_pushvalue(L, -1);
@@ -408,5 +414,7 @@ int sora_options(lua_State *L) {
     lua_pop(L, 1);
   }
   lua_settop(L, 3 + of_request);
+  if (sora_settings_have_secrets(&settings))
+    sora_secrets_note_call(L, 4);
   return 1 + of_request;
 }

@@ -7,7 +7,9 @@
 
 #include "compat.h"
 #include "lua/client.h"
+#include "lua/error.h"
 #include "lua/options.h"
+#include "lua/secrets.h"
 #include "transfer/form.h"
 #include "transfer/text.h"
 #include "transfer/timers.h"
@@ -54,20 +56,28 @@ void sora_request_new_download(lua_State *L, const char *id) {
   new_request(L, id == NULL ? "" : id, id == NULL ? 0 : strlen(id));
 }
 
-/* Keeps the value of the option `null`, which is on the stack at `settings->null`, with the request
- * at `self`. */
-static void keep_null(lua_State *L, int self, const struct settings *settings) {
-  if (settings->null == 0)
+/* Keeps with the request at `self` the value of the option `null`, which is on the stack at
+   `settings->null`, and options that have secrets: the task that comes of it keeps them. */
+static void keep_values(lua_State *L, int self, int options, const struct settings *settings) {
+  int secret = sora_settings_have_secrets(settings);
+  if (settings->null == 0 && !secret)
     return;
   struct request *request = sora_request_check(L, self);
   if (sora_request_tag(request) == UNREGISTERED) {
-    lua_createtable(L, 0, 1);
-    sora_request_set_tag(request, UNREGISTERED_WITH_NULL);
+    lua_createtable(L, 0, 2);
+    sora_request_set_tag(request, UNREGISTERED_WITH_VALUES);
   } else {
     lua_getuservalue(L, self);
   }
-  lua_pushvalue(L, settings->null);
-  lua_setfield(L, -2, "null");
+  if (settings->null != 0) {
+    lua_pushvalue(L, settings->null);
+    lua_setfield(L, -2, "null");
+  }
+  if (secret) {
+    sora_secrets_note_call(L, options);
+    lua_pushvalue(L, options);
+    lua_setfield(L, -2, "options");
+  }
   lua_setuservalue(L, self);
 }
 
@@ -199,7 +209,7 @@ static const char *start(struct client *client, struct request *request, struct 
 void sora_request_query(lua_State *L, int client_index, int self, int options, int level) {
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
-  keep_null(L, self, &settings);
+  keep_values(L, self, options, &settings);
   struct own *own = prepare(L, &settings, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
@@ -380,7 +390,7 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
   struct request *request = sora_request_check(L, self);
   luaL_checkstack(L, 20, "call");
   read_settings(L, client_index, options, SCOPE_CREATE, level, &settings);
-  keep_null(L, self, &settings);
+  keep_values(L, self, options, &settings);
   call.method = field_of(L, call_index, "method", NULL);
   call.path = field_of(L, call_index, "path", NULL);
   call.body = field_of(L, call_index, "body", &call.body_length);
@@ -438,7 +448,8 @@ static int to_string(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
   struct request_result result;
   sora_request_result(request, &result);
-  lua_pushfstring(L, "sora.request (%s, %s)", result.id, sora_request_state(request));
+  sora_push_hidden(L, result.id, result.id_length, &result.secrets);
+  lua_pushfstring(L, "sora.request (%s, %s)", lua_tostring(L, -1), sora_request_state(request));
   return 1;
 }
 

@@ -14,6 +14,7 @@
 #include "transfer/content.h"
 #include "transfer/headers.h"
 #include "transfer/kinds.h"
+#include "transfer/secrets.h"
 #include "transfer/settings.h"
 #include "transfer/url.h"
 
@@ -184,8 +185,8 @@ struct request_result {
   size_t relay_length;
   const char *body; /* NUL-terminated, NULL: none */
   size_t body_length;
-  const char *request_id;        /* "" for none */
-  const struct headers *headers; /* that were sent */
+  const char *request_id; /* "" for none */
+  struct secrets secrets; /* that any of these texts may hold */
   long max_depth, max_body;
   int download;         /* then these count: */
   int again;            /* to be asked once more, otherwise: the part knows how */

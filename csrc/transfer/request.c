@@ -383,7 +383,7 @@ void sora_request_result(const struct request *request, struct request_result *r
       .body = request->body.length > 0 ? request->body.data : NULL,
       .body_length = request->body.length,
       .request_id = request->attempt.answer.request_id,
-      .headers = request->headers,
+      .secrets = {request->headers, request->settings},
       .max_depth = request->limits.max_depth,
       .max_body = request->limits.max_body,
       .download = request->fetch.part != NULL,

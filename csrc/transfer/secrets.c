@@ -1,0 +1,364 @@
+#include "transfer/secrets.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transfer/headers.h"
+#include "transfer/settings.h"
+#include "transfer/text.h"
+
+enum {
+  MOST_SECRETS = 64,
+  MOST_DECODED = 1024, /* bytes of all proxies' users and passwords */
+  SHORTEST = 4,        /* bytes: a shorter "secret" would only tear holes into every text … */
+  SHORTEST_VALUE =
+      8, /* … so does a value, where the name of its header does not say that it is one */
+  SHORTEST_BASE64 = 6, /* bytes that are looked for in base64 */
+  SHORTEST_START = 5,  /* characters of one that was cut */
+  FORMS = 4 /* plain, and base64 after a number of bytes that 3 divides with rest 0, 1, 2 */
+};
+
+struct secret {
+  const char *text;
+  size_t length;
+};
+
+/* All that are looked for in one text. */
+struct search {
+  size_t count;
+  struct secret list[MOST_SECRETS];
+  int too_many;              /* for this: then nothing can be told at all */
+  unsigned char starts[256]; /* bytes that one can begin with, in whatever spelling */
+  size_t used;
+  char decoded[MOST_DECODED];
+};
+
+/* ---- base64 ---- */
+
+/* Characters at the start that depend on the bytes before, too. */
+static const size_t FOREIGN[] = {0, 2, 3};
+
+/* Those that depend on the secret alone, where `before` bytes come before it. */
+static size_t base64_length(const struct secret *secret, size_t before) {
+  return (before + secret->length) * 8 / 6 - FOREIGN[before];
+}
+
+static char base64_at(const struct secret *secret, size_t before, size_t index) {
+  size_t bit = (index + FOREIGN[before]) * 6, first = bit / 8 - before;
+  unsigned bits = (unsigned)(unsigned char)secret->text[first] << 8;
+  if (first + 1 < secret->length)
+    bits |= (unsigned char)secret->text[first + 1];
+  return "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[bits >> (10 - bit % 8) &
+                                                                            63];
+}
+
+static int is_base64(char byte) {
+  return sora_is_alnum((unsigned char)byte) || (byte != '\0' && strchr("+/-_=", byte) != NULL);
+}
+
+/* ---- collecting ---- */
+
+static void note_starts(struct search *search, const struct secret *secret) {
+  search->starts[(unsigned char)secret->text[0]] = 1;
+  if (secret->length < SHORTEST_BASE64)
+    return;
+  for (size_t before = 0; before + 1 < FORMS; before++) {
+    char first = base64_at(secret, before, 0);
+    search->starts[(unsigned char)first] = 1;
+    if (first == '+' || first == '/')
+      search->starts[first == '+' ? '-' : '_'] = 1;
+  }
+}
+
+static void add(struct search *search, const char *text, size_t length, size_t shortest) {
+  while (length > 0 && (*text == ' ' || *text == '\t'))
+    text++, length--;
+  while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
+    length--;
+  if (length < shortest)
+    return;
+  if (search->count == MOST_SECRETS) {
+    search->too_many = 1;
+    return;
+  }
+  search->list[search->count] = (struct secret){text, length};
+  note_starts(search, &search->list[search->count++]);
+}
+
+static int holds_word(const char *name, size_t length, const char *word) {
+  size_t size = strlen(word);
+  for (size_t i = 0; i + size <= length; i++)
+    if (sora_same_letters(name + i, word, size))
+      return 1;
+  return 0;
+}
+
+static int is_named_secret(const char *name, size_t length) {
+  static const char *const words[] = {"key",    "token",      "secret",  "auth", "cookie",
+                                      "passwd", "credential", "session", "sign", "password"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (holds_word(name, length, words[i]))
+      return 1;
+  return 0;
+}
+
+/* Headers whose values are no secrets, and words that a text may well hold. */
+static int is_harmless(const char *line, size_t length) {
+  static const char *const names[] = {"Accept", "Content-Type", "Host", "User-Agent",
+                                      "X-Forwarded-Host"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (length == strlen(names[i]) && sora_same_letters(line, names[i], length))
+      return 1;
+  return 0;
+}
+
+static void add_cookies(struct search *search, const char *value) {
+  while (*value != '\0') {
+    size_t length = strcspn(value, ";");
+    const char *equals = memchr(value, '=', length);
+    if (equals != NULL)
+      add(search, equals + 1, (size_t)(value + length - equals) - 1, SHORTEST_VALUE);
+    value += length + (value[length] == ';');
+  }
+}
+
+/* "Name: value", or "Name: Scheme value" */
+static void add_header(struct search *search, const char *line) {
+  size_t name = strcspn(line, ":;"), word = 0;
+  int named = is_named_secret(line, name);
+  if (line[name] != ':' || (!named && is_harmless(line, name)))
+    return;
+  const char *value = line + name + 1 + strspn(line + name + 1, " ");
+  while (sora_is_alnum((unsigned char)value[word]))
+    word++;
+  if (holds_word(line, name, "cookie"))
+    add_cookies(search, value);
+  if (named && value[word] == ' ') /* Bearer, Basic */
+    value += word;
+  add(search, value, strlen(value), named ? SHORTEST : SHORTEST_VALUE);
+}
+
+static int hex_digit(char byte) {
+  if (byte >= '0' && byte <= '9')
+    return byte - '0';
+  byte = (char)(byte | 0x20);
+  return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* The number that `count` hexadecimal digits are, or -1. */
+static long hex_number(const char *text, size_t left, size_t count) {
+  long number = left < count ? -1 : 0;
+  for (size_t i = 0; i < count && number >= 0; i++)
+    number = hex_digit(text[i]) < 0 ? -1 : number * 16 + hex_digit(text[i]);
+  return number;
+}
+
+/* Both as it is written in a URL, and as it is meant. */
+static void add_user_part(struct search *search, const char *text, size_t length) {
+  char *copy = search->decoded + search->used;
+  size_t size = 0;
+  if (length > MOST_DECODED / 2 || search->used + 2 * length > MOST_DECODED) {
+    search->too_many = 1;
+    return;
+  }
+  memcpy(copy, text, length); /* the environment may change */
+  add(search, copy, length, SHORTEST);
+  for (size_t i = 0; i < length; size++) {
+    long byte = text[i] == '%' ? hex_number(text + i + 1, length - i - 1, 2) : -1;
+    copy[length + size] = byte > 0 ? (char)byte : text[i];
+    i += byte > 0 ? 3 : 1;
+  }
+  search->used += length + size;
+  if (size < length)
+    add(search, copy + length, size, SHORTEST);
+}
+
+/* The URL need not be one: whatever comes before the last @ is not the host. A user alone is a key,
+   and so is a long one. */
+static void add_proxy(struct search *search, const char *url) {
+  const char *scheme = url == NULL ? NULL : strstr(url, "://");
+  const char *user = scheme != NULL ? scheme + 3 : url;
+  const char *at = user == NULL ? NULL : strrchr(user, '@');
+  if (at == NULL)
+    return;
+  const char *colon = memchr(user, ':', (size_t)(at - user));
+  size_t length = (size_t)((colon != NULL ? colon : at) - user);
+  if (colon != NULL)
+    add_user_part(search, colon + 1, (size_t)(at - colon) - 1);
+  if (colon == NULL || colon + 1 == at || length >= SHORTEST_VALUE)
+    add_user_part(search, user, length);
+}
+
+static void collect(struct search *search, const struct secrets *secrets) {
+  static const char *const variables[] = {"https_proxy", "HTTPS_PROXY", "http_proxy",
+                                          "HTTP_PROXY",  "all_proxy",   "ALL_PROXY"};
+  search->count = search->used = 0;
+  search->too_many = 0;
+  memset(search->starts, 0, sizeof search->starts);
+  const struct curl_slist *node =
+      secrets->headers == NULL ? NULL : sora_headers_list(secrets->headers);
+  for (; node != NULL; node = node->next)
+    add_header(search, node->data);
+  if (secrets->settings != NULL)
+    add_proxy(search, secrets->settings->proxy);
+  for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+    add_proxy(search, getenv(variables[i]));
+}
+
+/* ---- finding ---- */
+
+/* A backslash and what follows it, after as many more as there are: quoted once more. */
+static size_t escape_of_json(const char *text, size_t left, int *byte) {
+  size_t i = 1;
+  while (i < left && text[i] == '\\')
+    i++;
+  if (i < left && (text[i] == '"' || text[i] == '/' || text[i] == '\'')) {
+    *byte = text[i];
+    return i + 1;
+  }
+  long code = i < left && text[i] == 'u' ? hex_number(text + i + 1, left - i - 1, 4) : -1;
+  if (code > 0 && code < 0x80) {
+    *byte = (int)code;
+    return i + 5;
+  }
+  *byte = '\\';
+  return i > 1 ? 2 : 0;
+}
+
+static size_t escape_of_url(const char *text, size_t left, int *byte) {
+  size_t i = 1;
+  while (left >= i + 4 && text[i] == '2' && text[i + 1] == '5' &&
+         hex_number(text + i + 2, left - i - 2, 2) >= 0)
+    i += 2;
+  long code = hex_number(text + i, left - i, 2);
+  *byte = (int)code;
+  return code > 0 ? i + 2 : 0;
+}
+
+static size_t escape_of_html(const char *text, size_t left, int *byte) {
+  static const struct {
+    const char *text;
+    char byte;
+  } names[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    size_t size = strlen(names[i].text);
+    if (left >= size && memcmp(text, names[i].text, size) == 0) {
+      *byte = names[i].byte;
+      return size;
+    }
+  }
+  if (left < 4 || text[1] != '#')
+    return 0;
+  size_t i = text[2] == 'x' || text[2] == 'X' ? 3 : 2;
+  int base = i == 3 ? 16 : 10, code = 0;
+  for (; i < left && hex_digit(text[i]) >= 0 && hex_digit(text[i]) < base && code < 0x80; i++)
+    code = code * base + hex_digit(text[i]);
+  *byte = code;
+  return i < left && text[i] == ';' && code > 0 && code < 0x80 ? i + 1 : 0;
+}
+
+/* How many bytes from `text` on spell one byte, which is no plain one; 0: none. */
+static size_t escape(const char *text, size_t left, int *byte) {
+  switch (*text) {
+  case '\\':
+    return escape_of_json(text, left, byte);
+  case '%':
+    return escape_of_url(text, left, byte);
+  case '&':
+    return escape_of_html(text, left, byte);
+  case '+':
+    *byte = ' ';
+    return 1;
+  default:
+    return 0;
+  }
+}
+
+static char character(const struct secret *secret, size_t form, size_t index) {
+  return form == 0 ? secret->text[index] : base64_at(secret, form - 1, index);
+}
+
+static int is_same(int byte, char wanted, size_t form) {
+  if (form != 0)
+    byte = byte == '-' ? '+' : byte == '_' ? '/' : byte;
+  return byte == (unsigned char)wanted;
+}
+
+/* How many bytes from `text` on spell the secret in that form, or enough of its start; 0: none. */
+static size_t spelt(const char *text, size_t left, const struct secret *secret, size_t form) {
+  size_t length = form == 0 ? secret->length : base64_length(secret, form - 1);
+  size_t i = 0, matched = 0;
+  if (form == 0 && left >= length && memcmp(text, secret->text, length) == 0)
+    return length;
+  while (matched < length && i < left) {
+    char wanted = character(secret, form, matched);
+    int byte = 0;
+    size_t size = escape(text + i, left - i, &byte);
+    if (size == 0 || !is_same(byte, wanted, form))
+      size = (size_t)is_same((unsigned char)text[i], wanted, form);
+    if (size == 0)
+      break;
+    i += size;
+    matched++;
+  }
+  if (matched == length) {
+    while (form != 0 && i < left && is_base64(text[i]))
+      i++;
+    return i;
+  }
+  if (matched < SHORTEST_START + (form != 0))
+    return 0;
+  return i == left || !(form == 0 ? sora_is_alnum((unsigned char)text[i]) : is_base64(text[i])) ? i
+                                                                                                : 0;
+}
+
+/* How many bytes from `text` on are a secret, or 0. */
+static size_t secret_length(const struct search *search, const char *text, size_t left) {
+  size_t longest = 0;
+  if (!search->starts[(unsigned char)*text] && strchr("\\%&+", *text) == NULL)
+    return 0;
+  for (size_t i = 0; i < search->count; i++) {
+    const struct secret *secret = &search->list[i];
+    for (size_t form = 0; form < (secret->length < SHORTEST_BASE64 ? 1 : FORMS); form++) {
+      size_t length = spelt(text, left, secret, form);
+      longest = length > longest ? length : longest;
+    }
+  }
+  return longest;
+}
+
+static void forget(struct search *search) {
+  explicit_bzero(search->decoded, search->used);
+}
+
+int sora_holds_secret(const char *text, size_t length, const struct secrets *secrets) {
+  struct search search;
+  collect(&search, secrets);
+  int found = search.too_many;
+  for (size_t i = 0; i < length && !found; i++)
+    found = secret_length(&search, text + i, length - i) > 0;
+  forget(&search);
+  return found;
+}
+
+size_t sora_hide(char *out, size_t size, const char *text, size_t length,
+                 const struct secrets *secrets, size_t *taken) {
+  static const char instead[] = "***";
+  struct search search;
+  size_t i = 0, written = 0;
+  collect(&search, secrets);
+  while (i < length) {
+    size_t skip = search.too_many ? length : secret_length(&search, text + i, length - i);
+    size_t room = skip > 0 ? sizeof instead - 1 : 1;
+    if (written + room > size)
+      break;
+    memcpy(out + written, skip > 0 ? instead : text + i, room);
+    written += room;
+    i += skip > 0 ? skip : 1;
+  }
+  forget(&search);
+  if (taken != NULL)
+    *taken = i;
+  return written;
+}
