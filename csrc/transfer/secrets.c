@@ -60,7 +60,7 @@ static int is_base64(char byte) {
 /* ---- collecting ---- */
 
 static void note_starts(struct search *search, const struct secret *secret) {
-  search->starts[(unsigned char)secret->text[0]] = 1;
+  search->starts[sora_lower(secret->text[0])] = 1;
   if (secret->length < SHORTEST_BASE64)
     return;
   for (size_t before = 0; before + 1 < FORMS; before++) {
@@ -280,8 +280,9 @@ static char character(const struct secret *secret, size_t form, size_t index) {
 }
 
 static int is_same(int byte, char wanted, size_t form) {
-  if (form != 0)
-    byte = byte == '-' ? '+' : byte == '_' ? '/' : byte;
+  if (form == 0) /* a status is told in small letters */
+    return sora_lower((char)byte) == sora_lower(wanted);
+  byte = byte == '-' ? '+' : byte == '_' ? '/' : byte;
   return byte == (unsigned char)wanted;
 }
 
@@ -316,7 +317,8 @@ static size_t spelt(const char *text, size_t left, const struct secret *secret, 
 /* How many bytes from `text` on are a secret, or 0. */
 static size_t secret_length(const struct search *search, const char *text, size_t left) {
   size_t longest = 0;
-  if (!search->starts[(unsigned char)*text] && strchr("\\%&+", *text) == NULL)
+  if (!search->starts[(unsigned char)*text] && !search->starts[sora_lower(*text)] &&
+      strchr("\\%&+", *text) == NULL)
     return 0;
   for (size_t i = 0; i < search->count; i++) {
     const struct secret *secret = &search->list[i];

@@ -21,11 +21,11 @@ struct secrets {
 };
 
 /* Copies the text to `out`, which has room for `size` bytes, with "***" for each secret, however it
-   is spelt: plain, with the escapes of JSON (RFC 8259, 7), URLs (RFC 3986, 2.1) and HTML, these
-   escaped once more, in base64 (RFC 4648, 4 and 5) as a part of whatever; and for five or more of
-   its first characters, where no letter or digit follows: somebody has cut it there. Ends where
-   there is no room. Returns how many bytes were written; *taken (NULL: nobody asks) is how many of
-   the text's that took. */
+   is spelt: plain, its letters of any case, with the escapes of JSON (RFC 8259, 7), URLs (RFC
+   3986, 2.1) and HTML, these escaped once more, in base64 (RFC 4648, 4 and 5) as a part of
+   whatever; and for five or more of its first characters, where no letter or digit follows:
+   somebody has cut it there. Ends where there is no room. Returns how many bytes were written;
+   *taken (NULL: nobody asks) is how many of the text's that took. */
 size_t sora_hide(char *out, size_t size, const char *text, size_t length,
                  const struct secrets *secrets, size_t *taken);
 
