@@ -1,14 +1,14 @@
 -- Every public call with code that runs in the midst of it: in a finaliser at each request for
--- memory, and in a debug hook at each instruction; it closes the client, cancels all, asks, starts a
--- download, changes the tables that were handed in, raises.
+-- memory, and in a debug hook at each instruction. It closes the client, cancels all, asks, starts
+-- a download, changes the tables that were handed in, raises.
 --
 --   lua spec/support/intrusion.lua LIMIT BASE_URL HTTP_URL CA_FILE VIDEO PATH FOLDER [CALL [ACT]]
 --
 -- FOLDER is where the helpers in C are. A call is tried with LIMIT places (0: all), evenly apart
--- from a first one on that INTRUSION_SEED (1) chooses; of instructions there are many, and at most
--- INSTRUCTIONS (40 × LIMIT, or 400) are tried. In all cases the call ends within 20 s, with a value,
--- `nil, err`, or misuse of a closed client; nothing is in flight after it that nobody waits for, the
--- client goes on if it is open, and nothing leaks.
+-- from a first one on that INTRUSION_SEED (1) chooses; of instructions there are many: at most
+-- $INSTRUCTIONS (LIMIT, or 400) of them are tried. In all cases the call ends within 20 s, with a
+-- value, `nil, err`, or misuse of a closed client; nothing is in flight after it that nobody waits
+-- for, the client goes on if it is open, and nothing leaks.
 
 local calls = require "spec.support.torture_calls"
 
@@ -17,11 +17,11 @@ local only, only_act = arg[8], arg[9]
 local intruder = assert(package.loadlib(folder .. "intruder.so", "luaopen_intruder"))()
 local unix = assert(package.loadlib(folder .. "unix.so", "luaopen_unix"))()
 local core = require "sora.core"
-local sora = calls.load()
+calls.load()
 
 if jit then jit.off() end -- whose traces call no hooks
 
-local INSTRUCTIONS = limit > 0 and limit or 400
+local INSTRUCTIONS = tonumber(os.getenv "INSTRUCTIONS") or limit > 0 and limit or 400
 local RAISED = "raised by the intruder"
 
 local KINDS = {}
