@@ -5,7 +5,8 @@
  *     road "finaliser" in a finaliser that runs at the first chance from the n-th request for
  * memory on, which the collector has in nearly every function of Lua's that allocates (until then
  *     nothing is collected); by the road "hook" in a debug hook, at the n-th instruction, call or
- *     return; n is from 1 on, 0: never. → how many places there were, whether act was called,
+ *     return; n is from 1 on, 0: never; after that the collector stands still again, unless act
+ *     returned true. → how many places there were, whether act was called,
  *     what pcall(fn, …) would return
  *   intruder.watch(seconds, label)   ends the process, and prints the label, when it has not been
  *     called again after that time; 0: no more
@@ -27,7 +28,7 @@ static struct {
   void *data;
   lua_State *L;
   long places, at;
-  int armed, called, stopped;
+  int armed, called, stopped, goes_on;
   char label[200];
 } intruder;
 
@@ -39,7 +40,7 @@ static void *allocate(void *data, void *block, size_t old_size, size_t size) {
   if (intruder.armed && size > 0 && (block == NULL || size > old_size) &&
       ++intruder.places == intruder.at)
     lua_gc(intruder.L, LUA_GCRESTART, 0);
-  else if (intruder.called && !intruder.stopped && size > 0)
+  else if (intruder.called && !intruder.goes_on && !intruder.stopped && size > 0)
     intruder.stopped = lua_gc(intruder.L, LUA_GCSTOP, 0) == 0;
   return granted;
 }
@@ -47,7 +48,9 @@ static void *allocate(void *data, void *block, size_t old_size, size_t size) {
 static void call(lua_State *L) {
   intruder.called++;
   lua_getfield(L, LUA_REGISTRYINDEX, FUNCTION);
-  lua_call(L, 0, 0);
+  lua_call(L, 0, 1);
+  intruder.goes_on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
 }
 
 static int finalise(lua_State *L) {
@@ -111,7 +114,7 @@ static int attempt(lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, FUNCTION);
   intruder.at = (long)luaL_checkinteger(L, 2);
   intruder.places = 0;
-  intruder.called = intruder.stopped = 0;
+  intruder.called = intruder.stopped = intruder.goes_on = 0;
   if (hooks)
     lua_sethook(L, on_event, LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET, 1);
   else
