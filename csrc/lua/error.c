@@ -12,7 +12,7 @@ enum {
   MOST_CODE = 100,
   MOST_BODY = 1024,
   MOST_SEEN = 4096, /* bytes of a text that are looked at: query strings and controls shrink */
-  LONGEST_SUBSTITUTE = 8,
+  LONGEST_SUBSTITUTE = 16,
   AS_IT_IS = 0 /* not cut, and not cleaned: what the caller has given */
 };
 
@@ -39,20 +39,36 @@ static size_t url_length(const char *text, size_t length) {
   return i;
 }
 
-/* Whether what begins with the `?` at `text` has the look of a query: `?name=value…`. */
+/* Whether `text` has the look of what follows the `?` of a query: name=value… */
 static int is_query(const char *text, size_t length) {
-  size_t i = 1;
-  while (i < length && (is_word((unsigned char)text[i]) || strchr("_.-%[]", text[i]) != NULL))
+  size_t i = 0;
+  while (i < length && sora_spells(text + i, length - i, '=') == 0 &&
+         (is_word((unsigned char)text[i]) || strchr("_.-%[]", text[i]) != NULL))
     i++;
-  return i > 1 && i < length && text[i] == '=';
+  return i > 0 && i < length && sora_spells(text + i, length - i, '=') > 0;
 }
 
 /* How many bytes from `text` on are a URL's query or fragment, or 0. */
 static size_t query_length(const char *text, size_t length, int in_url) {
-  if (*text != '?' && !(in_url && *text == '#'))
+  size_t mark = sora_spells(text, length, '?');
+  if (mark == 0 && in_url)
+    mark = sora_spells(text, length, '#');
+  if (mark == 0 || !(in_url || is_query(text + mark, length - mark)))
     return 0;
-  size_t all = in_url || is_query(text, length) ? url_length(text, length) : 0;
-  return all > 1 ? all : 0;
+  size_t all = mark + url_length(text + mark, length - mark);
+  return all > mark ? all : 0;
+}
+
+/* How many bytes from `text` on are the "://" of a URL, or 0. */
+static size_t scheme_length(const char *text, size_t length) {
+  size_t all = 0;
+  for (const char *byte = "://"; *byte != '\0'; byte++) {
+    size_t size = sora_spells(text + all, length - all, *byte);
+    if (size == 0)
+      return 0;
+    all += size;
+  }
+  return all <= LONGEST_SUBSTITUTE ? all : 0;
 }
 
 /* How many bytes from `text` on, which follow "://", are a user and a password with their `@`. */
@@ -95,7 +111,7 @@ static size_t clean(char *out, size_t most, const char *text, size_t length, con
   int in_url = 0;
   for (size_t skip; i < length; i += skip) {
     const char *here = text + i, *instead = NULL;
-    size_t left = length - i, character = character_length((unsigned char)*here);
+    size_t left = length - i, size = 0, character = character_length((unsigned char)*here);
     if (written + character > most || character > left)
       break;
     in_url = in_url && !ends_url((unsigned char)*here);
@@ -106,17 +122,18 @@ static size_t clean(char *out, size_t most, const char *text, size_t length, con
       instead = "sk-***";
     } else if ((skip = control_length(here, left)) != 0) {
       instead = " ";
-    } else if (left > 3 && memcmp(here, "://", 3) == 0) {
+    } else if ((size = scheme_length(here, left)) != 0) {
       in_url = 1;
-      instead = "://";
-      skip = 3 + user_length(here + 3, left - 3);
+      instead = here;
+      skip = size + user_length(here + size, left - size);
     } else {
       out[written++] = *here;
       skip = 1;
     }
     if (instead != NULL) {
-      memcpy(out + written, instead, strlen(instead));
-      written += strlen(instead);
+      size = size > 0 ? size : strlen(instead);
+      memcpy(out + written, instead, size);
+      written += size;
     }
   }
   *taken = i;

@@ -138,7 +138,9 @@ static size_t hide_again(char *text, size_t length, const struct secrets *secret
   if (!sora_holds_secret(text, length, secrets))
     return length;
   memcpy(before, text, length);
-  return sora_hide(text, MOST_HIDDEN, before, length, secrets, NULL);
+  length = sora_hide(text, MOST_HIDDEN, before, length, secrets, NULL);
+  explicit_bzero(before, sizeof before);
+  return length;
 }
 
 static size_t hide_clients(lua_State *L, char *text, size_t length) {

@@ -275,6 +275,16 @@ static size_t escape(const char *text, size_t left, int *byte) {
   }
 }
 
+size_t sora_spells(const char *text, size_t left, char byte) {
+  int escaped = 0;
+  if (left == 0)
+    return 0;
+  if (*text == byte)
+    return 1;
+  size_t size = escape(text, left, &escaped);
+  return size > 0 && escaped == (unsigned char)byte ? size : 0;
+}
+
 static char character(const struct secret *secret, size_t form, size_t index) {
   return form == 0 ? secret->text[index] : base64_at(secret, form - 1, index);
 }
