@@ -10,7 +10,7 @@
 
 enum {
   MOST_SECRETS = 64,
-  MOST_DECODED = 1024, /* bytes of all proxies' users and passwords */
+  MOST_DECODED = 2048, /* bytes of all users and passwords */
   SHORTEST = 4,        /* bytes: a shorter "secret" would only tear holes into every text … */
   SHORTEST_VALUE =
       8, /* … so does a value, where the name of its header does not say that it is one */
@@ -36,6 +36,8 @@ struct search {
 
 /* ---- base64 ---- */
 
+static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /* Characters at the start that depend on the bytes before, too. */
 static const size_t FOREIGN[] = {0, 2, 3};
 
@@ -49,12 +51,16 @@ static char base64_at(const struct secret *secret, size_t before, size_t index) 
   unsigned bits = (unsigned)(unsigned char)secret->text[first] << 8;
   if (first + 1 < secret->length)
     bits |= (unsigned char)secret->text[first + 1];
-  return "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[bits >> (10 - bit % 8) &
-                                                                            63];
+  return DIGITS[bits >> (10 - bit % 8) & 63];
 }
 
 static int is_base64(char byte) {
   return sora_is_alnum((unsigned char)byte) || (byte != '\0' && strchr("+/-_=", byte) != NULL);
+}
+
+static int base64_digit(char byte) {
+  const char *found = byte == '\0' ? NULL : strchr(DIGITS, byte);
+  return found != NULL ? (int)(found - DIGITS) : -1;
 }
 
 /* ---- collecting ---- */
@@ -123,6 +129,23 @@ static void add_cookies(struct search *search, const char *value) {
   }
 }
 
+static void add_user_and_password(struct search *search, const char *user, size_t length);
+
+/* What "Basic" has in base64 (RFC 7617). */
+static void add_basic(struct search *search, const char *value) {
+  char pair[MOST_DECODED / 4];
+  size_t size = 0;
+  unsigned bits = 0, count = 0;
+  for (int digit; (digit = base64_digit(*value)) >= 0 && size < sizeof pair; value++) {
+    bits = (bits << 6 | (unsigned)digit) & 0xFFFF;
+    count += 6;
+    if (count >= 8)
+      pair[size++] = (char)(bits >> (count -= 8));
+  }
+  add_user_and_password(search, pair, size);
+  explicit_bzero(pair, sizeof pair);
+}
+
 /* "Name: value", or "Name: Scheme value" */
 static void add_header(struct search *search, const char *line) {
   size_t name = strcspn(line, ":;"), word = 0;
@@ -134,8 +157,11 @@ static void add_header(struct search *search, const char *line) {
     word++;
   if (holds_word(line, name, "cookie"))
     add_cookies(search, value);
-  if (named && value[word] == ' ') /* Bearer, Basic */
+  if (named && value[word] == ' ') { /* Bearer, Basic */
+    if (word == 5 && sora_same_letters(value, "Basic", word))
+      add_basic(search, value + word + strspn(value + word, " "));
     value += word;
+  }
   add(search, value, strlen(value), named ? SHORTEST : SHORTEST_VALUE);
 }
 
@@ -174,20 +200,23 @@ static void add_user_part(struct search *search, const char *text, size_t length
     add(search, copy + length, size, SHORTEST);
 }
 
-/* The URL need not be one: whatever comes before the last @ is not the host. A user alone is a key,
-   and so is a long one. */
+/* A user alone is a key, and so is a long one. */
+static void add_user_and_password(struct search *search, const char *user, size_t length) {
+  const char *colon = memchr(user, ':', length);
+  size_t own = colon != NULL ? (size_t)(colon - user) : length;
+  if (own + 1 < length)
+    add_user_part(search, colon + 1, length - own - 1);
+  if (own + 1 >= length || own >= SHORTEST_VALUE)
+    add_user_part(search, user, own);
+}
+
+/* The URL need not be one: whatever comes before the last @ is not the host. */
 static void add_proxy(struct search *search, const char *url) {
   const char *scheme = url == NULL ? NULL : strstr(url, "://");
   const char *user = scheme != NULL ? scheme + 3 : url;
   const char *at = user == NULL ? NULL : strrchr(user, '@');
-  if (at == NULL)
-    return;
-  const char *colon = memchr(user, ':', (size_t)(at - user));
-  size_t length = (size_t)((colon != NULL ? colon : at) - user);
-  if (colon != NULL)
-    add_user_part(search, colon + 1, (size_t)(at - colon) - 1);
-  if (colon == NULL || colon + 1 == at || length >= SHORTEST_VALUE)
-    add_user_part(search, user, length);
+  if (at != NULL)
+    add_user_and_password(search, user, (size_t)(at - user));
 }
 
 static void collect(struct search *search, const struct secrets *secrets) {
@@ -208,120 +237,134 @@ static void collect(struct search *search, const struct secrets *secrets) {
 
 /* ---- finding ---- */
 
+/* Bytes that a text spells in its own way. */
+struct spelling {
+  size_t length; /* of the text, 0: it spells none */
+  size_t count;
+  char bytes[3]; /* of UTF-8 */
+};
+
+/* The character of that number, which `length` bytes spell; beyond U+FFFF there is none. */
+static struct spelling character(long code, size_t length) {
+  unsigned low = (unsigned)code & 63, middle = (unsigned)code >> 6 & 63;
+  if (code <= 0 || code > 0xFFFF)
+    return (struct spelling){0};
+  if (code < 0x80)
+    return (struct spelling){length, 1, {(char)code}};
+  if (code < 0x800)
+    return (struct spelling){length, 2, {(char)(0xC0 | code >> 6), (char)(0x80 | low)}};
+  return (struct spelling){
+      length, 3, {(char)(0xE0 | code >> 12), (char)(0x80 | middle), (char)(0x80 | low)}};
+}
+
 /* A backslash and what follows it, after as many more as there are: quoted once more. */
-static size_t escape_of_json(const char *text, size_t left, int *byte) {
+static struct spelling escape_of_json(const char *text, size_t left) {
   size_t i = 1;
   while (i < left && text[i] == '\\')
     i++;
-  if (i < left && (text[i] == '"' || text[i] == '/' || text[i] == '\'')) {
-    *byte = text[i];
-    return i + 1;
-  }
-  long code = i < left && text[i] == 'u' ? hex_number(text + i + 1, left - i - 1, 4) : -1;
-  if (code > 0 && code < 0x80) {
-    *byte = (int)code;
-    return i + 5;
-  }
-  *byte = '\\';
-  return i > 1 ? 2 : 0;
+  if (i < left && (text[i] == '"' || text[i] == '/' || text[i] == '\''))
+    return character(text[i], i + 1);
+  if (i < left && text[i] == 'u')
+    return character(hex_number(text + i + 1, left - i - 1, 4), i + 5);
+  return i > 1 ? character('\\', 2) : (struct spelling){0};
 }
 
-static size_t escape_of_url(const char *text, size_t left, int *byte) {
+/* It is bytes that are percent-encoded; a percent sign that was encoded itself is "%25". */
+static struct spelling escape_of_url(const char *text, size_t left) {
   size_t i = 1;
   while (left >= i + 4 && text[i] == '2' && text[i + 1] == '5' &&
          hex_number(text + i + 2, left - i - 2, 2) >= 0)
     i += 2;
-  long code = hex_number(text + i, left - i, 2);
-  *byte = (int)code;
-  return code > 0 ? i + 2 : 0;
+  long byte = hex_number(text + i, left - i, 2);
+  return byte > 0 ? (struct spelling){i + 2, 1, {(char)byte}} : (struct spelling){0};
 }
 
-static size_t escape_of_html(const char *text, size_t left, int *byte) {
+static struct spelling escape_of_html(const char *text, size_t left) {
   static const struct {
     const char *text;
     char byte;
   } names[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     size_t size = strlen(names[i].text);
-    if (left >= size && memcmp(text, names[i].text, size) == 0) {
-      *byte = names[i].byte;
-      return size;
-    }
+    if (left >= size && memcmp(text, names[i].text, size) == 0)
+      return character(names[i].byte, size);
   }
   if (left < 4 || text[1] != '#')
-    return 0;
+    return (struct spelling){0};
   size_t i = text[2] == 'x' || text[2] == 'X' ? 3 : 2;
-  int base = i == 3 ? 16 : 10, code = 0;
-  for (; i < left && hex_digit(text[i]) >= 0 && hex_digit(text[i]) < base && code < 0x80; i++)
+  long base = i == 3 ? 16 : 10, code = 0;
+  for (; i < left && hex_digit(text[i]) >= 0 && hex_digit(text[i]) < base && code <= 0xFFFF; i++)
     code = code * base + hex_digit(text[i]);
-  *byte = code;
-  return i < left && text[i] == ';' && code > 0 && code < 0x80 ? i + 1 : 0;
+  return i < left && text[i] == ';' ? character(code, i + 1) : (struct spelling){0};
 }
 
-/* How many bytes from `text` on spell one byte, which is no plain one; 0: none. */
-static size_t escape(const char *text, size_t left, int *byte) {
+static struct spelling escape(const char *text, size_t left) {
   switch (*text) {
   case '\\':
-    return escape_of_json(text, left, byte);
+    return escape_of_json(text, left);
   case '%':
-    return escape_of_url(text, left, byte);
+    return escape_of_url(text, left);
   case '&':
-    return escape_of_html(text, left, byte);
+    return escape_of_html(text, left);
   case '+':
-    *byte = ' ';
-    return 1;
+    return character(' ', 1);
   default:
-    return 0;
+    return (struct spelling){0};
   }
 }
 
 size_t sora_spells(const char *text, size_t left, char byte) {
-  int escaped = 0;
   if (left == 0)
     return 0;
   if (*text == byte)
     return 1;
-  size_t size = escape(text, left, &escaped);
-  return size > 0 && escaped == (unsigned char)byte ? size : 0;
+  struct spelling spelling = escape(text, left);
+  return spelling.count == 1 && spelling.bytes[0] == byte ? spelling.length : 0;
 }
 
-static char character(const struct secret *secret, size_t form, size_t index) {
-  return form == 0 ? secret->text[index] : base64_at(secret, form - 1, index);
-}
-
-static int is_same(int byte, char wanted, size_t form) {
+static int is_at(const struct secret *secret, size_t form, size_t index, char byte) {
   if (form == 0) /* a status is told in small letters */
-    return sora_lower((char)byte) == sora_lower(wanted);
+    return sora_lower(byte) == sora_lower(secret->text[index]);
   byte = byte == '-' ? '+' : byte == '_' ? '/' : byte;
-  return byte == (unsigned char)wanted;
+  return byte == base64_at(secret, form - 1, index);
+}
+
+/* How the bytes of a secret from `index` on, of `length`, are spelt at `text`. */
+static struct spelling spelling_of(const struct secret *secret, size_t form, size_t index,
+                                   size_t length, const char *text, size_t left) {
+  struct spelling spelling = escape(text, left);
+  size_t same = 0;
+  while (same < spelling.count && index + same < length &&
+         is_at(secret, form, index + same, spelling.bytes[same]))
+    same++;
+  if (spelling.length > 0 && same == spelling.count)
+    return spelling;
+  return is_at(secret, form, index, *text) ? (struct spelling){1, 1, {*text}}
+                                           : (struct spelling){0};
+}
+
+/* Whether a letter or digit is next, so that nobody has cut what comes before. */
+static int goes_on(const char *text, size_t left, size_t form) {
+  return left > 0 && (form == 0 ? sora_is_alnum((unsigned char)*text) : is_base64(*text));
 }
 
 /* How many bytes from `text` on spell the secret in that form, or enough of its start; 0: none. */
 static size_t spelt(const char *text, size_t left, const struct secret *secret, size_t form) {
   size_t length = form == 0 ? secret->length : base64_length(secret, form - 1);
   size_t i = 0, matched = 0;
+  struct spelling spelling;
   if (form == 0 && left >= length && memcmp(text, secret->text, length) == 0)
     return length;
-  while (matched < length && i < left) {
-    char wanted = character(secret, form, matched);
-    int byte = 0;
-    size_t size = escape(text + i, left - i, &byte);
-    if (size == 0 || !is_same(byte, wanted, form))
-      size = (size_t)is_same((unsigned char)text[i], wanted, form);
-    if (size == 0)
-      break;
-    i += size;
-    matched++;
+  while (matched < length && i < left &&
+         (spelling = spelling_of(secret, form, matched, length, text + i, left - i)).length > 0) {
+    i += spelling.length;
+    matched += spelling.count;
   }
-  if (matched == length) {
-    while (form != 0 && i < left && is_base64(text[i]))
-      i++;
-    return i;
-  }
-  if (matched < SHORTEST_START + (form != 0))
-    return 0;
-  return i == left || !(form == 0 ? sora_is_alnum((unsigned char)text[i]) : is_base64(text[i])) ? i
-                                                                                                : 0;
+  if (matched < length)
+    return matched < SHORTEST_START + (form != 0) || goes_on(text + i, left - i, form) ? 0 : i;
+  while (form != 0 && i < left && is_base64(text[i]))
+    i++;
+  return i;
 }
 
 /* How many bytes from `text` on are a secret, or 0. */

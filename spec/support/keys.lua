@@ -126,6 +126,9 @@ M.WAYS = {
   ["X-Api-Key of the client"] = { client = { headers = { ["X-Api-Key"] = M.KEY } } },
   ["x-goog-api-key of the call"] = { call = { headers = { ["x-goog-api-key"] = M.KEY } } },
   ["a header of any name"] = { call = { headers = { ["X-Relay"] = M.KEY } } },
+  ["Authorization: Basic"] = {
+    call = { headers = { Authorization = "Basic " .. base64("user:" .. M.KEY) } },
+  },
   ["a cookie"] = { client = { headers = { Cookie = "a=b; session=" .. M.KEY .. "; c=d" } } },
   ["the environment"] = { env = { SORA_API_KEY = M.KEY } },
   ["a proxy of the client"] = { proxy = "client" },
