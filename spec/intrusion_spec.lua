@@ -1,5 +1,6 @@
 -- Code runs in the midst of every public call, and uses the client: see support/intrusion.lua.
 -- INTRUSION is how many places of each call are tried, 0 for all; what became of them is printed.
+-- INTRUSION_CALL is the name of one call, to try no other.
 
 local helpers = require "spec.support.helpers"
 local shell = require "spec.support.shell"
@@ -16,6 +17,8 @@ describe("a finaliser or a debug hook that uses the client in the midst of a cal
       helpers.build() } do
       words[#words + 1] = shell.quote(word)
     end
+    local call = os.getenv "INTRUSION_CALL"
+    if call then words[#words + 1] = shell.quote(call) end
     local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1"))
     local output = pipe:read "*a"
     pipe:close()

@@ -111,8 +111,8 @@ static int is_named_secret(const char *name, size_t length) {
 
 /* Headers whose values are no secrets, and words that a text may well hold. */
 static int is_harmless(const char *line, size_t length) {
-  static const char *const names[] = {"Accept", "Content-Type", "Host", "User-Agent",
-                                      "X-Forwarded-Host"};
+  static const char *const names[] = {"Accept",          "Content-Type", "Host",
+                                      "Idempotency-Key", "User-Agent",   "X-Forwarded-Host"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (length == strlen(names[i]) && sora_same_letters(line, names[i], length))
       return 1;
@@ -150,7 +150,7 @@ static void add_basic(struct search *search, const char *value) {
 static void add_header(struct search *search, const char *line) {
   size_t name = strcspn(line, ":;"), word = 0;
   int named = is_named_secret(line, name);
-  if (line[name] != ':' || (!named && is_harmless(line, name)))
+  if (line[name] != ':' || is_harmless(line, name))
     return;
   const char *value = line + name + 1 + strspn(line + name + 1, " ");
   while (sora_is_alnum((unsigned char)value[word]))

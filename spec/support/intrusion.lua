@@ -64,7 +64,9 @@ local function judge(act, ok, value, err)
   err = tostring(err)
   if act == "raise" and err:find(RAISED, 1, true) then return note "raised" end
   if act == "close" and err:find("closed", 1, true) then return note "misuse" end
-  if act == "change" and err:find("'next'", 1, true) then return note "changed" end
+  if act == "change" and (err:find("'next'", 1, true) or err:find("bad argument", 1, true)) then
+    return note "misuse"
+  end
   error(("%s, %s"):format(tostring(ok), err), 0)
 end
 
