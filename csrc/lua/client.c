@@ -390,8 +390,8 @@ static int stats(lua_State *L) {
 static int to_string(lua_State *L) {
   const struct client *client = sora_client_check_any(L, 1);
   struct client_counts counts;
-  char text[512] =
-      "sora.client (closed)"; /* Lua 5.1 may collect before it reads what it is given */
+  /* a copy: Lua 5.1 may collect, and that close the client, before it reads what it is given */
+  char text[512] = "sora.client (closed)";
   sora_client_count(client, &counts);
   if (!sora_client_is_closed(client))
     snprintf(text, sizeof text, "sora.client (%.400s, %ld in flight)",

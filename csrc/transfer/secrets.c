@@ -11,17 +11,18 @@
 enum {
   MOST_SECRETS = 64,
   MOST_DECODED = 2048, /* bytes of all users and passwords */
-  SHORTEST = 4,        /* bytes: a shorter "secret" would only tear holes into every text … */
-  SHORTEST_VALUE =
-      8, /* … so does a value, where the name of its header does not say that it is one */
+  SHORTEST = 4,        /* bytes: a shorter "secret" would only tear holes into every text */
+  SHORTEST_VALUE = 8,  /* bytes, where the name of its header does not say that it is one */
   SHORTEST_BASE64 = 6, /* bytes that are looked for in base64 */
-  SHORTEST_START = 5,  /* characters of one that was cut */
+  SHORTEST_START = 5,  /* characters of one that was cut … */
+  LONGEST_COMMON = 12, /* … beyond those that it shares with every other URL */
   FORMS = 4 /* plain, and base64 after a number of bytes that 3 divides with rest 0, 1, 2 */
 };
 
 struct secret {
   const char *text;
   size_t length;
+  size_t start; /* characters that give it away where it was cut */
 };
 
 /* All that are looked for in one text. */
@@ -77,18 +78,26 @@ static void note_starts(struct search *search, const struct secret *secret) {
   }
 }
 
+static int is_known(const struct search *search, const char *text, size_t length) {
+  for (size_t i = 0; i < search->count; i++)
+    if (search->list[i].length == length && memcmp(search->list[i].text, text, length) == 0)
+      return 1;
+  return 0;
+}
+
 static void add(struct search *search, const char *text, size_t length, size_t shortest) {
   while (length > 0 && (*text == ' ' || *text == '\t'))
     text++, length--;
   while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
     length--;
-  if (length < shortest)
+  if (length < shortest || is_known(search, text, length))
     return;
   if (search->count == MOST_SECRETS) {
     search->too_many = 1;
     return;
   }
-  search->list[search->count] = (struct secret){text, length};
+  size_t start = sora_starts_with(text, "http") ? LONGEST_COMMON : SHORTEST_START;
+  search->list[search->count] = (struct secret){text, length, start};
   note_starts(search, &search->list[search->count++]);
 }
 
@@ -101,8 +110,8 @@ static int holds_word(const char *name, size_t length, const char *word) {
 }
 
 static int is_named_secret(const char *name, size_t length) {
-  static const char *const words[] = {"key",    "token",      "secret",  "auth", "cookie",
-                                      "passwd", "credential", "session", "sign", "password"};
+  static const char *const words[] = {"key",  "token", "secret",     "auth",    "cookie",
+                                      "pass", "pwd",   "credential", "session", "sign"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (holds_word(name, length, words[i]))
       return 1;
@@ -111,8 +120,9 @@ static int is_named_secret(const char *name, size_t length) {
 
 /* Headers whose values are no secrets, and words that a text may well hold. */
 static int is_harmless(const char *line, size_t length) {
-  static const char *const names[] = {"Accept",          "Content-Type", "Host",
-                                      "Idempotency-Key", "User-Agent",   "X-Forwarded-Host"};
+  static const char *const names[] = {"Accept",          "Accept-Encoding", "Accept-Language",
+                                      "Cache-Control",   "Content-Type",    "Host",
+                                      "Idempotency-Key", "User-Agent",      "X-Forwarded-Host"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (length == strlen(names[i]) && sora_same_letters(line, names[i], length))
       return 1;
@@ -184,7 +194,9 @@ static long hex_number(const char *text, size_t left, size_t count) {
 static void add_user_part(struct search *search, const char *text, size_t length) {
   char *copy = search->decoded + search->used;
   size_t size = 0;
-  if (length > MOST_DECODED / 2 || search->used + 2 * length > MOST_DECODED) {
+  if (is_known(search, text, length))
+    return;
+  if (search->used + 2 * length > MOST_DECODED) {
     search->too_many = 1;
     return;
   }
@@ -361,7 +373,7 @@ static size_t spelt(const char *text, size_t left, const struct secret *secret, 
     matched += spelling.count;
   }
   if (matched < length)
-    return matched < SHORTEST_START + (form != 0) || goes_on(text + i, left - i, form) ? 0 : i;
+    return matched < secret->start + (form != 0) || goes_on(text + i, left - i, form) ? 0 : i;
   while (form != 0 && i < left && is_base64(text[i]))
     i++;
   return i;
