@@ -160,7 +160,7 @@ void sora_push_plain(lua_State *L, const char *text, size_t length, size_t most)
   size_t seen, taken, size = sora_secrets_hide_all(L, hidden, sizeof hidden, text, length, &seen);
   size_t written = clean(out, most < MOST_SEEN ? most : MOST_SEEN, hidden, size, "", &taken);
   if (seen < length || taken < size) {
-    memcpy(out + written, "...", 3);
+    memset(out + written, '.', 3);
     written += 3;
   }
   lua_pushlstring(L, out, written);
