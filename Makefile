@@ -180,8 +180,8 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so hooks.so lenient.so no_files.so parts.so \
-  restless.so unix.so carrier) $(programs)
+support: $(addprefix $(BUILD)/support/,failing_allocator.so hooks.so intruder.so lenient.so \
+  no_files.so parts.so restless.so unix.so carrier) $(programs)
 	@: $(info $(BUILD)/support/)
 
 ## check: in two minutes what a change breaks most: warnings, lint, the specs of the core

@@ -155,6 +155,33 @@ describe("a guarded call", function()
   end)
 end)
 
+describe("what has ended", function()
+  it("is taken in whole, where a debug hook delivers in between, at any instruction", function()
+    local came_in = 0
+    for n = 1, 40 do
+      local inbox, count = { pending = {}, ended = {}, taken = {}, at = 1 }, 0
+      inbox.driver = { wake = function() end }
+      debug.sethook(function()
+        count = count + 1
+        if count ~= n then return end
+        debug.sethook()
+        came_in = came_in + 1
+        inboxes.put(inbox, "in between")
+      end, "", 1)
+      inboxes.put(inbox, "first")
+      inboxes.put(inbox, "second")
+      debug.sethook()
+      if came_in < n then inboxes.put(inbox, "in between") end
+      local taken = {}
+      for _ = 1, 3 do taken[#taken + 1] = inboxes.take(inbox) end
+      table.sort(taken)
+      assert.same({ "first", "in between", "second" }, taken)
+      assert.is_nil(inboxes.take(inbox))
+    end
+    assert.is_true(came_in > 10)
+  end)
+end)
+
 describe("the pump", function()
   it("delivers what has ended to whom it belongs, also of a closed client", function()
     local inbox, client = new_inbox()
@@ -162,11 +189,10 @@ describe("the pump", function()
     core.request(client, service:id "never", nil, {}):cancel()
     core.request(client, service:id "never"):cancel()
     inboxes.pump(client)
-    assert.equal(0, inbox.tail)
+    assert.same({}, inbox.ended)
     client:close()
-    assert.equal(1, inbox.tail)
-    assert.equal(request, inbox.ended[1])
+    assert.same({ request }, inbox.ended)
     inboxes.pump(client)
-    assert.equal(1, inbox.tail)
+    assert.same({ request }, inbox.ended)
   end)
 end)

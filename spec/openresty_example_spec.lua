@@ -6,6 +6,7 @@ local standin = require "spec.support.standin"
 local json = require "dkjson"
 
 local service = standin.shared()
+local KEY = "QWERTZ/demo+key"
 
 local function escape(id)
   return (id:gsub("[^%w]", function(byte) return ("%%%02X"):format(byte:byte()) end))
@@ -18,7 +19,7 @@ describe("examples/openresty", function()
     server = nginx.start {
       file = "examples/openresty/nginx.conf", port = 8080,
       variables = {
-        SORA_BASE_URL = service.base_url, SORA_CA_FILE = service.ca_file, SORA_API_KEY = "sk-demo",
+        SORA_BASE_URL = service.base_url, SORA_CA_FILE = service.ca_file, SORA_API_KEY = KEY,
       },
     }
   end)
@@ -48,6 +49,26 @@ describe("examples/openresty", function()
     assert.is_string(task.failure)
     assert.are.equal(400, select(2, server:get "/task"))
     assert.are.equal(400, select(2, server:get "/task?id=%0A"))
+  end)
+
+  it("keeps the key to itself, whatever the service says", function()
+    local scripts = {}
+    for name, text in pairs {
+      reason = '{"id":"x%s","status":"failed","error":{"message":"bad key %s","code":"%s"}}',
+      message = '{"error":{"message":"bad key %s","code":"%s"}}', page = "no JSON: %s",
+    } do
+      for spelling, key in pairs { plain = KEY, escaped = (KEY:gsub("/", "\\/")) } do
+        scripts[name .. "-" .. spelling] =
+          { { step = "body", text = (text:gsub("%%s", function() return key end)) } }
+      end
+    end
+    service:scripts(scripts)
+    for id in pairs(scripts) do
+      local body = server:get("/task?id=" .. id)
+      assert.is_string(json.decode(body).id)
+      assert.is_nil(body:find("QWERTZ", 1, true), body)
+    end
+    assert.is_nil(server:log():find("QWERTZ", 1, true))
   end)
 
   it("asks once for all who want to know the same at the same time", function()

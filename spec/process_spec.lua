@@ -168,6 +168,6 @@ describe("the key #unchecked", function()
       cases = cases + 1
       assert.are.equal("0", left, name)
     end
-    assert.are.equal(10, cases, said)
+    assert.are.equal(13, cases, said)
   end)
 end)

@@ -49,7 +49,12 @@ local ECHOES = {
   '{"error":{"message":"bad key $KEY","code":"$KEY"}}', '{"error":"Bearer $KEY"}',
   '{"code":"x $KEY","msg":"$KEY"}', '{"detail":"$KEY"}', '{"success":false,"message":"a$KEYb"}',
   "no JSON: $KEY", '{"truncated":"$KEY', "<html>$KEY", '["$KEY"]',
-  '{"error":"see https://cdn/x.mp4?sig=$SIG"}', '{"status":"failed","error":"bad key $KEY"}',
+  '{"error":"see https://cdn/x.mp4?sig=$SIG"}',
+  "no JSON: https:\\/\\/cdn\\/x.mp4?sig=$SIG",
+  '{"error":"see https:\\/\\/cdn\\/x.mp4\\u003fsig=$SIG"}',
+  "no JSON: https%3A%2F%2Fc%2Fx%3Fsig%3D$SIG",
+  "no JSON: x.mp4\\u003Fsig\\u003d$SIG", "no JSON: ftp:\\/\\/u:$KEY@host",
+  '{"status":"failed","error":"bad key $KEY"}',
 }
 
 describe("the key", function()

@@ -67,7 +67,7 @@ static int push_failure(lua_State *L, const struct request_result *result, struc
                             .attempts = result->attempts,
                             .tells_sent = result->call,
                             .sent = result->sent,
-                            .secret = sora_headers_key(result->headers)};
+                            .secrets = result->secrets};
   if (result->id_length > 0) {
     failure.id = result->id;
     failure.id_length = result->id_length;
@@ -82,7 +82,7 @@ static int push_failure(lua_State *L, const struct request_result *result, struc
   if (verdict.code != 0) {
     if (lua_type(L, verdict.code) == LUA_TSTRING)
       sora_push_redacted(L, lua_tostring(L, verdict.code), lua_rawlen(L, verdict.code),
-                         failure.secret, 100);
+                         &failure.secrets, 100);
     else
       lua_pushvalue(L, verdict.code);
     lua_setfield(L, -2, "code");

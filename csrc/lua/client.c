@@ -1,6 +1,7 @@
 #include "lua/client.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "lua/options.h"
 #include "lua/part.h"
 #include "lua/request.h"
+#include "lua/secrets.h"
 #include "transfer/text.h"
 
 #define METATABLE "sora.client"
@@ -16,14 +18,6 @@
 #define DEFAULT_BASE_URL "https://az.gptplus5.com"
 
 /* ---- making one ---- */
-
-/* Sets the field of the table at `values` to the value at `value`, 0: there is none. */
-static void keep_value(lua_State *L, int values, const char *name, int value) {
-  if (value == 0)
-    return;
-  lua_pushvalue(L, value);
-  lua_setfield(L, values, name);
-}
 
 /* What a client is made of, until it has it: freed by its finaliser wherever this raises. */
 struct parts {
@@ -73,10 +67,15 @@ static void configure(lua_State *L, struct client *client, int values, int level
   const char *wrong = sora_url_parse_base(given.base_url, given.query_path, &parts->base);
   if (wrong != NULL)
     sora_misuse(L, level, "%s %s", from, wrong);
-  sora_settings_headers(L, &given, 0, level, parts->headers);
+  sora_settings_headers(L, &given, level, parts->headers);
+  if (!sora_headers_add(parts->headers, "Content-Type", "application/json") ||
+      !sora_headers_add(parts->headers, "Accept", "application/json"))
+    luaL_error(L, "not enough memory");
   sora_client_check_plain(L, level, &parts->base, &given, parts->headers);
-  keep_value(L, values, "headers", given.headers);
-  keep_value(L, values, "null", given.null);
+  if (given.null != 0) {
+    lua_pushvalue(L, given.null);
+    lua_setfield(L, values, "null");
+  }
   int opened = sora_client_configure(client, &given, &parts->base, parts->headers);
   parts->headers = NULL;
   if (!opened)
@@ -125,15 +124,9 @@ int sora_client_to_lua(lua_State *L) {
   lua_pushvalue(L, 5);
   lua_setuservalue(L, 4);
   configure(L, *box, 5, level);
+  sora_secrets_note_client(L, 4);
   lua_settop(L, 4);
   return 1;
-}
-
-int sora_client_push_headers(lua_State *L, int index) {
-  lua_getuservalue(L, index);
-  lua_getfield(L, -1, "headers");
-  lua_remove(L, -2);
-  return lua_istable(L, -1) ? lua_gettop(L) : 0;
 }
 
 void sora_client_check_plain(lua_State *L, int level, const struct base_url *base,
@@ -156,6 +149,11 @@ static int is_client(lua_State *L, int index) {
     lua_pop(L, 2);
   }
   return found;
+}
+
+const struct client *sora_client_peek(lua_State *L, int index) {
+  struct client *const *box = lua_touserdata(L, index);
+  return *box;
 }
 
 struct client *sora_client_check_any(lua_State *L, int index) {
@@ -309,7 +307,8 @@ static int in_flight(lua_State *L) {
 }
 
 int sora_client_retries(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)sora_client_settings(sora_client_check_any(L, 1))->retries);
+  const struct settings *settings = sora_client_settings(sora_client_check_any(L, 1));
+  lua_pushinteger(L, settings == NULL ? 0 : (lua_Integer)settings->retries);
   return 1;
 }
 
@@ -336,9 +335,6 @@ static int timeout(lua_State *L) {
 
 int sora_client_close_it(lua_State *L) {
   sora_client_close(sora_client_check_any(L, 1));
-  lua_getuservalue(L, 1);
-  lua_pushnil(L); /* a key may be in them */
-  lua_setfield(L, -2, "headers");
   return 0;
 }
 
@@ -394,12 +390,13 @@ static int stats(lua_State *L) {
 static int to_string(lua_State *L) {
   const struct client *client = sora_client_check_any(L, 1);
   struct client_counts counts;
+  /* a copy: Lua 5.1 may collect, and that close the client, before it reads what it is given */
+  char text[512] = "sora.client (closed)";
   sora_client_count(client, &counts);
-  if (sora_client_is_closed(client))
-    lua_pushliteral(L, "sora.client (closed)");
-  else
-    lua_pushfstring(L, "sora.client (%s, %d in flight)", sora_client_base(client)->prefix,
-                    (int)counts.in_flight);
+  if (!sora_client_is_closed(client))
+    snprintf(text, sizeof text, "sora.client (%.400s, %ld in flight)",
+             sora_client_base(client)->prefix, counts.in_flight);
+  lua_pushstring(L, text);
   return 1;
 }
 

@@ -46,7 +46,7 @@ int sora_client_cancel_all(lua_State *L);
 /* core.close(client): ends everything, for good, and overwrites the key. Idempotent. */
 int sora_client_close_it(lua_State *L);
 
-/* core.retries(client) → the client's own default */
+/* core.retries(client) → the client's own default; 0 of a closed one */
 int sora_client_retries(lua_State *L);
 
 /* core.check(client, opts, level, method): raises, `level` up, what core.request would raise over
@@ -70,9 +70,8 @@ struct client *sora_client_check(lua_State *L, int index, int level);
 /* The same, closed or not. */
 struct client *sora_client_check_any(lua_State *L, int index);
 
-/* Pushes the client's table of further headers and returns its index; pushes nil and returns 0
- * without one. */
-int sora_client_push_headers(lua_State *L, int index);
+/* The same of what is known to be a client; NULL: it was never made, or is being collected. */
+const struct client *sora_client_peek(lua_State *L, int index);
 
 /* Raises, `level` up, when the key among `headers` would be sent in the clear to where others can
  * read it. */

@@ -20,6 +20,7 @@
 #include "lua/part.h"
 #include "lua/picture.h"
 #include "lua/request.h"
+#include "lua/secrets.h"
 #include "transfer/backoff.h"
 #include "transfer/features.h"
 #include "transfer/process.h"
@@ -104,6 +105,21 @@ static void replace_task(lua_State *L, int index) {
   lua_pop(L, 1);
 }
 
+/* Pushes what the request at `self` came to; a task keeps the options of its call, where these have
+   secrets that it may tell. */
+static int push_answer(lua_State *L, struct request *request, int self, int client) {
+  int pushed = sora_answer_push(L, request, self, client, lua_upvalueindex(UPVALUE_DECODER));
+  if (pushed != 1 || sora_request_tag(request) == UNREGISTERED)
+    return pushed;
+  int task = lua_gettop(L);
+  lua_getuservalue(L, self);
+  lua_getfield(L, -1, "options");
+  if (lua_istable(L, -1))
+    sora_secrets_note_task(L, task, task + 2);
+  lua_settop(L, task);
+  return 1;
+}
+
 /* Queries the client at stack index `client` for the id at `id` with the options at `id + 1`;
    blocks. */
 static int query_client(lua_State *L, int client, int id, int level) {
@@ -114,7 +130,7 @@ static int query_client(lua_State *L, int client, int id, int level) {
   sora_request_query(L, client, self, id + 1, level);
   struct request *request = sora_request_check(L, self);
   wait_for(L, sora_request_client(request), request);
-  return sora_answer_push(L, request, self, client, lua_upvalueindex(UPVALUE_DECODER));
+  return push_answer(L, request, self, client);
 }
 
 /* core.query_on(client, id [, opts]): as sora.query, misuse raised where the caller was called */
@@ -171,7 +187,7 @@ static int result(lua_State *L) {
   lua_pushboolean(L, 1);
   lua_setfield(L, 2, "read");
   lua_getfield(L, 2, "client");
-  return sora_answer_push(L, request, 1, 3, lua_upvalueindex(UPVALUE_DECODER));
+  return push_answer(L, request, 1, 3);
 }
 
 /* core.step(client [, seconds]): does what is due for the client, once something is, the time (nil:
@@ -234,12 +250,19 @@ static int plain(lua_State *L) {
 
 /* ---- the machine ---- */
 
-/* core.error(fields [, client]) → an error object; the client's key is kept out of its message */
+/* core.error(fields [, client [, opts]]) → an error object. What the client and the options of the
+   call have for secrets is kept out of its texts; a closed client has no more, and then the error
+   only says that it is closed. */
 static int make_error(lua_State *L) {
-  const char *key = lua_isnoneornil(L, 2)
-                        ? NULL
-                        : sora_headers_key(sora_client_headers(sora_client_check_any(L, 2)));
-  sora_error_make(L, key);
+  struct secrets secrets = {NULL, NULL};
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 3);
+  struct held_secrets *held = lua_isnil(L, 2) ? NULL : sora_secrets_push(L, 2, 3, &secrets);
+  if (held == NULL && !lua_isnil(L, 2))
+    sora_error_withhold(L, sora_client_closed);
+  sora_error_make(L, &secrets);
+  if (held != NULL)
+    sora_secrets_let_go(held);
   return 1;
 }
 
@@ -313,6 +336,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   if (lua_istable(L, -1)) /* `require` was made to forget it: what is in use stays as it is */
     return 1;
   compat_mainthread(L); /* 5.1 can only be asked for it while it runs */
+  sora_secrets_open(L);
   sora_error_open(L);
   sora_answer_open(L);
   sora_request_open(L);

@@ -3,13 +3,17 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/secrets.h"
 
 #define METATABLE "sora.error"
 
 enum {
   MOST_MESSAGE = 400,
+  MOST_CODE = 100,
   MOST_BODY = 1024,
-  SHORTEST_SECRET = 4 /* a shorter "key" would only tear holes into every text */
+  MOST_SEEN = 4096, /* bytes of a text that are looked at: query strings and controls shrink */
+  LONGEST_SUBSTITUTE = 16,
+  AS_IT_IS = 0 /* not cut, and not cleaned: what the caller has given */
 };
 
 static const char *const kind_names[] = {NULL,
@@ -35,20 +39,36 @@ static size_t url_length(const char *text, size_t length) {
   return i;
 }
 
-/* Whether what begins with the `?` at `text` has the look of a query: `?name=value…`. */
+/* Whether `text` has the look of what follows the `?` of a query: name=value… */
 static int is_query(const char *text, size_t length) {
-  size_t i = 1;
-  while (i < length && (is_word((unsigned char)text[i]) || strchr("_.-%[]", text[i]) != NULL))
+  size_t i = 0;
+  while (i < length && sora_spells(text + i, length - i, '=') == 0 &&
+         (is_word((unsigned char)text[i]) || strchr("_.-%[]", text[i]) != NULL))
     i++;
-  return i > 1 && i < length && text[i] == '=';
+  return i > 0 && i < length && sora_spells(text + i, length - i, '=') > 0;
 }
 
 /* How many bytes from `text` on are a URL's query or fragment, or 0. */
 static size_t query_length(const char *text, size_t length, int in_url) {
-  if (*text != '?' && !(in_url && *text == '#'))
+  size_t mark = sora_spells(text, length, '?');
+  if (mark == 0 && in_url)
+    mark = sora_spells(text, length, '#');
+  if (mark == 0 || !(in_url || is_query(text + mark, length - mark)))
     return 0;
-  size_t all = in_url || is_query(text, length) ? url_length(text, length) : 0;
-  return all > 1 ? all : 0;
+  size_t all = mark + url_length(text + mark, length - mark);
+  return all > mark ? all : 0;
+}
+
+/* How many bytes from `text` on are the "://" of a URL, or 0. */
+static size_t scheme_length(const char *text, size_t length) {
+  size_t all = 0;
+  for (const char *byte = "://"; *byte != '\0'; byte++) {
+    size_t size = sora_spells(text + all, length - all, *byte);
+    if (size == 0)
+      return 0;
+    all += size;
+  }
+  return all <= LONGEST_SUBSTITUTE ? all : 0;
 }
 
 /* How many bytes from `text` on, which follow "://", are a user and a password with their `@`. */
@@ -70,10 +90,6 @@ static size_t key_length(const char *text, size_t length) {
   return i > 3 ? i : 0;
 }
 
-static size_t secret_length(const char *text, size_t length, const char *secret, size_t size) {
-  return size >= SHORTEST_SECRET && length >= size && memcmp(text, secret, size) == 0 ? size : 0;
-}
-
 /* How many bytes from `text` on are one control character, C0 or C1 (U+0080 to U+009F). */
 static size_t control_length(const char *text, size_t length) {
   unsigned char first = (unsigned char)text[0];
@@ -86,66 +102,75 @@ static size_t character_length(unsigned char byte) {
   return byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
 }
 
-/* See sora_push_redacted; `query` stands for the query of a URL. Returns how many bytes of the text
-   that took. */
-static size_t redact(lua_State *L, const char *text, size_t length, const char *secret,
-                     const char *query, size_t most) {
-  size_t size = secret == NULL ? 0 : strlen(secret);
+/* Copies a text in which secrets are hidden already to `out`, which has room for `most` bytes and a
+   last substitute, fit for a message: see sora_push_redacted. `query` stands for the query of a
+   URL. Returns how many bytes were written; *taken is how many of the text's that took. */
+static size_t clean(char *out, size_t most, const char *text, size_t length, const char *query,
+                    size_t *taken) {
   size_t i = 0, written = 0;
   int in_url = 0;
-  luaL_Buffer buffer;
-  luaL_buffinit(L, &buffer);
   for (size_t skip; i < length; i += skip) {
     const char *here = text + i, *instead = NULL;
-    size_t left = length - i;
-    unsigned char byte = (unsigned char)*here;
-    if (written + character_length(byte) > most)
+    size_t left = length - i, size = 0, character = character_length((unsigned char)*here);
+    if (written + character > most || character > left)
       break;
-    in_url = in_url && !ends_url(byte);
-    if ((skip = secret_length(here, left, secret, size)) != 0) {
-      instead = "***";
-    } else if ((skip = query_length(here, left, in_url)) != 0) {
+    in_url = in_url && !ends_url((unsigned char)*here);
+    if ((skip = query_length(here, left, in_url)) != 0) {
       instead = query;
     } else if ((i == 0 || !is_word((unsigned char)here[-1])) &&
                (skip = key_length(here, left)) != 0) {
       instead = "sk-***";
     } else if ((skip = control_length(here, left)) != 0) {
       instead = " ";
-    } else if (left > 3 && memcmp(here, "://", 3) == 0) {
+    } else if ((size = scheme_length(here, left)) != 0) {
       in_url = 1;
-      instead = "://";
-      skip = 3 + user_length(here + 3, left - 3);
+      instead = here;
+      skip = size + user_length(here + size, left - size);
     } else {
-      luaL_addchar(&buffer, *here);
-      written++;
+      out[written++] = *here;
       skip = 1;
     }
     if (instead != NULL) {
-      luaL_addstring(&buffer, instead);
-      written += strlen(instead);
+      size = size > 0 ? size : strlen(instead);
+      memcpy(out + written, instead, size);
+      written += size;
     }
   }
-  luaL_pushresult(&buffer);
-  return i;
+  *taken = i;
+  return written;
 }
 
-void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
-                        size_t most) {
-  redact(L, text, length, secret, "?***", most);
+void sora_push_redacted(lua_State *L, const char *text, size_t length,
+                        const struct secrets *secrets, size_t most) {
+  char hidden[MOST_SEEN], out[MOST_SEEN + LONGEST_SUBSTITUTE];
+  size_t taken, size = sora_hide(hidden, sizeof hidden, text, length, secrets, NULL);
+  lua_pushlstring(L, out, clean(out, most, hidden, size, "?***", &taken));
+}
+
+void sora_push_hidden(lua_State *L, const char *text, size_t length,
+                      const struct secrets *secrets) {
+  if (sora_holds_secret(text, length, secrets))
+    sora_push_redacted(L, text, length, secrets, MOST_MESSAGE);
+  else
+    lua_pushlstring(L, text, length);
 }
 
 void sora_push_plain(lua_State *L, const char *text, size_t length, size_t most) {
-  if (redact(L, text, length, NULL, "", most) == length)
-    return;
-  lua_pushliteral(L, "...");
-  lua_concat(L, 2);
+  char hidden[MOST_SEEN], out[MOST_SEEN + LONGEST_SUBSTITUTE + 3];
+  size_t seen, taken, size = sora_secrets_hide_all(L, hidden, sizeof hidden, text, length, &seen);
+  size_t written = clean(out, most < MOST_SEEN ? most : MOST_SEEN, hidden, size, "", &taken);
+  if (seen < length || taken < size) {
+    memset(out + written, '.', 3);
+    written += 3;
+  }
+  lua_pushlstring(L, out, written);
 }
 
 static void set_text(lua_State *L, const char *name, const char *text, size_t length,
-                     const char *secret, size_t most) {
+                     const struct secrets *secrets, size_t most) {
   if (text == NULL || length == 0)
     return;
-  sora_push_redacted(L, text, length, secret, most);
+  sora_push_redacted(L, text, length, secrets, most);
   lua_setfield(L, -2, name);
 }
 
@@ -155,9 +180,10 @@ void sora_error_push(lua_State *L, const struct failure *failure) {
   lua_setfield(L, -2, "kind");
   lua_pushboolean(L, failure->retryable);
   lua_setfield(L, -2, "retryable");
-  set_text(L, "message", failure->message, strlen(failure->message), failure->secret, MOST_MESSAGE);
+  set_text(L, "message", failure->message, strlen(failure->message), &failure->secrets,
+           MOST_MESSAGE);
   if (failure->id != NULL) {
-    lua_pushlstring(L, failure->id, failure->id_length);
+    sora_push_hidden(L, failure->id, failure->id_length, &failure->secrets);
     lua_setfield(L, -2, "id");
   }
   if (failure->status != 0) {
@@ -165,7 +191,7 @@ void sora_error_push(lua_State *L, const struct failure *failure) {
     lua_setfield(L, -2, "status");
   }
   if (failure->request_id != NULL)
-    set_text(L, "request_id", failure->request_id, strlen(failure->request_id), failure->secret,
+    set_text(L, "request_id", failure->request_id, strlen(failure->request_id), &failure->secrets,
              MOST_MESSAGE);
   if (failure->retry_after >= 0) {
     lua_pushnumber(L, failure->retry_after);
@@ -179,13 +205,39 @@ void sora_error_push(lua_State *L, const struct failure *failure) {
     lua_pushboolean(L, failure->sent);
     lua_setfield(L, -2, "sent");
   }
-  set_text(L, "body", failure->body, failure->body_length, failure->secret, MOST_BODY);
+  set_text(L, "body", failure->body, failure->body_length, &failure->secrets, MOST_BODY);
   luaL_setmetatable(L, METATABLE);
 }
 
-void sora_error_make(lua_State *L, const char *secret) {
+/* Cleans a text of the table at 1, where it has one of that name. */
+static void clean_field(lua_State *L, const char *name, const struct secrets *secrets,
+                        size_t most) {
+  lua_getfield(L, 1, name);
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    if (most == AS_IT_IS)
+      sora_push_hidden(L, text, length, secrets);
+    else
+      sora_push_redacted(L, text, length, secrets, most);
+    lua_setfield(L, 1, name);
+  }
+  lua_pop(L, 1);
+}
+
+void sora_error_withhold(lua_State *L, const char *why) {
+  lua_pushstring(L, kind_names[ERROR_cancelled]);
+  lua_setfield(L, 1, "kind");
+  lua_pushstring(L, why);
+  lua_setfield(L, 1, "message");
+  lua_pushnil(L);
+  lua_setfield(L, 1, "code");
+  lua_pushnil(L);
+  lua_setfield(L, 1, "retryable");
+}
+
+void sora_error_make(lua_State *L, const struct secrets *secrets) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
   lua_getfield(L, 1, "kind");
   const char *kind = lua_tostring(L, -1);
   int known = 0;
@@ -196,12 +248,12 @@ void sora_error_make(lua_State *L, const char *secret) {
   lua_pushboolean(L, lua_toboolean(L, -1));
   lua_setfield(L, 1, "retryable");
   lua_getfield(L, 1, "message");
-  size_t length = 0;
-  const char *message = lua_tolstring(L, -1, &length);
-  luaL_argcheck(L, message != NULL, 1, "message of the error expected");
-  sora_push_redacted(L, message, length, secret, MOST_MESSAGE);
-  lua_setfield(L, 1, "message");
-  lua_settop(L, 1);
+  luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "message of the error expected");
+  lua_pop(L, 3);
+  clean_field(L, "message", secrets, MOST_MESSAGE);
+  clean_field(L, "code", secrets, MOST_CODE);
+  clean_field(L, "id", secrets, AS_IT_IS);
+  lua_pushvalue(L, 1);
   luaL_setmetatable(L, METATABLE);
 }
 

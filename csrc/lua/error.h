@@ -2,7 +2,8 @@
  * Error objects: the only place that makes them, in C and, through core.error, for Lua.
  *
  * A table with the metatable "sora.error" (__tostring, __concat, __name). Its texts are cut to a
- * size and freed of the key and of what follows the `?` of a URL. curl is not known here.
+ * size and freed of all secrets of the request, and of what follows the `?` of a URL. curl is not
+ * known here.
  */
 #ifndef SORA_ERROR_H
 #define SORA_ERROR_H
@@ -11,6 +12,7 @@
 #include <stddef.h>
 
 #include "transfer/kinds.h"
+#include "transfer/secrets.h"
 
 struct failure {
   enum error_kind kind;
@@ -24,8 +26,8 @@ struct failure {
   int attempts;       /* 0: does not apply */
   const char *body;   /* of the answer, NULL: none */
   size_t body_length;
-  int tells_sent, sent; /* of a call: whether some of it may have reached the service */
-  const char *secret;   /* cut out of every text, NULL: there is none */
+  int tells_sent, sent;   /* of a call: whether some of it may have reached the service */
+  struct secrets secrets; /* cut out of every text; they stay where they are until it is made */
 };
 
 /* Makes the metatable. Pushes nothing. */
@@ -34,19 +36,31 @@ void sora_error_open(lua_State *L);
 /* Pushes the error object. */
 void sora_error_push(lua_State *L, const struct failure *failure);
 
+/* Turns the fields in the table at stack index 1 into those of a cancelled call, whatever a service
+   said. */
+void sora_error_withhold(lua_State *L, const char *why);
+
 /* Makes the table at stack index 1, which has at least `kind` and `message`, an error object and
-   leaves it as the only value; raises for a kind outside the set. `secret` is cut out of the
-   message (NULL: there is none). */
-void sora_error_make(lua_State *L, const char *secret);
+   pushes it; raises for a kind outside the set. `secrets` are cut out of its texts. */
+void sora_error_make(lua_State *L, const struct secrets *secrets);
 
-/* Pushes what somebody else wrote, `text`, fit for a message: without `secret` (NULL: none),
-   without keys by their look (sk-…), without the user of a URL, "?***" for its query, control
-   characters, C1 among them, as blanks. At most `most` bytes (a last "***" may pass that), cut
-   between UTF-8 characters. */
-void sora_push_redacted(lua_State *L, const char *text, size_t length, const char *secret,
-                        size_t most);
+/* Nothing in Lua runs between the first look at a text or a secret and the last: they need only be
+   there when one of these is called. */
 
-/* The same for people to read: nothing stands for a URL's query, but "..." for what was cut off. */
+/* Pushes what somebody else wrote, `text`, fit for a message: without `secrets`, without keys by
+   their look (sk-…), without the user of a URL, "?***" for its query, control characters, C1 among
+   them, as blanks. At most `most` bytes (a last "***" may pass that), cut between UTF-8 characters.
+ */
+void sora_push_redacted(lua_State *L, const char *text, size_t length,
+                        const struct secrets *secrets, size_t most);
+
+/* The text as it is, such as an id that the caller has given; redacted only where it holds a
+ * secret.
+ */
+void sora_push_hidden(lua_State *L, const char *text, size_t length, const struct secrets *secrets);
+
+/* As sora_push_redacted, for people to read, without the secrets of any client that is open;
+   nothing stands for a URL's query, but "..." for what was cut off. */
 void sora_push_plain(lua_State *L, const char *text, size_t length, size_t most);
 
 #endif

@@ -4,10 +4,10 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "compat.h"
+#include "lua/secrets.h"
 #include "transfer/features.h"
 #include "transfer/url.h"
 #include "transfer/headers.h"
@@ -230,19 +230,19 @@ static long check_version(lua_State *L, int level, const struct option *option) 
   sora_misuse(L, level, "option '%s' must be \"1.1\", \"2\" or \"3\"", option->name);
 }
 
-/* Checks the value on the top of the stack and, where the option has a field, stores it. A table or
-   an `any` value stays on the stack as `field`'s index; returns 1 then, and 0 where the value may
-   be popped. */
+/* Checks the value on the top of the stack and, where the option has a field, stores it: a string
+   as a pointer into the value, a table or an `any` value as its stack index. Returns whether the
+   value has to stay on the stack for that. */
 static int store(lua_State *L, int level, const struct option *option, struct settings *settings) {
   struct settings unused;
   void *field = option->field == NOWHERE ? (void *)&unused : (char *)settings + option->field;
   switch (option->type) {
   case TYPE_STRING:
     *(const char **)field = check_string(L, level, option);
-    return 0;
+    return option->field != NOWHERE;
   case TYPE_PATH:
     *(const char **)field = check_path(L, level, option);
-    return 0;
+    return option->field != NOWHERE;
   case TYPE_SECONDS:
     *(double *)field = check_number(L, level, option);
     return 0;
@@ -277,8 +277,8 @@ static int store(lua_State *L, int level, const struct option *option, struct se
   case TYPE_ANY:
     break;
   }
-  *(int *)field = lua_gettop(L);
-  return 1;
+  *(int *)field = lua_gettop(L) - 1; /* where sora_settings_read puts it */
+  return option->field != NOWHERE;
 }
 
 void sora_settings_init(struct settings *settings) {
@@ -310,19 +310,20 @@ void sora_settings_read(lua_State *L, int index, enum option_scope scope, int le
   if (!has_options(L, index, level))
     return;
   index = lua_absindex(L, index);
-  luaL_checkstack(L, 6, "too many options");
+  luaL_checkstack(L, OPTION_COUNT + 4, "too many options");
   lua_pushnil(L);
   while (lua_next(L, index)) {
     const struct option *option = option_of(L, -2, (unsigned)scope, level);
     settings->given |= option->affects;
-    if (store(L, level, option, settings)) {
-      /* value below key, so that lua_next goes on from the key */
-      lua_insert(L, -2);
-      *(int *)((char *)settings + option->field) = lua_gettop(L) - 1;
-    } else {
+    if (store(L, level, option, settings))
+      lua_insert(L, -2); /* below the key, from which lua_next goes on */
+    else
       lua_pop(L, 1);
-    }
   }
+}
+
+int sora_settings_have_secrets(const struct settings *settings) {
+  return settings->api_key != NULL || settings->headers != 0 || settings->proxy != NULL;
 }
 
 static void add_header(lua_State *L, struct headers *list, const char *name, const char *value) {
@@ -350,41 +351,12 @@ static void add_table(lua_State *L, int index, int level, struct headers *list) 
   }
 }
 
-/* Adds the key, if there is one, whether or not it was pasted with its "Bearer ". */
-static void add_key(lua_State *L, const char *key, struct headers *list) {
-  if (key == NULL)
-    return;
-  key += strspn(key, " ");
-  if (sora_starts_with(key, "Bearer "))
-    key += 7 + strspn(key + 7, " ");
-  size_t length = strlen(key);
-  while (length > 0 && key[length - 1] == ' ')
-    length--;
-  if (length == 0)
-    return;
-  size_t size = length + sizeof "Bearer ";
-  char *value = lua_newuserdata(L, size);
-  snprintf(value, size, "Bearer %.*s", (int)length, key);
-  int added = sora_headers_add(list, "Authorization", value);
-  explicit_bzero(value, size);
-  lua_pop(L, 1);
-  if (!added)
-    luaL_error(L, "not enough memory");
-}
-
-void sora_settings_headers(lua_State *L, const struct settings *settings, int inherited, int level,
+void sora_settings_headers(lua_State *L, const struct settings *settings, int level,
                            struct headers *list) {
   if (settings->headers != 0)
     add_table(L, settings->headers, level, list);
-  if ((settings->given & AFFECTS_KEY) == AFFECTS_KEY)
-    add_key(L, settings->api_key, list);
-  if ((settings->given & AFFECTS_HOST) == AFFECTS_HOST)
-    add_header(L, list, "X-Forwarded-Host", settings->forwarded_host);
-  if (inherited != 0)
-    add_table(L, inherited, level, list);
-  add_key(L, settings->api_key, list);
-  add_header(L, list, "Content-Type", "application/json");
-  add_header(L, list, "Accept", "application/json");
+  if (settings->api_key != NULL && !sora_headers_add_key(list, settings->api_key))
+    luaL_error(L, "not enough memory");
   if (settings->forwarded_host != NULL)
     add_header(L, list, "X-Forwarded-Host", settings->forwarded_host);
 }
@@ -422,28 +394,27 @@ static void push_defaults(lua_State *L, int policy, unsigned scopes) {
 int sora_options(lua_State *L) {
   unsigned scopes = scopes_of(luaL_checkstring(L, 1));
   int level = (int)luaL_optinteger(L, 3, 1);
-  struct settings unused;
+  struct settings settings;
+  sora_settings_init(&settings);
   lua_settop(L, 2);
   lua_newtable(L);
   push_defaults(L, 3, scopes);
-  lua_pushnil(L);
   if (!has_options(L, 2, level))
-    return 2;
+    return 1;
+  lua_newtable(L);
+  int of_request = 0;
   lua_pushnil(L);
   while (lua_next(L, 2)) {
     const struct option *option = option_of(L, -2, scopes, level);
-    store(L, level, option, &unused);
-    int target = 3;
-    if (option->field != NOWHERE && option->field != FIELD(timeout)) {
-      if (lua_isnil(L, 4)) {
-        lua_newtable(L);
-        lua_replace(L, 4);
-      }
-      target = 4;
-    }
+    store(L, level, option, &settings);
+    int target = option->field == NOWHERE || option->field == FIELD(timeout) ? 3 : 4;
+    of_request |= target == 4;
     lua_pushvalue(L, -1);
     lua_setfield(L, target, option->name);
     lua_pop(L, 1);
   }
-  return 2;
+  lua_settop(L, 3 + of_request);
+  if (sora_settings_have_secrets(&settings))
+    sora_secrets_note_call(L, 4);
+  return 1 + of_request;
 }

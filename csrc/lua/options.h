@@ -30,18 +30,19 @@ enum option_scope {
 void sora_settings_init(struct settings *settings);
 
 /* Reads the option table at `index` (nil and none: no options) over what `settings` holds already.
-   Strings point into the table's values. Raises, `level` up (1: whoever called the running
-   function), what is wrong with a name, a type or a value. Pushes the values of `headers` and
-   `null` where they are given, as the stack indices in `settings` say; nothing else. */
+   Raises, `level` up (1: whoever called the running function), what is wrong with a name, a type or
+   a value. Pushes the values that `settings` then points into, or has the stack index of: they have
+   to stay on the stack, since a finaliser may change the table. */
 void sora_settings_read(lua_State *L, int index, enum option_scope scope, int level,
                         struct settings *settings);
 
-/* Adds to `list`, which is owned by some userdata, the headers of a request: those of
-   the table at `settings->headers`, the key and the host that were given with them, those of the
-   table at `inherited` (0: none), then what the API asks for; of two with the same name the first
-   stays.
+/* Whether the settings that were read name any. */
+int sora_settings_have_secrets(const struct settings *settings);
+
+/* Adds to `list`, which is owned by some userdata, the headers that the settings name: those of the
+   table at `settings->headers`, the key, the host; of two with the same name the first stays.
    Raises, `level` up, what is wrong with a header. */
-void sora_settings_headers(lua_State *L, const struct settings *settings, int inherited, int level,
+void sora_settings_headers(lua_State *L, const struct settings *settings, int level,
                            struct headers *list);
 
 /* core.options(call, opts, level): checks `opts` for a call of the Lua side ("wait", "wait_all",

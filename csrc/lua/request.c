@@ -7,7 +7,9 @@
 
 #include "compat.h"
 #include "lua/client.h"
+#include "lua/error.h"
 #include "lua/options.h"
+#include "lua/secrets.h"
 #include "transfer/form.h"
 #include "transfer/text.h"
 #include "transfer/timers.h"
@@ -54,28 +56,40 @@ void sora_request_new_download(lua_State *L, const char *id) {
   new_request(L, id == NULL ? "" : id, id == NULL ? 0 : strlen(id));
 }
 
-/* Keeps the value of the option `null`, which is on the stack at `settings->null`, with the request
- * at `self`. */
-static void keep_null(lua_State *L, int self, const struct settings *settings) {
-  if (settings->null == 0)
+/* Keeps with the request at `self` the value of the option `null`, which is on the stack at
+   `settings->null`, and options that have secrets: the task that comes of it keeps them. */
+static void keep_values(lua_State *L, int self, int options, const struct settings *settings) {
+  int secret = sora_settings_have_secrets(settings);
+  if (settings->null == 0 && !secret)
     return;
   struct request *request = sora_request_check(L, self);
   if (sora_request_tag(request) == UNREGISTERED) {
-    lua_createtable(L, 0, 1);
-    sora_request_set_tag(request, UNREGISTERED_WITH_NULL);
+    lua_createtable(L, 0, 2);
+    sora_request_set_tag(request, UNREGISTERED_WITH_VALUES);
   } else {
     lua_getuservalue(L, self);
   }
-  lua_pushvalue(L, settings->null);
-  lua_setfield(L, -2, "null");
+  if (settings->null != 0) {
+    lua_pushvalue(L, settings->null);
+    lua_setfield(L, -2, "null");
+  }
+  if (secret) {
+    sora_secrets_note_call(L, options);
+    lua_pushvalue(L, options);
+    lua_setfield(L, -2, "options");
+  }
   lua_setuservalue(L, self);
 }
 
-/* Reads the options at `options` over the client's settings; pushes what sora_settings_read does.
- */
+/* Reads the options at `options` over the client's settings, but for its strings, which go with the
+   client: these come last. Pushes what sora_settings_read does. */
 static void read_settings(lua_State *L, int client_index, int options, enum option_scope scope,
                           int level, struct settings *settings) {
   *settings = *sora_client_settings(sora_client_check(L, client_index, level));
+#define X(name) settings->name = NULL;
+  PASSING_STRINGS(X)
+  KEPT_STRINGS(X)
+#undef X
   settings->given = 0;
   settings->headers = settings->null = 0;
   sora_settings_read(L, options, scope, level, settings);
@@ -118,64 +132,72 @@ static struct own *push_own(lua_State *L) {
   return own;
 }
 
-/* Pushes the base URL and the headers that were given with a call, checked; `type` (NULL: the usual
-   one) is the Content-Type. */
-static struct own *prepare_own(lua_State *L, int client_index, const struct settings *settings,
-                               const char *type, int level) {
+/* Pushes what a call has of its own, with the headers that were given, checked, and room for the
+   base URL; `type` (NULL: the usual one) is the Content-Type. */
+static struct own *prepare_own(lua_State *L, const struct settings *settings, const char *type,
+                               int level) {
   struct own *own = push_own(L);
+  if (settings->given & AFFECTS_HEADERS) {
+    own->headers = sora_headers_new();
+    if (own->headers == NULL ||
+        (type != NULL && !sora_headers_add(own->headers, "Content-Type", type)))
+      luaL_error(L, "not enough memory");
+    sora_settings_headers(L, settings, level, own->headers);
+  }
+  return own;
+}
+
+static const struct base_url *base_of(const struct client *client, const struct own *own) {
+  return own != NULL && own->base.prefix != NULL ? &own->base : sora_client_base(client);
+}
+
+static struct headers *headers_of(const struct client *client, const struct own *own) {
+  return own != NULL && own->headers != NULL ? own->headers : sora_client_headers(client);
+}
+
+/* The last part, in which nothing in Lua runs: from here on the client is what it is. Checks it,
+   and adds what it has to what was given with the call; raises or returns it. */
+static struct client *complete(lua_State *L, int client_index, struct own *own,
+                               struct settings *settings, int level) {
+  struct client *client = sora_client_check(L, client_index, level);
+  sora_settings_inherit(settings, sora_client_settings(client));
   if (settings->given & AFFECTS_URL) {
     const char *wrong = sora_url_parse_base(settings->base_url, settings->query_path, &own->base);
     if (wrong != NULL)
       sora_misuse(L, level, "option 'base_url' %s", wrong);
   }
-  if (settings->given & AFFECTS_HEADERS) {
-    int inherited = sora_client_push_headers(L, client_index);
-    own->headers = sora_headers_new();
-    if (own->headers == NULL ||
-        (type != NULL && !sora_headers_add(own->headers, "Content-Type", type)))
-      luaL_error(L, "not enough memory");
-    sora_settings_headers(L, settings, inherited, level, own->headers);
-    lua_pop(L, 1);
-  }
-  const struct client *client = sora_client_check(L, client_index, level);
-  sora_client_check_plain(L, level, own->base.prefix ? &own->base : sora_client_base(client),
-                          settings, own->headers ? own->headers : sora_client_headers(client));
-  return own;
+  if (own != NULL && own->headers != NULL &&
+      !sora_headers_inherit(own->headers, sora_client_headers(client)))
+    luaL_error(L, "not enough memory");
+  if (settings->given & (AFFECTS_URL | AFFECTS_HEADERS | AFFECTS_TRANSPORT))
+    sora_client_check_plain(L, level, base_of(client, own), settings, headers_of(client, own));
+  return client;
 }
 
-/* The same where anything was given; else returns NULL, with nil pushed. */
-static struct own *prepare(lua_State *L, int client_index, const struct settings *settings,
-                           int level) {
-  if (settings->given & (AFFECTS_URL | AFFECTS_HEADERS | AFFECTS_TRANSPORT))
-    return prepare_own(L, client_index, settings, NULL, level);
+/* The same where anything of that was given; else returns NULL, with nil pushed. */
+static struct own *prepare(lua_State *L, const struct settings *settings, int level) {
+  if (settings->given & (AFFECTS_URL | AFFECTS_HEADERS))
+    return prepare_own(L, settings, NULL, level);
   lua_pushnil(L);
   return NULL;
 }
 
-/* Gives the request settings of its own where they concern its transport; the key and its like are
-   in the headers already. */
-static int own_transport(struct request *request, struct settings *settings) {
-  if (!(settings->given & AFFECTS_TRANSPORT))
-    return 1;
-  settings->api_key = settings->base_url = settings->forwarded_host = NULL;
-  settings->query_path = settings->content_path = settings->create_path = NULL;
-  return sora_request_set_settings(request, settings);
+/* Gives the request settings of its own where they concern its transport. */
+static int own_transport(struct request *request, const struct settings *settings) {
+  return !(settings->given & AFFECTS_TRANSPORT) || sora_request_set_settings(request, settings);
 }
 
-/* The last part, without Lua: from here on the client is what it is. Returns NULL, or, with nothing
-   started, what is wrong with the id. */
+/* Returns NULL, or, with nothing started, what is wrong with the id. */
 static const char *start(struct client *client, struct request *request, struct own *own,
-                         const struct call *call, struct settings *settings) {
-  int own_base = own != NULL && own->base.prefix != NULL;
-  int own_headers = own != NULL && own->headers != NULL;
-  const struct base_url *base = own_base ? &own->base : sora_client_base(client);
+                         const struct call *call, const struct settings *settings) {
+  const struct base_url *base = base_of(client, own);
   const char *path = settings->query_path != NULL ? settings->query_path : SORA_QUERY_PATH;
   const char *fault = call == NULL ? sora_request_set_query(request, base, path)
                       : sora_request_set_call(request, base, call) ? NULL
                                                                    : sora_url_no_memory;
   if (fault != NULL && fault != sora_url_no_memory)
     return fault;
-  sora_request_set_headers(request, own_headers ? own->headers : sora_client_headers(client));
+  sora_request_set_headers(request, headers_of(client, own));
   if (fault != NULL || !own_transport(request, settings))
     sora_request_refuse(request, ERROR_memory, "not enough memory");
   sora_client_start(client, request, base->origin);
@@ -187,12 +209,12 @@ static const char *start(struct client *client, struct request *request, struct 
 void sora_request_query(lua_State *L, int client_index, int self, int options, int level) {
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
-  keep_null(L, self, &settings);
-  struct own *own = prepare(L, client_index, &settings, level);
+  keep_values(L, self, options, &settings);
+  struct own *own = prepare(L, &settings, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
-  const char *fault =
-      start(sora_client_check(L, client_index, level), request, own, NULL, &settings);
+  struct client *client = complete(L, client_index, own, &settings, level);
+  const char *fault = start(client, request, own, NULL, &settings);
   if (fault != NULL)
     sora_misuse(L, level, "bad argument #1 to 'query' (task id %s)", fault);
   lua_settop(L, self);
@@ -205,7 +227,8 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
   struct settings settings;
   read_settings(L, client_index, options, (enum option_scope)(SCOPE_QUERY | SCOPE_CREATE), level,
                 &settings);
-  struct own *own = prepare(L, client_index, &settings, level);
+  struct own *own = prepare(L, &settings, level);
+  complete(L, client_index, own, &settings, level);
   if (own != NULL)
     free_own(own);
   lua_settop(L, top);
@@ -224,17 +247,14 @@ static char *queue_of(const struct fetch_source *source, const char *origin) {
   return queue;
 }
 
-/* The last part, without Lua. */
 static void start_fetch(struct client *client, struct request *request, struct own *own,
-                        struct settings *settings, struct fetch_source *source) {
-  int own_base = own != NULL && own->base.prefix != NULL;
-  int own_headers = own != NULL && own->headers != NULL;
-  const struct base_url *base = own_base ? &own->base : sora_client_base(client);
+                        const struct settings *settings, struct fetch_source *source) {
+  const struct base_url *base = base_of(client, own);
   char *origin = sora_url_origin(source->url);
   source->own = origin != NULL && strcmp(origin, base->origin) == 0;
   source->keep_public = !settings->private_networks;
   char *queue = queue_of(source, origin != NULL ? origin : "");
-  sora_request_set_headers(request, own_headers ? own->headers : sora_client_headers(client));
+  sora_request_set_headers(request, headers_of(client, own));
   if (!sora_request_set_fetch(request, source) || !own_transport(request, settings) ||
       queue == NULL)
     sora_request_refuse(request, ERROR_memory, "not enough memory");
@@ -249,10 +269,10 @@ void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_s
                         int options, int level) {
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_DOWNLOAD, level, &settings);
-  struct own *own = prepare(L, client_index, &settings, level);
+  struct own *own = prepare(L, &settings, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
-  start_fetch(sora_client_check(L, client_index, level), request, own, &settings, source);
+  start_fetch(complete(L, client_index, own, &settings, level), request, own, &settings, source);
   lua_settop(L, self);
 }
 
@@ -262,11 +282,9 @@ int sora_request_content_url(lua_State *L) {
   lua_settop(L, 3);
   const char *id = luaL_checklstring(L, 2, &length);
   read_settings(L, 1, 3, SCOPE_DOWNLOAD, 1, &settings);
-  const struct own *given = prepare(L, 1, &settings, 1);
+  struct own *given = prepare(L, &settings, 1);
   struct own *own = push_own(L);
-  const struct base_url *base = given != NULL && given->base.prefix != NULL
-                                    ? &given->base
-                                    : sora_client_base(sora_client_check(L, 1, 1));
+  const struct base_url *base = base_of(complete(L, 1, given, &settings, 1), given);
   const char *path = settings.content_path != NULL ? settings.content_path : SORA_CONTENT_PATH;
   if (sora_url_of_task(base, path, id, length, &own->url) != NULL)
     return 0;
@@ -372,23 +390,23 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
   struct request *request = sora_request_check(L, self);
   luaL_checkstack(L, 20, "call");
   read_settings(L, client_index, options, SCOPE_CREATE, level, &settings);
-  keep_null(L, self, &settings);
+  keep_values(L, self, options, &settings);
   call.method = field_of(L, call_index, "method", NULL);
   call.path = field_of(L, call_index, "path", NULL);
   call.body = field_of(L, call_index, "body", &call.body_length);
   const char *key = field_of(L, call_index, "key", NULL);
   lua_getfield(L, call_index, "once");
   call.once = lua_toboolean(L, -1);
-  if (call.path == NULL)
-    call.path = settings.create_path != NULL ? settings.create_path : CREATE_PATH;
   struct form **form = push_form(L, call_index, request);
   settings.given |= AFFECTS_HEADERS; /* headers of its own */
   /* libcurl adds to it what parts the form */
   const char *type = form != NULL ? "multipart/form-data" : NULL;
-  struct own *own = prepare_own(L, client_index, &settings, type, level);
+  struct own *own = prepare_own(L, &settings, type, level);
   add_call_headers(L, own->headers, key);
   set_limits(request, &settings);
-  struct client *client = sora_client_check(L, client_index, level);
+  struct client *client = complete(L, client_index, own, &settings, level);
+  if (call.path == NULL)
+    call.path = settings.create_path != NULL ? settings.create_path : CREATE_PATH;
   if (form != NULL) {
     call.form = *form;
     *form = NULL;
@@ -430,7 +448,8 @@ static int to_string(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
   struct request_result result;
   sora_request_result(request, &result);
-  lua_pushfstring(L, "sora.request (%s, %s)", result.id, sora_request_state(request));
+  sora_push_hidden(L, result.id, result.id_length, &result.secrets);
+  lua_pushfstring(L, "sora.request (%s, %s)", lua_tostring(L, -1), sora_request_state(request));
   return 1;
 }
 

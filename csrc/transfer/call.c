@@ -47,9 +47,7 @@ int sora_request_set_call(struct request *request, const struct base_url *base,
 }
 
 static int speaks_any_version(const struct request *request) {
-  const struct settings *settings =
-      request->own != NULL ? request->own : sora_client_settings(request->place.client);
-  return settings->http_version == HTTP_BEST;
+  return request->settings->http_version == HTTP_BEST;
 }
 
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)

@@ -48,7 +48,7 @@ struct client {
   int started; /* in this step */
   int streams; /* that libcurl puts on one connection, at most */
   struct handles handles;
-  struct settings settings; /* its strings are the client's own */
+  struct settings *settings; /* NULL, as the headers: closed */
   struct base_url base;
   struct headers *headers;
   struct client_counts counts;
@@ -165,10 +165,10 @@ static int set_multi(struct client *client) {
   SET(CURLMOPT_TIMERFUNCTION, on_timer);
   SET(CURLMOPT_TIMERDATA, client);
   /* a second line: queue.h says what is handed on */
-  SET(CURLMOPT_MAX_HOST_CONNECTIONS, client->settings.max_connections);
+  SET(CURLMOPT_MAX_HOST_CONNECTIONS, client->settings->max_connections);
   SET(CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS);
   /* libcurl's own limit is four times what is in flight just then, beyond which it closes them */
-  SET(CURLMOPT_MAXCONNECTS, client->settings.max_connections * HOSTS_KEPT);
+  SET(CURLMOPT_MAXCONNECTS, client->settings->max_connections * HOSTS_KEPT);
 #undef SET
   client->streams = STREAMS;
   return !failed;
@@ -259,10 +259,10 @@ static struct host *host_of(struct client *client, const struct request *request
   for (struct host *host = client->hosts; host != NULL; host = host->next)
     if (strcmp(host->origin, origin) == 0)
       return host;
-  struct host *host = sora_host_new(origin, request->plain, (int)client->settings.max_connections,
+  struct host *host = sora_host_new(origin, request->plain, (int)client->settings->max_connections,
                                     &client->connections);
   if (host != NULL) {
-    host->one_by_one = sora_libcurl_mixes_tunnels() && sora_handle_uses_proxy(&client->settings);
+    host->one_by_one = sora_libcurl_mixes_tunnels() && sora_handle_uses_proxy(client->settings);
     host->next = client->hosts;
     client->hosts = host;
   }
@@ -352,8 +352,8 @@ static void fail_to_start(struct request *request, int failure) {
 
 static void begin(struct request *request) {
   struct client *client = request->place.client;
-  const struct settings *settings = request->own != NULL ? request->own : &client->settings;
-  int shared = request->own == NULL && request->fetch.part == NULL && !request->sending.active;
+  int shared = request->settings == client->settings && request->fetch.part == NULL &&
+               !request->sending.active;
   double now = sora_now(), deadline = request->limits.deadline;
   withdraw(request);
   if (deadline != 0 && deadline <= now) {
@@ -365,7 +365,8 @@ static void begin(struct request *request) {
     fail_to_start(request, errno);
     return;
   }
-  struct handle *handle = sora_handle_take(&client->handles, settings, shared, client->share);
+  struct handle *handle =
+      sora_handle_take(&client->handles, request->settings, shared, client->share);
   if (handle == NULL || !sora_request_begin(request, handle, now) ||
       !set_sockets(client, request, handle->easy) ||
       curl_multi_add_handle(client->multi, handle->easy) != CURLM_OK) {
@@ -439,8 +440,7 @@ static void take_back_kept(struct client *client, double now) {
 /* An authority that the system's folder does not have may be in its bundle. */
 static int trusts_more_now(struct request *request, CURLcode code) {
   struct client *client = request->place.client;
-  const struct settings *settings = request->own != NULL ? request->own : &client->settings;
-  if (code != CURLE_PEER_FAILED_VERIFICATION || !sora_handle_trust_bundle(settings))
+  if (code != CURLE_PEER_FAILED_VERIFICATION || !sora_handle_trust_bundle(request->settings))
     return 0;
   sora_handles_free(&client->handles);
   return 1;
@@ -726,6 +726,8 @@ int sora_client_start(struct client *client, struct request *request, const char
   if (!client->open)
     return 0;
   struct host *host = host_of(client, request, origin);
+  if (request->settings == NULL)
+    request->settings = sora_settings_share(client->settings);
   request->place.client = client;
   request->place.host = host;
   append(&client->live, &request->place);
@@ -783,8 +785,8 @@ int sora_client_configure(struct client *client, const struct settings *settings
   client->base = *base;
   *base = (struct base_url){0};
   client->headers = headers;
-  client->open = sora_settings_copy(&client->settings, settings) &&
-                 sora_handle_obey_environment(&client->settings);
+  client->settings = sora_settings_new(settings);
+  client->open = client->settings != NULL && sora_handle_obey_environment(client->settings);
   return client->open;
 }
 
@@ -792,8 +794,8 @@ int sora_client_is_closed(const struct client *client) {
   return !client->open;
 }
 
-const struct settings *sora_client_settings(const struct client *client) {
-  return &client->settings;
+struct settings *sora_client_settings(const struct client *client) {
+  return client->settings;
 }
 
 const struct base_url *sora_client_base(const struct client *client) {
@@ -835,7 +837,7 @@ void sora_client_close(struct client *client) {
   discard_answers(&client->told);
   sora_headers_release(&client->headers);
   sora_url_free_base(&client->base);
-  sora_settings_free(&client->settings);
+  sora_settings_release(&client->settings);
 }
 
 void sora_client_free(struct client *client) {

@@ -14,6 +14,7 @@
 #include "transfer/content.h"
 #include "transfer/headers.h"
 #include "transfer/kinds.h"
+#include "transfer/secrets.h"
 #include "transfer/settings.h"
 #include "transfer/url.h"
 
@@ -38,7 +39,10 @@ int sora_client_configure(struct client *client, const struct settings *settings
                           struct base_url *base, struct headers *headers);
 
 int sora_client_is_closed(const struct client *client);
-const struct settings *sora_client_settings(const struct client *client);
+
+/* What it sends requests with. Settings and headers of a closed client are NULL; whoever keeps
+   them, shares them. */
+struct settings *sora_client_settings(const struct client *client);
 const struct base_url *sora_client_base(const struct client *client);
 struct headers *sora_client_headers(const struct client *client);
 void sora_client_count(const struct client *client, struct client_counts *counts);
@@ -181,8 +185,8 @@ struct request_result {
   size_t relay_length;
   const char *body; /* NUL-terminated, NULL: none */
   size_t body_length;
-  const char *request_id;        /* "" for none */
-  const struct headers *headers; /* that were sent */
+  const char *request_id; /* "" for none */
+  struct secrets secrets; /* that any of these texts may hold */
   long max_depth, max_body;
   int download;         /* then these count: */
   int again;            /* to be asked once more, otherwise: the part knows how */

@@ -24,7 +24,7 @@ static int make_headers(struct request *request, int own) {
   return fetch->headers != NULL && sora_headers_omit(fetch->headers, "Accept-Encoding") &&
          sora_headers_add(fetch->headers, "Accept", "*/*") &&
          (if_range == NULL || sora_headers_add(fetch->headers, "If-Range", if_range)) &&
-         (!own || sora_headers_add_all(fetch->headers, request->headers));
+         (!own || sora_headers_inherit(fetch->headers, request->headers));
 }
 
 int sora_request_set_fetch(struct request *request, const struct fetch_source *source) {
@@ -49,9 +49,7 @@ int sora_request_set_fetch(struct request *request, const struct fetch_source *s
 /* Nothing but what is connected to for this transfer can be looked at, so it gets a connection of
    its own, and no exception from its proxy. */
 static int set_public(struct request *request, CURL *easy) {
-  const struct settings *settings =
-      request->own != NULL ? request->own : sora_client_settings(request->place.client);
-  const char *proxy = sora_handle_proxy(settings, request->plain);
+  const char *proxy = sora_handle_proxy(request->settings, request->plain);
   request->fetch.proxied = *proxy != '\0';
   return curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&

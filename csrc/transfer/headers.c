@@ -51,51 +51,31 @@ int sora_header_name_valid(const char *name, size_t length) {
   return length > 0;
 }
 
-static const char *find(const struct curl_slist *list, const char *name) {
-  size_t length = strlen(name);
+/* What follows the name of `length` bytes in a line of the list, NULL: there is none. */
+static const char *find(const struct curl_slist *list, const char *name, size_t length) {
   for (; list != NULL; list = list->next)
-    if (sora_starts_with(list->data, name) &&
+    if (strlen(list->data) > length && sora_same_letters(list->data, name, length) &&
         (list->data[length] == ':' || list->data[length] == ';'))
       return list->data + length;
   return NULL;
 }
 
 const char *sora_headers_key(const struct headers *headers) {
-  const char *found = headers == NULL ? NULL : find(headers->list, "Authorization");
+  const char *found = headers == NULL ? NULL : find(headers->list, "Authorization", 13);
   if (found == NULL || *found != ':')
     return NULL;
   found += 1 + strspn(found + 1, " ");
-  return sora_starts_with(found, "Bearer ") ? found + 7 : found;
-}
-
-int sora_headers_add(struct headers *headers, const char *name, const char *value) {
-  if (find(headers->list, name) != NULL)
-    return 1;
-  if (sora_text_fault(value, strlen(value)) != NULL)
-    return 0;
-  /* CURLOPT_HTTPHEADER: "Name:" would take a header away, "Name;" sends it without a value */
-  const char *separator = *value ? ": " : ";";
-  size_t size = strlen(name) + strlen(separator) + strlen(value) + 1;
-  char *line = malloc(size);
-  if (line == NULL)
-    return 0;
-  strcpy(line, name);
-  strcat(line, separator);
-  strcat(line, value);
-  struct curl_slist *longer = curl_slist_append(headers->list, line);
-  explicit_bzero(line, size);
-  free(line);
-  if (longer == NULL)
-    return 0;
-  headers->list = longer;
-  return 1;
+  if (sora_starts_with(found, "Bearer "))
+    found += 7;
+  return *found != '\0' ? found : NULL;
 }
 
 static int append(struct headers *headers, const char *line) {
   struct curl_slist *longer = curl_slist_append(headers->list, line);
-  if (longer != NULL)
-    headers->list = longer;
-  return longer != NULL;
+  if (longer == NULL)
+    return 0;
+  headers->list = longer;
+  return 1;
 }
 
 int sora_headers_omit(struct headers *headers, const char *name) {
@@ -104,16 +84,47 @@ int sora_headers_omit(struct headers *headers, const char *name) {
   return append(headers, line);
 }
 
-int sora_headers_add_all(struct headers *headers, const struct headers *others) {
-  for (struct curl_slist *node = others ? others->list : NULL; node != NULL; node = node->next) {
-    size_t name = strcspn(node->data, ":;");
-    struct curl_slist *there = headers->list;
-    while (there != NULL && !(strcspn(there->data, ":;") == name &&
-                              sora_same_letters(there->data, node->data, name)))
-      there = there->next;
-    if (there == NULL && !append(headers, node->data))
+/* Appends the line "name: scheme value" with the first `length` bytes of the value. */
+static int add(struct headers *headers, const char *name, const char *scheme, const char *value,
+               size_t length) {
+  if (find(headers->list, name, strlen(name)) != NULL)
+    return 1;
+  if (sora_text_fault(value, length) != NULL)
+    return 0;
+  size_t size = strlen(name) + strlen(scheme) + length + sizeof ": ";
+  char *line = malloc(size);
+  if (line == NULL)
+    return 0;
+  /* CURLOPT_HTTPHEADER: "Name:" would take a header away, "Name;" sends it without a value */
+  snprintf(line, size, "%s%s%s%.*s", name, length > 0 ? ": " : ";", scheme, (int)length, value);
+  int added = append(headers, line);
+  explicit_bzero(line, size);
+  free(line);
+  return added;
+}
+
+int sora_headers_add(struct headers *headers, const char *name, const char *value) {
+  return add(headers, name, "", value, strlen(value));
+}
+
+int sora_headers_add_key(struct headers *headers, const char *key) {
+  key += strspn(key, " ");
+  if (sora_starts_with(key, "Bearer "))
+    key += 7 + strspn(key + 7, " ");
+  size_t length = strlen(key);
+  while (length > 0 && key[length - 1] == ' ')
+    length--;
+  if (length > 0)
+    return add(headers, "Authorization", "Bearer ", key, length);
+  return find(headers->list, "Authorization", 13) != NULL ||
+         sora_headers_omit(headers, "Authorization");
+}
+
+int sora_headers_inherit(struct headers *headers, const struct headers *from) {
+  for (const struct curl_slist *node = from ? from->list : NULL; node != NULL; node = node->next)
+    if (find(headers->list, node->data, strcspn(node->data, ":;")) == NULL &&
+        !append(headers, node->data))
       return 0;
-  }
   return 1;
 }
 

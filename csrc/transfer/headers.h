@@ -30,8 +30,12 @@ int sora_headers_add(struct headers *headers, const char *name, const char *valu
 /* libcurl is not to send a header of that name either. Returns 0 without memory. */
 int sora_headers_omit(struct headers *headers, const char *name);
 
-/* Adds those of others (NULL: none) whose names are not there yet. Returns 0 without memory. */
-int sora_headers_add_all(struct headers *headers, const struct headers *others);
+/* Adds "Authorization: Bearer " and the key, whether or not it was pasted with its "Bearer ". A
+   blank one is none, nor is one inherited then. Returns as sora_headers_add. */
+int sora_headers_add_key(struct headers *headers, const char *key);
+
+/* Adds what `from` (NULL: nothing) has of other names. Returns 0 without memory. */
+int sora_headers_inherit(struct headers *headers, const struct headers *from);
 
 /* Whether `name` is a token (RFC 9110, 5.6.2) of bearable length. */
 int sora_header_name_valid(const char *name, size_t length);

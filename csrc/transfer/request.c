@@ -36,9 +36,6 @@ void sora_request_destroy(struct request *request) {
   sora_request_forget(request);
   sora_sending_free(request);
   sora_wipe_text(&request->url);
-  if (request->own != NULL)
-    sora_settings_free(request->own);
-  free(request->own);
   free(request);
 }
 
@@ -47,8 +44,8 @@ struct request_limits *sora_request_limits(struct request *request) {
 }
 
 int sora_request_set_settings(struct request *request, const struct settings *settings) {
-  request->own = calloc(1, sizeof *request->own);
-  return request->own != NULL && sora_settings_copy(request->own, settings);
+  request->settings = sora_settings_new(settings);
+  return request->settings != NULL;
 }
 
 void sora_request_set_headers(struct request *request, struct headers *headers) {
@@ -344,6 +341,7 @@ void sora_request_forget(struct request *request) {
   sora_buffer_free(&request->body);
   sora_headers_release(&request->headers);
   sora_fetch_forget(request);
+  sora_settings_release(&request->settings);
 }
 
 /* ---- reading ---- */
@@ -385,7 +383,7 @@ void sora_request_result(const struct request *request, struct request_result *r
       .body = request->body.length > 0 ? request->body.data : NULL,
       .body_length = request->body.length,
       .request_id = request->attempt.answer.request_id,
-      .headers = request->headers,
+      .secrets = {request->headers, request->settings},
       .max_depth = request->limits.max_depth,
       .max_body = request->limits.max_body,
       .download = request->fetch.part != NULL,

@@ -58,10 +58,10 @@ struct sending {
 struct request {
   struct place place; /* the first, so that one leads to the other */
   char *url;
-  size_t relay_length;     /* of the base URL that it begins with, 0: it has none */
-  int loopback, plain;     /* the URL's host is this machine; it is http: */
-  struct headers *headers; /* that are sent, of a download only to its own origin */
-  struct settings *own;    /* where it does not share its client's */
+  size_t relay_length;       /* of the base URL that it begins with, 0: it has none */
+  int loopback, plain;       /* the URL's host is this machine; it is http: */
+  struct headers *headers;   /* that are sent, of a download only to its own origin */
+  struct settings *settings; /* its client's, where it has none of its own */
   struct request_limits limits;
   int attempts;
   int kept;      /* how often libcurl has kept it to itself */

@@ -1,28 +1,55 @@
 #include "transfer/settings.h"
 
+#include <stdlib.h>
+
 #include "transfer/text.h"
 
-#include <stddef.h>
+void sora_settings_inherit(struct settings *settings, const struct settings *from) {
+#define X(name)                                                                                    \
+  if (settings->name == NULL)                                                                      \
+    settings->name = from->name;
+  KEPT_STRINGS(X)
+#undef X
+}
 
-int sora_settings_copy(struct settings *copy, const struct settings *from) {
+struct settings *sora_settings_new(const struct settings *from) {
+  struct settings *copy = malloc(sizeof *copy);
+  if (copy == NULL)
+    return NULL;
   int complete = 1;
   *copy = *from;
+  copy->references = 1;
+#define X(name) copy->name = NULL;
+  PASSING_STRINGS(X)
+#undef X
 #define X(name)                                                                                    \
   copy->name = sora_copy_text(from->name);                                                         \
   complete &= copy->name != NULL || from->name == NULL;
-  SETTINGS_STRINGS(X)
+  KEPT_STRINGS(X)
 #undef X
-  return complete;
+  if (!complete)
+    sora_settings_release(&copy);
+  return copy;
 }
 
-static void wipe(const char **field) {
-  char *text = (char *)(size_t)*field;
+struct settings *sora_settings_share(struct settings *copy) {
+  if (copy != NULL)
+    copy->references++;
+  return copy;
+}
+
+static void wipe(const char *field) {
+  char *text = (char *)(size_t)field;
   sora_wipe_text(&text);
-  *field = NULL;
 }
 
-void sora_settings_free(struct settings *copy) {
-#define X(name) wipe(&copy->name);
-  SETTINGS_STRINGS(X)
+void sora_settings_release(struct settings **reference) {
+  struct settings *copy = *reference;
+  *reference = NULL;
+  if (copy == NULL || --copy->references > 0)
+    return;
+#define X(name) wipe(copy->name);
+  KEPT_STRINGS(X)
 #undef X
+  free(copy);
 }

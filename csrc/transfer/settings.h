@@ -18,14 +18,16 @@ enum option_effect {
 
 enum http_version { HTTP_BEST, HTTP_1_1, HTTP_2, HTTP_3 };
 
-/* The strings among the settings. NULL: none, or the default of libcurl or ours. `no_proxy` is no
-   option: it is what the environment says, see sora_handle_obey_environment. */
-#define SETTINGS_STRINGS(X)                                                                        \
+/* The strings among the settings. NULL: none, or the default of libcurl or ours. The first ones end
+   up in headers and base URLs, the others are kept. `no_proxy` is no option: it is what the
+   environment says, see sora_handle_obey_environment. */
+#define PASSING_STRINGS(X)                                                                         \
   X(api_key)                                                                                       \
   X(base_url)                                                                                      \
+  X(forwarded_host)
+#define KEPT_STRINGS(X)                                                                            \
   X(content_path)                                                                                  \
   X(create_path)                                                                                   \
-  X(forwarded_host)                                                                                \
   X(ca_file)                                                                                       \
   X(proxy)                                                                                         \
   X(no_proxy)                                                                                      \
@@ -34,7 +36,8 @@ enum http_version { HTTP_BEST, HTTP_1_1, HTTP_2, HTTP_3 };
 
 struct settings {
 #define X(name) const char *name;
-  SETTINGS_STRINGS(X)
+  PASSING_STRINGS(X)
+  KEPT_STRINGS(X)
 #undef X
   double request_timeout, connect_timeout, timeout; /* seconds; timeout 0: none */
   long retries, max_depth, max_body, max_connections;
@@ -45,13 +48,21 @@ struct settings {
   int headers;    /* stack index of the table of headers, 0: none */
   int null;       /* stack index of what stands for null, 0: nothing does */
   unsigned given; /* option_effect bits of the options that were given */
+  int references; /* to a copy, which requests share */
 };
 
-/* Copies the settings with strings of its own. Returns 0 without memory: what was copied so far is
-   valid, and is freed by sora_settings_free. */
-int sora_settings_copy(struct settings *copy, const struct settings *from);
+/* Sets the strings that are not given to those of `from`, which has to outlive them. */
+void sora_settings_inherit(struct settings *settings, const struct settings *from);
 
-/* Overwrites and frees the strings of a copy. Idempotent. */
-void sora_settings_free(struct settings *copy);
+/* A copy with strings of its own, of those that are kept; one reference. NULL without
+   memory. */
+struct settings *sora_settings_new(const struct settings *from);
+
+/* One more reference to the same; NULL is none. */
+struct settings *sora_settings_share(struct settings *copy);
+
+/* Lets go, and sets the pointer to NULL. The last one to let go overwrites the strings: a proxy has
+   a password. */
+void sora_settings_release(struct settings **copy);
 
 #endif

@@ -30,7 +30,7 @@ local function describe(id, task)
     status = sora.status(task),
     progress = sora.progress(task),
     video_url = sora.video_url(task),
-    failure = sora.failure(task),
+    failure = sora.failure(task) and tostring(task), -- which hides a key that the reason quotes
   }
 end
 

@@ -46,8 +46,10 @@ M.list = {
   { "query, connecting", function() return client(), id "completed" end, query },
   { "query", function() return warm(), id "sample" end, query },
   { "query with options of its own", function()
-    return warm(), id "sample",
-      { base_url = base_url, ca_file = ca_file, headers = { a = "b" }, api_key = "sk-2", null = 0 }
+    local made, one = warm(), id "sample" -- the options' strings are nobody else's
+    return made, one, { base_url = base_url .. "/", ca_file = "//" .. ca_file, null = 0,
+      headers = { ["X-" .. serial] = "b" .. serial }, api_key = "sk-" .. serial,
+      user_agent = "u" .. serial, forwarded_host = "h" .. serial }
   end, query },
   { "query of an unknown task", function() return warm(), "nobody" end, query, fails = true },
   { "query that gets HTML", function() return warm(), id "web_ui" end, query, fails = true },
@@ -95,6 +97,12 @@ M.list = {
     function(_, task)
       return { sora.status(task), sora.progress(task), sora.failure(task), tostring(task) }
     end },
+  { "what a client says", warm, function(c)
+    local request = core.request(c, id "never")
+    local said = { tostring(c), tostring(request), c:stats().requests, c:in_flight(), c:timeout() }
+    request:cancel()
+    return said
+  end },
   { "what an error says", function() return warm(), (select(2, warm():query "nobody")) end,
     function(_, err) return "x" .. err .. tostring(err) end },
   { "close with requests in flight", function()

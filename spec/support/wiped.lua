@@ -101,6 +101,27 @@ case("of a wait", function(key)
   return c
 end)
 
+case("of a wait whose task fails", function(key)
+  local c = client {}
+  local err = select(2, c:wait(id "failed", { api_key = key }))
+  assert(err.kind == "failed")
+  return c, err
+end)
+
+case("of a task that tells what it is", function(key)
+  local c = client {}
+  local task = assert(c:query(id "failed", { api_key = key }))
+  assert(tostring(task):find "failed")
+  return c, task
+end)
+
+case("of a download that fails", function(key)
+  local c = client { headers = { ["X-Key"] = key } }
+  local err = select(2, c:download(id "queued", "/dev/null/x", { retries = 0 }))
+  assert(err.kind == "no_video" or err.kind == "io", tostring(err))
+  return c, err
+end)
+
 case("in a header", function(key)
   local c = client { headers = { ["X-Key"] = key } }
   assert(c:query(id "completed"))

@@ -2,7 +2,7 @@
 --
 -- An inbox belongs to one call on one client. It is a table with the requests in flight (`pending`,
 -- request -> whatever the owner wants to remember with it), the ended ones in the order of their
--- ending (`ended`, from `head` to `tail`) and, while its owner is parked, whatever its driver keeps
+-- ending (those of `taken` from `at` on, then `ended`) and, while its owner is parked, whatever its driver keeps
 -- there. Each driver delivers into inboxes and parks on them; what is here is the same for all.
 
 local core = require "sora.core"
@@ -10,15 +10,15 @@ local plain = require("sora.hosts.module").plain
 
 local M = {}
 
-local running = coroutine.running
+local running, insert = coroutine.running, table.insert
 
 ---@class sora.inbox
 ---@field client sora.client
 ---@field driver sora.driver
 ---@field pending table<userdata, any>
 ---@field ended userdata[]
----@field head integer
----@field tail integer
+---@field taken userdata[]  a list that was `ended`, from `at` on
+---@field at integer
 ---@field calls sora.calls  what it shares with the other inboxes of its client
 ---@field cancels integer  how often the client's calls had been cancelled when this one began
 ---@field parts table<userdata, boolean>?  the parts of downloads that are open
@@ -55,7 +55,7 @@ function M.new(client)
   local shared = calls(client)
   return {
     client = client, driver = core.driver(client) or plain,
-    pending = {}, ended = {}, head = 1, tail = 0, calls = shared, cancels = shared.cancels,
+    pending = {}, ended = {}, taken = {}, at = 1, calls = shared, cancels = shared.cancels,
   }
 end
 
@@ -83,15 +83,13 @@ end
 ---@return userdata? request
 ---@return any note
 function M.take(inbox)
-  local head = inbox.head
-  local request = inbox.ended[head]
-  if not request then return nil end
-  inbox.ended[head] = nil
-  if head == inbox.tail then
-    inbox.head, inbox.tail = 1, 0
-  else
-    inbox.head = head + 1
+  if not inbox.taken[inbox.at] then
+    if not inbox.ended[1] then return nil end
+    inbox.taken, inbox.ended, inbox.at = inbox.ended, inbox.taken, 1
   end
+  local request = inbox.taken[inbox.at]
+  inbox.taken[inbox.at] = nil
+  inbox.at = inbox.at + 1
   local note = inbox.pending[request]
   inbox.pending[request] = nil
   return request, note
@@ -207,8 +205,7 @@ end
 ---@param inbox sora.inbox
 ---@param request userdata
 function M.put(inbox, request)
-  inbox.ended[inbox.tail + 1] = request -- first: memory may run out here
-  inbox.tail = inbox.tail + 1
+  insert(inbox.ended, request) -- at one go: a debug hook may put another one in between two steps
   inbox.driver.wake(inbox)
 end
 

@@ -36,7 +36,7 @@ function M.open(spec)
     inbox = spec.inbox, opts = spec.opts, beside = spec.beside, any_kind = spec.any_kind,
     look = FIRST_LOOK,
   }, Delivery)
-  spec.error = function(fields) return core.error(fields, client) end
+  spec.error = function(fields) return core.error(fields, client, spec.opts) end
   spec.backoff = core.backoff
   spec.content = spec.id and core.content_url(client, spec.id, spec.opts)
   self.transfer = transfers.new(spec)

@@ -179,7 +179,7 @@ end
 --- client:wait_all(ids, opts), its arguments checked: no id is there twice. The timeout is that of
 -- the whole call.
 function M.wait_all(client, ids, policy, given)
-  local rules, pace = waits.rules(policy, client), waits.pace(client)
+  local rules, pace = waits.rules(policy, client, given), waits.pace(client)
   return all(client, ids, policy, given, waits.poll_options(given), function(id, started)
     return pollers.new(id, rules, pace, started)
   end)

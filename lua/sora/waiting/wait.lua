@@ -88,11 +88,11 @@ local function follow(inbox, poller, policy, opts, until_change)
   end
 end
 
---- The rules of a call, with errors that keep the client's key to themselves: a service may quote
--- it.
+--- The rules of a call, with errors that keep its keys to themselves, and those of the client: a
+-- service may quote them.
 ---@return sora.rules
-function M.rules(policy, client)
-  local rules = pollers.rules(policy, function(spec) return core.error(spec, client) end)
+function M.rules(policy, client, given)
+  local rules = pollers.rules(policy, function(spec) return core.error(spec, client, given) end)
   rules.names = function(id) return ids.names(client, id) end
   rules.keep = function(id) ids.keep(client, id) end
   return rules
@@ -100,7 +100,7 @@ end
 
 local function begin(client, id, policy, given)
   local inbox = inboxes.new(client)
-  local poller = pollers.new(id, M.rules(policy, client), M.pace(client), inbox.driver.now())
+  local poller = pollers.new(id, M.rules(policy, client, given), M.pace(client), inbox.driver.now())
   return inbox, poller, M.poll_options(given)
 end
 
