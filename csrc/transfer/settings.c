@@ -4,6 +4,15 @@
 
 #include "transfer/text.h"
 
+void sora_settings_drop_strings(struct settings *settings) {
+#define X(name) settings->name = NULL;
+  PASSING_STRINGS(X)
+#undef X
+#define X(name) settings->name = NULL;
+  KEPT_STRINGS(X)
+#undef X
+}
+
 void sora_settings_inherit(struct settings *settings, const struct settings *from) {
 #define X(name)                                                                                    \
   if (settings->name == NULL)                                                                      \
