@@ -4,10 +4,14 @@
 
 #include "transfer/text.h"
 
-void sora_settings_drop_strings(struct settings *settings) {
+static void drop_passing(struct settings *settings) {
 #define X(name) settings->name = NULL;
   PASSING_STRINGS(X)
 #undef X
+}
+
+void sora_settings_drop_strings(struct settings *settings) {
+  drop_passing(settings);
 #define X(name) settings->name = NULL;
   KEPT_STRINGS(X)
 #undef X
@@ -28,9 +32,7 @@ struct settings *sora_settings_new(const struct settings *from) {
   int complete = 1;
   *copy = *from;
   copy->references = 1;
-#define X(name) copy->name = NULL;
-  PASSING_STRINGS(X)
-#undef X
+  drop_passing(copy);
 #define X(name)                                                                                    \
   copy->name = sora_copy_text(from->name);                                                         \
   complete &= copy->name != NULL || from->name == NULL;
