@@ -54,13 +54,17 @@ static void wipe(const char *field) {
   sora_wipe_text(&text);
 }
 
+static void wipe_strings(struct settings *copy) {
+#define X(name) wipe(copy->name);
+  KEPT_STRINGS(X)
+#undef X
+}
+
 void sora_settings_release(struct settings **reference) {
   struct settings *copy = *reference;
   *reference = NULL;
   if (copy == NULL || --copy->references > 0)
     return;
-#define X(name) wipe(copy->name);
-  KEPT_STRINGS(X)
-#undef X
+  wipe_strings(copy);
   free(copy);
 }
