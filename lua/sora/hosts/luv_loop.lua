@@ -13,11 +13,12 @@ local asked = {}   -- set of the functions that are to be called in it
 local idle         -- the handle that is active until then
 
 local function on_turn()
-  local acts, closed = asked, stopped
-  asked, stopped = {}, {}
+  local acts = asked
+  asked = {}
   idle:stop()
-  for i = 1, #closed do closed[i]:close() end
   for act in pairs(acts) do act() end
+  for i = 1, #stopped do stopped[i]:close() end
+  stopped = {}
 end
 
 --- Has fn() called in the loop's next turn, once, however often that was asked for: its timers come

@@ -74,14 +74,14 @@ function sora.download(source, path, opts) end
 ---Starts a task (`POST`) and returns what the service answers, a task that knows its id. Local
 ---pictures among `images` become data URIs. It is repeated only where no task can have been made;
 ---docs/creating.md says more.
----@param body table|string  the fields of the model family, or JSON as text
+---@param body sora.body|string  the fields of the model family, or JSON as text
 ---@param opts? sora.create_options
 ---@return sora.task? task  nil on an error
 ---@return sora.error? err  its `sent` tells whether a task may have been made
 function sora.create(body, opts) end
 
 ---Creates a task, waits for its end and fetches the video. The options are those of the three.
----@param body table|string
+---@param body sora.body|string
 ---@param path string  of the file
 ---@param opts? sora.generate_options
 ---@return integer? bytes  the size of the file; nil on an error
@@ -214,14 +214,14 @@ function client:wait_all(ids, opts) end
 function client:download(source, path, opts) end
 
 ---`sora.create` on this client.
----@param body table|string
+---@param body sora.body|string
 ---@param opts? sora.create_options
 ---@return sora.task? task
 ---@return sora.error? err
 function client:create(body, opts) end
 
 ---`sora.generate` on this client.
----@param body table|string
+---@param body sora.body|string
 ---@param path string
 ---@param opts? sora.generate_options
 ---@return integer? bytes

@@ -18,6 +18,26 @@
 ---@field detail? table  what the upstream said: input, pending_info, draft_info …
 ---@field [string] any  whatever else was sent
 
+---A new task, for `create` and `generate`: the fields that the families of models know. Whatever
+---else is in it is sent as well; which fields a model obeys, its service says.
+---@class sora.body
+---@field model string  such as "sora-2", "veo3.1-fast"
+---@field prompt string
+---@field images? string[]  URLs, data URIs, or paths of files, which become data URIs
+---@field orientation? "portrait"|"landscape"  sora
+---@field size? string  sora: "small", "large"; others: "720P", "1280x720"
+---@field duration? integer  sora, grok: seconds
+---@field seconds? string  of services that are built as OpenAI's
+---@field watermark? boolean  sora
+---@field private? boolean  sora
+---@field character_url? string  sora: a video with the character in it
+---@field character_timestamps? string  sora: from and to which second, such as "1,3"
+---@field enhance_prompt? boolean  veo
+---@field enable_upsample? boolean  veo
+---@field aspect_ratio? string  veo, grok, jimeng: "16:9", "9:16", "1:1"
+---@field notify_hook? string  where some services report the end
+---@field [string] any
+
 ---What went wrong: a table that prints as one line. No text in it holds the key, or the query of
 ---a URL, where signatures are.
 ---@class sora.error
