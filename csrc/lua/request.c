@@ -86,10 +86,7 @@ static void keep_values(lua_State *L, int self, int options, const struct settin
 static void read_settings(lua_State *L, int client_index, int options, enum option_scope scope,
                           int level, struct settings *settings) {
   *settings = *sora_client_settings(sora_client_check(L, client_index, level));
-#define X(name) settings->name = NULL;
-  PASSING_STRINGS(X)
-  KEPT_STRINGS(X)
-#undef X
+  sora_settings_drop_strings(settings);
   settings->given = 0;
   settings->headers = settings->null = 0;
   sora_settings_read(L, options, scope, level, settings);

@@ -143,7 +143,7 @@ static void add_user_and_password(struct search *search, const char *user, size_
 
 /* What "Basic" has in base64 (RFC 7617). */
 static void add_basic(struct search *search, const char *value) {
-  char pair[MOST_DECODED / 4];
+  char pair[MOST_DECODED / 4] = "";
   size_t size = 0;
   unsigned bits = 0, count = 0;
   for (int digit; (digit = base64_digit(*value)) >= 0 && size < sizeof pair; value++) {

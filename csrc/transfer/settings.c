@@ -4,6 +4,19 @@
 
 #include "transfer/text.h"
 
+static void drop_passing(struct settings *settings) {
+#define X(name) settings->name = NULL;
+  PASSING_STRINGS(X)
+#undef X
+}
+
+void sora_settings_drop_strings(struct settings *settings) {
+  drop_passing(settings);
+#define X(name) settings->name = NULL;
+  KEPT_STRINGS(X)
+#undef X
+}
+
 void sora_settings_inherit(struct settings *settings, const struct settings *from) {
 #define X(name)                                                                                    \
   if (settings->name == NULL)                                                                      \
@@ -19,9 +32,7 @@ struct settings *sora_settings_new(const struct settings *from) {
   int complete = 1;
   *copy = *from;
   copy->references = 1;
-#define X(name) copy->name = NULL;
-  PASSING_STRINGS(X)
-#undef X
+  drop_passing(copy);
 #define X(name)                                                                                    \
   copy->name = sora_copy_text(from->name);                                                         \
   complete &= copy->name != NULL || from->name == NULL;
@@ -43,13 +54,17 @@ static void wipe(const char *field) {
   sora_wipe_text(&text);
 }
 
+static void wipe_strings(struct settings *copy) {
+#define X(name) wipe(copy->name);
+  KEPT_STRINGS(X)
+#undef X
+}
+
 void sora_settings_release(struct settings **reference) {
   struct settings *copy = *reference;
   *reference = NULL;
   if (copy == NULL || --copy->references > 0)
     return;
-#define X(name) wipe(copy->name);
-  KEPT_STRINGS(X)
-#undef X
+  wipe_strings(copy);
   free(copy);
 }

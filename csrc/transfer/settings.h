@@ -51,6 +51,9 @@ struct settings {
   int references; /* to a copy, which requests share */
 };
 
+/* Takes the strings out of a copy that does not own them. */
+void sora_settings_drop_strings(struct settings *settings);
+
 /* Sets the strings that are not given to those of `from`, which has to outlive them. */
 void sora_settings_inherit(struct settings *settings, const struct settings *from);
 
