@@ -103,6 +103,7 @@ int sora_client_to_lua(lua_State *L) {
   int level = (int)luaL_optinteger(L, 2, 1);
   lua_settop(L, 3);
   collect_dropped(L);
+  /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
   struct client **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
   luaL_setmetatable(L, METATABLE);

@@ -21,6 +21,7 @@
 
 /* Pushes a request with nothing acquired. */
 static struct request *new_request(lua_State *L, const char *id, size_t length) {
+  /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
   struct request **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
   luaL_setmetatable(L, METATABLE);
@@ -354,6 +355,7 @@ static struct form **push_form(lua_State *L, int call, struct request *request) 
   if (lua_isnil(L, -1))
     return NULL;
   int files = lua_gettop(L);
+  /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
   struct form **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
   luaL_setmetatable(L, FORM);

@@ -75,8 +75,11 @@ static void append(struct place_list *list, struct place *place) {
   list->last = place;
 }
 
+/* One that is in no list is left alone. */
 static void unlink_place(struct place *place) {
   struct place_list *list = place->list;
+  if (list == NULL)
+    return;
   place->list = NULL;
   *(place->previous != NULL ? &place->previous->next : &list->first) = place->next;
   *(place->next != NULL ? &place->next->previous : &list->last) = place->previous;
@@ -759,7 +762,7 @@ struct request *sora_client_next_ended(struct client *client) {
 }
 
 void sora_request_take(struct request *request) {
-  if (request->place.state == REQUEST_ENDED && request->place.list != NULL)
+  if (request->place.state == REQUEST_ENDED)
     unlink_place(&request->place);
 }
 

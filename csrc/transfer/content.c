@@ -21,7 +21,7 @@ static int is_video(const char *bytes, size_t size) {
 /* Whether the ASCII letters of `text` (lower-case) are at the start, in either case. */
 static int begins_word(const char *bytes, size_t size, const char *text) {
   size_t i = 0;
-  while (text[i] != '\0' && i < size &&
+  while (i < size && text[i] != '\0' &&
          (bytes[i] == text[i] || (text[i] >= 'a' && (bytes[i] | 0x20) == text[i])))
     i++;
   return text[i] == '\0';
