@@ -141,10 +141,19 @@ function Run:check_order(call, id)
   end
 end
 
+--- Whether a task that is waited for may be asked so soon.
+function Run:check_pause(call, id, now)
+  local last, silent_until = self.answered[id], call.client.silent_until
+  if last and now - last < least_pause(call.opts) - EPSILON then
+    fault("%s is asked again after %.4f s", id, now - last)
+  elseif now < silent_until - EPSILON then
+    fault("%s is asked while its client is silenced for %.3f s", id, silent_until - now)
+  end
+end
+
 function Run:check_request(request)
-  local world, id = self.world, request.id
+  local id, now = request.id, self.world.time
   local call = self:call_of(id)
-  local now = world.time
   self.steps = self.steps + 1
   if call.over then fault("%s is asked, and its call is over", id) end
   if self.done[id] then fault("%s is asked, and it has ended", id) end
@@ -154,16 +163,7 @@ function Run:check_request(request)
   end
   call.flying, self.flying[id] = call.flying + 1, true
   if call.flying > (call.opts.concurrency or 1) then fault("%d queries in flight", call.flying) end
-  if call.name:find "^wait" or call.name == "watch" then
-    local last = self.answered[id]
-    if last and now - last < least_pause(call.opts) - EPSILON then
-      fault("%s is asked again after %.4f s", id, now - last)
-    end
-    if now < call.client.silent_until - EPSILON then
-      fault("%s is asked while its client is silenced for %.3f s", id,
-        call.client.silent_until - now)
-    end
-  end
+  if call.name:find "^wait" or call.name == "watch" then self:check_pause(call, id, now) end
   if self.refused[id] then fault("%s is asked, and on_update has ended its wait", id) end
   if call.name == "wait_all" then self:check_order(call, id) end
   if self.steps % 16 == 0 and type(request.owner) == "table" then
