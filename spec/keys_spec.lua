@@ -74,11 +74,13 @@ describe("what is hidden, and what is not:", function()
   it("values of headers that are no secrets stay", function()
     local client = sora.client { base_url = "https://relay.invalid", headers = {
       ["Content-Type"] = "application/json", ["User-Agent"] = "something/1.0",
-      ["X-Org"] = "production", Origin = "https://mine.example", ["X-Color"] = "magenta", ["X-Auth-Color"] = "cyan" } }
+      ["X-Org"] = "production", Origin = "https://mine.example", ["X-Color"] = "magenta",
+      ["X-Auth-Color"] = "cyan" } }
     local said = "application/json something/1.0 production magenta cyan https https://mine.x"
     local err = core.error({ kind = "api", message = said }, client)
     client:close()
-    assert.are.equal("application/json something/1.0 *** magenta *** https https://mine.x", err.message)
+    assert.are.equal("application/json something/1.0 *** magenta *** https https://mine.x",
+      err.message)
   end)
 
   it("a closed client's error says nothing that a service said", function()

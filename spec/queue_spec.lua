@@ -44,6 +44,7 @@ describe("a question", function()
     if flows.lacking then return pending(flows.lacking) end
     client_of({ base_url = service.h1_url, max_connections = 1 }, flows.sora)
     flows.run(function()
+      assert.is_truthy(client:query(service:id "queued")) -- the protocol is known from here on
       local first = hold(client, 1)
       flows.sleep(0.1)
       hold(client, 2)
@@ -108,6 +109,16 @@ describe("the first burst", function()
     assert.are.same({}, errs)
     assert.equal(8, own:stats().requests_in_flight_peak)
     own:stop()
+  end)
+
+  it("shares one connection of HTTP/2 though its first request is never answered", function()
+    client_of({ max_connections = 1 }, sora_cqueues)
+    flows.run(function()
+      flows.spawn(function() client:query(service:id "never", { timeout = 3, retries = 0 }) end)
+      flows.sleep(0.1)
+      for _ = 1, 3 do assert.is_truthy(client:query(service:id "queued", { timeout = 2 })) end
+      client:cancel()
+    end)
   end)
 
   it("opens one connection of HTTP/2 for what one holds", function()

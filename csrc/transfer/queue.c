@@ -45,6 +45,10 @@ static int divide_up(int number, int by) {
   return (number + by - 1) / by;
 }
 
+static int most(int a, int b) {
+  return a > b ? a : b;
+}
+
 static int least(int a, int b) {
   return a < b ? a : b;
 }
@@ -54,7 +58,7 @@ static int room(const struct host *host) {
   if (host->version == 1)
     return host->most;
   if (host->version == 0)
-    return host->stands > 0 || host->tried ? host->most : 1;
+    return host->stands > 0 ? most(host->most, 2) : host->tried ? host->most : 1;
   if (host->stands >= host->most && host->streams == STREAMS)
     return host->limit;
   int streams = host->stands * host->streams, wanted = host->live + host->waiting - streams;
@@ -124,6 +128,8 @@ int sora_host_is_kept_waiting(const struct host *host) {
 }
 
 void sora_host_is_full(struct host *host) {
+  if (host->version == 0)
+    host->version = 1; /* it has not joined the one that is there */
   host->limit = host->live > host->unsent ? host->live - host->unsent : 1;
   host->answers = 0;
 }

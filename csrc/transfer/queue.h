@@ -8,6 +8,8 @@
  *   what is known of the host               requests handed on at once
  *   nothing                                 one, whose connection shows the protocol; when that
  *                                           has failed, one for each connection
+ *   one connection, no answer yet           one for each connection, at least two: the second joins
+ *                                           the first where that speaks HTTP/2
  *   HTTP/1.1                                one for each connection; downloads leave one free
  *   HTTP/2, connections that stand          STREAMS on each, and one more for each connection that
  *                                           those who wait are worth
