@@ -3,8 +3,8 @@
 -- An inbox belongs to one call on one client. It is a table with the requests in flight (`pending`,
 -- request -> whatever the owner wants to remember with it), the ended ones in the order of their
 -- ending (those of `taken` from `at` on, then `ended`) and, while its owner is parked, whatever its
--- driver keeps
--- there. Each driver delivers into inboxes and parks on them; what is here is the same for all.
+-- driver keeps there. Each driver delivers into inboxes and parks on them; what is here is the same
+-- for all.
 
 local core = require "sora.core"
 local plain = require("sora.hosts.module").plain
