@@ -13,7 +13,9 @@ local standin = require "spec.support.standin"
 
 -- Shell lines that are not run: they install, or run all the specs. Of those that build, make only
 -- says what it would do.
-local NOT_RUN = { "^make run", "^make test", "^make check", "^make .*install", "^luarocks ", "^%.ci/run" }
+local NOT_RUN = {
+  "^make run", "^make test", "^make check", "^make .*install", "^luarocks ", "^%.ci/run",
+}
 local BUILD = "^make LUA="
 -- The pages say lua5.4 where any will do: here it is the one that runs the specs.
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")

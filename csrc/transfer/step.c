@@ -132,18 +132,23 @@ static void serve_held(struct client *client) {
   client->curl_due = client->curl_due != 0 ? client->curl_due : sora_now(); /* so there is more */
 }
 
+/* What follows on calls of libcurl. */
+static void settle(struct client *client) {
+  serve_held(client);
+  remind(client);
+  find_sent(client);
+  collect(client);
+  if (client->failed)
+    replace_multi(client);
+}
+
 /* libcurl's own timer: it begins with what was handed to it. */
 static void run_libcurl(struct client *client) {
   if (client->multi != NULL && client->curl_due != 0 && client->curl_due <= sora_now()) {
     client->curl_due = 0;
     act(client, CURL_SOCKET_TIMEOUT, 0);
-    serve_held(client);
-    remind(client);
-    find_sent(client);
   }
-  collect(client);
-  if (client->failed)
-    replace_multi(client);
+  settle(client);
 }
 
 static void run_timers(struct client *client) {
@@ -178,12 +183,7 @@ static int serve(struct client *client, double seconds) {
     const struct pollset_event *event = &events[client->acts++ % (unsigned)count];
     act(client, event->fd, event->events);
   }
-  serve_held(client);
-  remind(client);
-  find_sent(client);
-  collect(client);
-  if (client->failed)
-    replace_multi(client);
+  settle(client);
   return 1;
 }
 
