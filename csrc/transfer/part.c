@@ -41,7 +41,7 @@ static int fail_with(struct part *part, const char *path, int failure) {
 #else
   const char *said = strerror_r(failure, text, sizeof text) == 0 ? text : "input/output error";
 #endif
-  return fail(part, path, said);
+  return fail(part, path, said != NULL ? said : "input/output error");
 }
 
 /* ---- the table of open parts ---- */
@@ -141,12 +141,13 @@ static int make_names(struct part *part, const char *target) {
 /* ---- opening ---- */
 
 static const char *what_is(mode_t mode) {
-  return S_ISDIR(mode)    ? "is a folder"
-         : S_ISLNK(mode)  ? "is a symbolic link"
-         : S_ISFIFO(mode) ? "is a FIFO"
-         : S_ISSOCK(mode) ? "is a socket"
-         : S_ISREG(mode)  ? NULL
-                          : "is a device";
+  if (S_ISDIR(mode))
+    return "is a folder";
+  if (S_ISLNK(mode))
+    return "is a symbolic link";
+  if (S_ISFIFO(mode))
+    return "is a FIFO";
+  return S_ISSOCK(mode) ? "is a socket" : "is a device";
 }
 
 /* Whether something is mounted on the file, so that no other can take its name. */

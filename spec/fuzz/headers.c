@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "transfer/headers.h"
-#include "transfer/url.h"
+#include "transfer/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
