@@ -174,6 +174,10 @@ $(programs): $(BUILD)/support/%: spec/support/%.c $(BUILD)/obj/command
 	$(compile) $(LDFLAGS) -rdynamic -o $@ $< -pthread $(shell $(PKG_CONFIG) --libs $(lua_pc)) -lm -ldl
 
 # Without Lua.
+$(BUILD)/support/queue_simulation: spec/support/queue_simulation.c $(BUILD)/obj/transfer/queue.o
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $^
+
 $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(warnings) $(CFLAGS) -o $@ $<
@@ -181,7 +185,7 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
 support: $(addprefix $(BUILD)/support/,failing_allocator.so hooks.so intruder.so lenient.so \
-  no_files.so parts.so restless.so unix.so carrier) $(programs)
+  no_files.so parts.so restless.so unix.so carrier queue_simulation) $(programs)
 	@: $(info $(BUILD)/support/)
 
 ## check: in two minutes what a change breaks most: warnings, lint, the specs of the core
