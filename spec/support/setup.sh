@@ -83,12 +83,17 @@ needs() {
   need command:luarocks luarocks "builds the rock"
 }
 
+# Whether apt-get has it, not only a package that speaks of it.
+can_install() {
+  LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+}
+
 # Debian and Ubuntu have two LuaJITs that exclude each other. OpenResty's is the one that nginx's
 # Lua module wants; the other one is left alone where it is installed.
 choose_luajit() {
   interpreter=luajit headers=libluajit-5.1-dev
   met command luajit && met pkg-config luajit && return
-  if ! installed libluajit-5.1-2 && apt-cache show luajit2 >/dev/null 2>&1; then
+  if ! installed libluajit-5.1-2 && can_install luajit2; then
     interpreter=luajit2 headers=libluajit2-5.1-dev
   fi
 }

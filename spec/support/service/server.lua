@@ -131,7 +131,8 @@ local function onstream(service, port, stream)
     stream:shutdown()
     sock.abandon(stream)
   end
-  if not ok then
+  -- A client that ends the connection in the midst of an answer is within its rights.
+  if not ok and not tostring(why):find("(socket closed)", 1, true) then
     service.complain(string.format("%s %s: %s", tostring(x.method), x.path, tostring(why)))
   end
 end
