@@ -86,7 +86,7 @@ local scripts = require "spec.support.service.scripts"
 local server = require "spec.support.service.server"
 
 local OPTIONS = {
-  lifetime = 900, -- seconds
+  lifetime = 5400, -- seconds: more than a run of all specs takes
   demo_seconds = 4, -- from queued to completed, for the sample's task and the step `life`
   idle_timeout = 300, -- seconds that a connection may stay without a request
   tls_port = 0, h1_port = 0, http_port = 0, cdn_port = 0, control_port = 0, -- 0: any free one
