@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  */
 static const char script[] =
     "local core = require 'sora.core'\n"
-    "local calls = { 'wait', 'wait_all', 'query_all', 'download', 'query' }\n"
+    "local calls = { 'wait', 'wait_all', 'query_all', 'download', 'query', 'create', 'generate', "
+    "'call' }\n"
     "local plain = core.client { base_url = 'http://127.0.0.1:1', retries = 0 }\n"
     "return function(opts, text)\n"
     "  for _, call in ipairs(calls) do\n"
@@ -27,11 +28,11 @@ static const char script[] =
     "  end\n"
     "  pcall(core.decode, '[null]', opts)\n"
     "  local ok, client = pcall(core.client, opts)\n"
-    "  if ok then assert(not tostring(client):find 'sk%-secret') client:close() end\n"
+    "  if ok then assert(not tostring(client):find 'sk%-secret') core.close(client) end\n"
     "  opts.base_url = nil\n"
     "  opts.proxy = nil\n"
     "  opts.retries = 0\n"
-    "  local ok, request = pcall(plain.request, plain, 'id' .. text, opts)\n"
+    "  local ok, request = pcall(core.request, plain, 'id' .. text, opts)\n"
     "  if ok then request:cancel() else assert(type(request) == 'string') end\n"
     "end\n";
 
