@@ -165,7 +165,7 @@ describe("real servers", function()
           for _, retries in ipairs { 0, 2 } do
             clients[#clients + 1] = {
               name = name .. " over " .. NAMES[protocol], idle = kind.idle, again = 0, failed = 0,
-              most = retries == 0 and 16 or 0, -- a connection that ends takes all eight with it
+              most = retries == 0 and 24 or 0, -- a connection that ends takes all eight with it
               client = sora.client(server:options(protocol, "/s1", { retries = retries })),
             }
           end
