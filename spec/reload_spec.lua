@@ -87,6 +87,7 @@ describe("modules that are loaded anew", function()
       local uv = require "luv"
       local sora = require "sora.luv"
       local watchdog = uv.new_timer()
+      uv.update_time() -- the loop may not have run since other specs
       watchdog:start(20000, 0, uv.stop)
       watchdog:unref()
       check(which, "sora.luv", sora.spawn, sora.sleep, uv.run)
