@@ -62,12 +62,7 @@ end
 ---@return sora.error|table err_or_metatable  beside an answer, that of a task
 local function exchange(inbox, call, opts)
   inboxes.add(inbox, core.call(inbox.client, call, opts, inbox))
-  local request = inboxes.take(inbox)
-  while not request do
-    inbox.driver.park(inbox)
-    request = inboxes.take(inbox)
-  end
-  return request:result()
+  return inboxes.result(inbox)
 end
 
 --- Waits before the next attempt. Returns false when there is to be none.

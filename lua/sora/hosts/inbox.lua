@@ -96,6 +96,18 @@ function M.take(inbox)
   return request, note
 end
 
+--- Waits for the end of the one request that is in flight for this inbox.
+---@param inbox sora.inbox
+---@return any ...  what the request ended with
+function M.result(inbox)
+  local request = M.take(inbox)
+  while not request do
+    inbox.driver.park(inbox)
+    request = M.take(inbox)
+  end
+  return request:result()
+end
+
 --- One query: starts it and waits for its end. Nothing else is in flight for this inbox.
 ---@param inbox sora.inbox
 ---@param id string
@@ -104,12 +116,7 @@ end
 ---@return sora.error? err
 function M.query(inbox, id, opts)
   M.ask(inbox, id, opts)
-  local request = M.take(inbox)
-  while not request do
-    inbox.driver.park(inbox)
-    request = M.take(inbox)
-  end
-  return request:result()
+  return M.result(inbox)
 end
 
 --- Waits until something is delivered, the time is over, or the call is to end: see M.stopped.
