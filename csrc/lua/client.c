@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/metatable.h"
 #include "lua/options.h"
 #include "lua/part.h"
 #include "lua/request.h"
@@ -415,17 +416,9 @@ void sora_client_open(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"step", step},           {"pollfd", pollfd}, {"events", events}, {"timeout", timeout},
       {"in_flight", in_flight}, {"stats", stats},   {"closed", closed}, {NULL, NULL}};
-  luaL_newmetatable(L, PARTS);
-  lua_pushcfunction(L, collect_parts);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg of_parts[] = {{"__gc", collect_parts}, {NULL, NULL}};
+  static const luaL_Reg of_clients[] = {{"__gc", collect}, {"__tostring", to_string}, {NULL, NULL}};
+  sora_metatable_new(L, PARTS, of_parts, NULL);
   lua_pop(L, 1);
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, to_string);
-  lua_setfield(L, -2, "__tostring");
-  lua_pushliteral(L, METATABLE);
-  lua_setfield(L, -2, "__name");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  sora_metatable_new(L, METATABLE, of_clients, methods);
 }

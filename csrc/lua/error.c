@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/metatable.h"
 #include "lua/secrets.h"
 
 #define METATABLE "sora.error"
@@ -300,10 +301,8 @@ static int concat(lua_State *L) {
 }
 
 void sora_error_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"__tostring", to_string}, {"__concat", concat}, {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  luaL_setfuncs(L, methods, 0);
-  lua_pushliteral(L, METATABLE);
-  lua_setfield(L, -2, "__name");
+  static const luaL_Reg metamethods[] = {
+      {"__tostring", to_string}, {"__concat", concat}, {NULL, NULL}};
+  sora_metatable_new(L, METATABLE, metamethods, NULL);
   lua_pop(L, 1);
 }

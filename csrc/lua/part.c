@@ -4,6 +4,7 @@
 
 #include "compat.h"
 #include "lua/client.h"
+#include "lua/metatable.h"
 #include "transfer/client.h"
 #include "transfer/part.h"
 #include "transfer/sync.h"
@@ -137,12 +138,7 @@ void sora_part_open_lua(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"progress", progress}, {"is_whole", is_whole}, {"put", put}, {"flush", flush},
       {"commit", commit},     {"abandon", abandon},   {NULL, NULL}};
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_pushliteral(L, METATABLE);
-  lua_setfield(L, -2, "__name");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  static const luaL_Reg metamethods[] = {{"__gc", collect}, {NULL, NULL}};
+  sora_metatable_new(L, METATABLE, metamethods, methods);
   lua_pop(L, 1);
 }

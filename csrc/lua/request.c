@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "lua/client.h"
 #include "lua/error.h"
+#include "lua/metatable.h"
 #include "lua/options.h"
 #include "lua/secrets.h"
 #include "transfer/form.h"
@@ -454,22 +455,12 @@ static int to_string(lua_State *L) {
 
 void sora_request_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"cancel", cancel}, {"done", done}, {NULL, NULL}};
-  luaL_newmetatable(L, FORM);
-  lua_pushcfunction(L, collect_form);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-  luaL_newmetatable(L, OWN);
-  lua_pushcfunction(L, collect_own);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, to_string);
-  lua_setfield(L, -2, "__tostring");
-  lua_pushliteral(L, METATABLE);
-  lua_setfield(L, -2, "__name");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  static const luaL_Reg of_forms[] = {{"__gc", collect_form}, {NULL, NULL}};
+  static const luaL_Reg of_own[] = {{"__gc", collect_own}, {NULL, NULL}};
+  static const luaL_Reg of_requests[] = {
+      {"__gc", collect}, {"__tostring", to_string}, {NULL, NULL}};
+  sora_metatable_new(L, FORM, of_forms, NULL);
+  sora_metatable_new(L, OWN, of_own, NULL);
+  sora_metatable_new(L, METATABLE, of_requests, methods);
+  lua_pop(L, 3);
 }

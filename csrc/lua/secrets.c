@@ -4,6 +4,7 @@
 
 #include "compat.h"
 #include "lua/client.h"
+#include "lua/metatable.h"
 #include "transfer/client.h"
 #include "transfer/text.h"
 
@@ -214,9 +215,8 @@ static void make_weak(lua_State *L, const char *name) {
 }
 
 void sora_secrets_open(lua_State *L) {
-  luaL_newmetatable(L, METATABLE);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg metamethods[] = {{"__gc", collect}, {NULL, NULL}};
+  sora_metatable_new(L, METATABLE, metamethods, NULL);
   lua_pop(L, 1);
   make_weak(L, CLIENTS);
   make_weak(L, CALLS);
