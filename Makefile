@@ -120,8 +120,9 @@ test-on:
 	  $(if $(filter command environment,$(firstword $(origin LUAS))),$(LUAS))
 
 # What depends on libcurl's version, and on hosts.
-transfers_specs = $(patsubst %,spec/%_spec.lua,client request queue wait many download faults \
-  host luv cqueues neovim openresty) $(wildcard spec/servers_spec.lua)
+transfers_specs = $(patsubst %,spec/%_spec.lua,transfer/client transfer/request transfer/queue \
+  waiting/wait waiting/many videos/download world/faults world/servers hosts/module hosts/luv \
+  hosts/cqueues hosts/neovim hosts/openresty)
 
 ## test-oldest: run SPECS (those of transfers) with libcurl 7.74, Debian 11's, unpacked into build/
 .PHONY: test-oldest
@@ -136,7 +137,7 @@ test-oldest:
 .PHONY: test-portable
 test-portable:
 	@$(MAKE) -s test LUAS=lua5.4 BUILD=build/lua5.4-poll CPPFLAGS="$(CPPFLAGS) -DSORA_POLLSET_POLL" \
-	  SPECS="spec/client_spec.lua spec/core_spec.lua spec/request_spec.lua"
+	  SPECS="$(patsubst %,spec/transfer/%_spec.lua,client core request)"
 
 ## lint: luacheck; the format of the C files and the rockspec, where the tools are there
 .PHONY: lint
@@ -208,7 +209,7 @@ check-all:
 conformance:
 	@for lua in $(LUAS); do \
 	  $(MAKE) --no-print-directory LUA=$$lua build && \
-	  ( eval "$$($(MAKE) -s env LUA=$$lua)"; $$lua spec/conformance.lua "$(SUITE)" ) || exit 1; \
+	  ( eval "$$($(MAKE) -s env LUA=$$lua)"; $$lua spec/json/conformance.lua "$(SUITE)" ) || exit 1; \
 	done
 
 ## bench-wait: wait for 10,000 tasks of the stand-in service at once, 5 % of its answers faulty
@@ -249,7 +250,7 @@ bench-decode: build
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/decode.lua $(portable)/sora/core.so
 
 small_sizes = -DWINDOW_FIRST=16 -DWINDOW_MAX=24 -DFRAMES_FIRST=4 -DSCRATCH_FIRST=32
-decoder_specs = $(wildcard spec/json*_spec.lua) spec/encode_spec.lua spec/number_spec.lua
+decoder_specs = spec/json
 
 ## test-decode: run the decoder's specs without SIMD, and with buffers that are soon full
 .PHONY: test-decode
@@ -317,11 +318,13 @@ docs:
 # Not beneath a checker: what busted's tag "unchecked" marks, for the reason that stands there;
 # torture, which brings a malloc of its own; openresty, neovim and readme, which start hosts that have
 # LuaJIT in them; build, which looks at a plain build.
-unchecked = torture openresty openresty_example neovim neovim_plugin readme build
-every_spec = $(filter-out $(unchecked:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua))
+unchecked = safety/torture hosts/openresty hosts/openresty_example hosts/openresty_callbacks \
+  hosts/neovim hosts/neovim_plugin project/readme project/build
+every_spec = $(filter-out $(unchecked:%=spec/%_spec.lua),$(wildcard spec/*/*_spec.lua))
 # Queries good and bad, waiting, decoding, closing, downloading.
-core_specs = $(patsubst %,spec/%_spec.lua,core request answer client options url headers secrets \
-  wait download json number queue hostile)
+core_specs = $(patsubst %,spec/%_spec.lua,$(addprefix transfer/,core request client options url \
+  headers queue) answers/query safety/secrets waiting/wait videos/download json/decode json/number \
+  world/hostile)
 checked = bash spec/support/checked.sh $1 "$(if $(SPECS:spec=),$(specs),$2)"
 
 ## test-asan: run SPECS (nearly all; core) under AddressSanitizer, LeakSanitizer and UBSan

@@ -393,11 +393,15 @@ static int to_string(lua_State *L) {
   const struct client *client = sora_client_check_any(L, 1);
   struct client_counts counts;
   /* a copy: Lua 5.1 may collect, and that close the client, before it reads what it is given */
-  char text[512] = "sora.client (closed)";
+  char text[512] = "sora.client (closed)", base[400];
   sora_client_count(client, &counts);
-  if (!sora_client_is_closed(client))
-    snprintf(text, sizeof text, "sora.client (%.400s, %ld in flight)",
-             sora_client_base(client)->prefix, counts.in_flight);
+  if (!sora_client_is_closed(client)) {
+    const char *prefix = sora_client_base(client)->prefix;
+    struct secrets secrets = {sora_client_headers(client), sora_client_settings(client)};
+    size_t length = sora_hide(base, sizeof base, prefix, strlen(prefix), &secrets, NULL);
+    snprintf(text, sizeof text, "sora.client (%.*s, %ld in flight)", (int)length, base,
+             counts.in_flight);
+  }
   lua_pushstring(L, text);
   return 1;
 }

@@ -1,5 +1,5 @@
--- One key, given in every way and quoted in every way. keys_spec.lua starts this file as a program
--- for each way to give it,
+-- One key, given in every way and quoted in every way. safety/keys_spec.lua starts this file
+-- as a program for each way to give it,
 --
 --   lua spec/support/keys.lua WAY BASE_URL CA_FILE PROXY_URL FIRST STEP
 --

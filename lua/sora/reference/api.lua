@@ -2,9 +2,9 @@
 
 -- The public functions in LuaLS annotations; their options, and what they return, are in types.lua.
 -- This is the one place where they are documented: editors read it (completion, hover), sora.help
--- prints it, make docs renders it, spec/api_spec.lua compares it with what there is. Nobody has to
--- load it. The first sentence of a text is its summary; two blanks stand between a type and what is
--- said of it.
+-- prints it, make docs renders it, spec/project/api_spec.lua compares it with what there is. Nobody
+-- has to load it. The first sentence of a text is its summary; two blanks stand between a type and
+-- what is said of it.
 
 -- luacheck: ignore 212 241
 

@@ -24,7 +24,7 @@ local function refused(expected, fn, ...)
   local before = client:stats().requests
   local ok, err = pcall(function(...) fn(...) end, ...)
   assert.is_false(ok)
-  assert.matches("^spec/arguments_spec.lua:%d+: ", err)
+  assert.matches("^spec/hosts/arguments_spec.lua:%d+: ", err)
   assert.is_truthy(err:find(expected, 1, true), err)
   assert.equal(before, client:stats().requests)
 end

@@ -1,6 +1,6 @@
 -- Runs the decoder over a JSON test suite: y_… must be accepted, n_… rejected, i_… are free.
 -- What is accepted must be the same again when it was encoded and decoded.
--- Usage: lua spec/conformance.lua FOLDER. The exit status is 0 when all went as it must.
+-- Usage: lua spec/json/conformance.lua FOLDER. The exit status is 0 when all went as it must.
 
 package.path = "./?.lua;" .. package.path
 

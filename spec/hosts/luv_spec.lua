@@ -69,7 +69,7 @@ describe("luv", function()
     local function misuse(fn, ...)
       local ok, message = pcall(function(...) fn(...) end, ...)
       assert.is_false(ok)
-      assert.matches("^spec/luv_spec.lua:%d+: ", message)
+      assert.matches("^spec/hosts/luv_spec.lua:%d+: ", message)
       messages[#messages + 1] = message:gsub("^[^ ]* ", "")
     end
     misuse(sora.spawn, 1)

@@ -1,4 +1,5 @@
--- What a callback may do, in each call, in a request of nginx. The other hosts: callbacks_spec.lua.
+-- What a callback may do, in each call, in a request of nginx. The other hosts:
+-- callbacks_spec.lua.
 if not rawget(_G, "jit") then return end
 
 local nginx = require "spec.support.nginx"

@@ -171,7 +171,7 @@ describe("download", function()
     local function check(expected, ...)
       local ok, err = pcall(function(...) client:download(...) end, ...)
       assert.is_false(ok)
-      assert.is_truthy(err:find "^spec/download_spec.lua:%d+: ", err)
+      assert.is_truthy(err:find "^spec/videos/download_spec.lua:%d+: ", err)
       assert.is_truthy(err:find(expected, 1, true), err)
     end
     check("#1 to 'download' (task, URL or task id expected, got nil)", nil, path)

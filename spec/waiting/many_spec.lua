@@ -270,7 +270,7 @@ describe("wait_all", function()
     local function check(expected, ...)
       local ok, err = pcall(function(...) client:wait_all(...) end, ...)
       assert.is_false(ok)
-      assert.is_truthy(err:find "^spec/many_spec.lua:%d+: ", err)
+      assert.is_truthy(err:find "^spec/waiting/many_spec.lua:%d+: ", err)
       assert.is_truthy(err:find(expected, 1, true), err)
     end
     check("#1 to 'wait_all' (table of task ids expected, got string)", "x")

@@ -91,7 +91,7 @@ describe("misuse", function()
   local function check(expected, fn, ...)
     local ok, err = pcall(function(...) fn(...) end, ...)
     assert.is_false(ok)
-    assert.is_truthy(err:find "^spec/host_spec.lua:%d+: ", err)
+    assert.is_truthy(err:find "^spec/hosts/module_spec.lua:%d+: ", err)
     assert.is_truthy(err:find(expected, 1, true), err)
   end
 

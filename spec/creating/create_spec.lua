@@ -276,7 +276,7 @@ describe("a bad body", function()
     for _, body in ipairs { 7, true, print } do
       local ok, err = pcall(function() client:create(body) end)
       assert.is_false(ok)
-      assert.is_truthy(err:find("creating_spec.lua:%d+: bad argument #1 to 'create'"), err)
+      assert.is_truthy(err:find("create_spec.lua:%d+: bad argument #1 to 'create'"), err)
     end
     local ok, err = pcall(function() client:create(BODY, { file = {} }) end)
     assert.is_false(ok)

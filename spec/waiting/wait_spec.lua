@@ -328,7 +328,7 @@ describe("closing the client", function()
     client:close()
     local ok, err = pcall(function() client:wait(service:id "queued") end)
     assert.is_false(ok)
-    assert.is_truthy(err:find("^spec/wait_spec.lua:%d+: .*closed"))
+    assert.is_truthy(err:find("^spec/waiting/wait_spec.lua:%d+: .*closed"))
   end)
 end)
 
@@ -387,7 +387,7 @@ describe("watch", function()
   it("raises misuse where it is called", function()
     local ok, err = pcall(function() client:watch(service:id "queued", { intervall = 1 }) end)
     assert.is_false(ok)
-    assert.is_truthy(err:find("^spec/wait_spec.lua:%d+: unknown option 'intervall'"))
+    assert.is_truthy(err:find("^spec/waiting/wait_spec.lua:%d+: unknown option 'intervall'"))
   end)
 
   if rawget(coroutine, "close") then -- Lua 5.4

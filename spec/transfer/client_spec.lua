@@ -141,6 +141,21 @@ describe("a client", function()
     assert.are.equal("sora.client (closed)", tostring(client))
   end)
 
+  it("prints without a key that its URL has", function()
+    local key = "sk-secret-of-mine"
+    for _, path in ipairs { "/" .. key, "/v1_" .. key .. "/v2", "/sk%2Dsecret%2Dof%2Dmine",
+      "/c2stc2VjcmV0LW9mLW1pbmU", "/" .. ("a"):rep(370) .. "/" .. key } do
+      for _, opts in ipairs { { api_key = key }, { headers = { ["X-Api-Key"] = key } } } do
+        opts.base_url = "https://relay.example" .. path
+        local client = sora.client(opts)
+        assert.matches("^sora%.client %(https://relay%.example/.*%*%*%*.*, 0 in flight%)$",
+          tostring(client))
+        assert.is_nil(tostring(client):find "secret")
+        client:close()
+      end
+    end
+  end)
+
   it("ends what is in flight when it is closed, once and for all", function()
     local client = client_of()
     local requests = {}

@@ -2,7 +2,7 @@ local standin = require "spec.support.standin"
 local sora = require "sora"
 
 local service = standin.shared()
-local HERE = "^spec/options_spec%.lua:(%d+): "
+local HERE = "^spec/transfer/options_spec%.lua:(%d+): "
 
 -- Each entry: what the call is made with, and what the error says. The error names the line of the
 -- call; nothing is sent.
