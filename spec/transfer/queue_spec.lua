@@ -19,11 +19,11 @@ end)
 
 local function client_of(opts, module) client = clients.new(opts, module) end
 
---- A download that holds its connection: it is never answered.
-local function hold(c, number)
+--- A download that holds its connection for so many seconds: it is never answered.
+local function hold(c, number, seconds)
   return flows.spawn(function()
     return c:download(service.h1_url .. "/v1/video/query?id=" .. service:id "never",
-      folder .. "/" .. number, { timeout = 5 })
+      folder .. "/" .. number, { timeout = seconds })
   end)
 end
 
@@ -32,9 +32,9 @@ describe("a question", function()
     if flows.lacking then return pending(flows.lacking) end
     client_of({ base_url = service.h1_url, max_connections = 3 }, flows.sora)
     flows.run(function()
-      for i = 1, 6 do hold(client, i) end
+      for i = 1, 6 do hold(client, i, 60) end
       flows.sleep(0.2)
-      assert.is_truthy(client:query(service:id "completed", { timeout = 3 }))
+      assert.is_truthy(client:query(service:id "completed", { timeout = 30 }))
       assert.equal(4, client:stats().queued)
       client:cancel()
     end)
@@ -45,11 +45,11 @@ describe("a question", function()
     client_of({ base_url = service.h1_url, max_connections = 1 }, flows.sora)
     flows.run(function()
       assert.is_truthy(client:query(service:id "queued")) -- the protocol is known from here on
-      local first = hold(client, 1)
+      local first = hold(client, 1, 4)
       flows.sleep(0.1)
-      hold(client, 2)
+      hold(client, 2, 60)
       local id = service:id "completed"
-      local asked = flows.spawn(function() return client:query(id, { timeout = 9 }) end)
+      local asked = flows.spawn(function() return client:query(id, { timeout = 50 }) end)
       flows.sleep(0.1)
       assert.equal(2, client:stats().queued)
       first:join() -- when its time is over
@@ -79,8 +79,8 @@ describe("a question", function()
   it("is bounded by connect_timeout and request_timeout only when its turn has come", function()
     client_of { base_url = service.h1_url, max_connections = 2 }
     local ids = {}
-    for i = 1, 20 do ids[i] = service:id "queued;delay=0.1" end
-    local _, errs = client:query_all(ids, { connect_timeout = 0.3, request_timeout = 0.3,
+    for i = 1, 20 do ids[i] = service:id "queued;delay=0.2" end
+    local _, errs = client:query_all(ids, { connect_timeout = 1.5, request_timeout = 1.5,
       retries = 0 })
     assert.are.same({}, errs)
   end)

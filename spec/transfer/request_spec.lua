@@ -215,8 +215,8 @@ describe("time limits", function()
   it("do not count the time for which a request waits for one of few connections", function()
     local client = client_of { base_url = service.h1_url, max_connections = 4 }
     local ids = {}
-    for i = 1, 40 do ids[i] = service:id "queued;delay=0.1" end
-    local _, errs = client:query_all(ids, { request_timeout = 0.5, connect_timeout = 0.5,
+    for i = 1, 40 do ids[i] = service:id "queued;delay=0.25" end
+    local _, errs = client:query_all(ids, { request_timeout = 1.5, connect_timeout = 1.5,
       retries = 0 })
     assert.are.same({}, errs)
     assert.are.equal(4, client:stats().connections)
