@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json/encode.h"
 #include "json/marks.h"
 #include "json/names.h"
 #include "json/scan.h"
 #include "json/number.h"
 #include "json/repair.h"
+#include "json/room.h"
 
 /*
  * Values wait on the Lua stack until the array or object they belong to closes; only then is its
@@ -492,7 +492,7 @@ void sora_json_new(lua_State *L) {
   memset(lua_newuserdata(L, sizeof(struct names)), 0, sizeof(struct names));
   lua_createtable(L, MARKS_END, 0);
   sora_json_marks_set(L);
-  sora_json_encoder_metatable(L);
+  sora_rooms_metatable(L);
   lua_rawseti(L, -2, ENCODER_MT);
   lua_setuservalue(L, -2);
 }

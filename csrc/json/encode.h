@@ -26,9 +26,6 @@ struct json_refusal {
   char message[256];
 };
 
-/* Pushes a new metatable for the encoder's buffers, which sora_json_new keeps in the state. */
-void sora_json_encoder_metatable(lua_State *L);
-
 /* Encodes the value at stack index `value`; `state` is the absolute index, or that of an upvalue,
    of what sora_json_new pushed. Returns 1 and pushes the text, or returns 0, pushes nothing and
    fills *refusal. Raises nothing but Lua's memory error or "not enough memory", and leaks nothing

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "json/big.h"
 #include "json/powers.h"
 
 /* So many decimal digits always fit a uint64_t. */
@@ -22,115 +23,6 @@
 #define MANTISSA_HIDDEN ((uint64_t)1 << MANTISSA_BITS)
 #define EXPONENT_BIAS 1023
 #define BITS_INFINITY ((uint64_t)0x7ff << MANTISSA_BITS)
-
-/* A natural number, least significant word first, without leading zero words. The greatest one
-   needed has about 2,700 bits: the digits above, or 5^1095 times a mantissa. */
-struct big {
-  int length;
-  uint32_t word[128];
-};
-
-static void big_set(struct big *big, uint64_t value) {
-  big->word[0] = (uint32_t)value;
-  big->word[1] = (uint32_t)(value >> 32);
-  big->length = big->word[1] != 0 ? 2 : big->word[0] != 0;
-}
-
-/* big = big * factor + addend */
-static void big_multiply(struct big *big, uint32_t factor, uint32_t addend) {
-  uint64_t carry = addend;
-  for (int i = 0; i < big->length; i++) {
-    carry += (uint64_t)big->word[i] * factor;
-    big->word[i] = (uint32_t)carry;
-    carry >>= 32;
-  }
-  if (carry != 0)
-    big->word[big->length++] = (uint32_t)carry;
-}
-
-/* big = floor(big / 5) */
-static void big_divide_by_five(struct big *big) {
-  uint64_t rest = 0;
-  for (int i = big->length - 1; i >= 0; i--) {
-    rest = rest << 32 | big->word[i];
-    big->word[i] = (uint32_t)(rest / 5);
-    rest %= 5;
-  }
-  if (big->word[big->length - 1] == 0)
-    big->length--;
-}
-
-static void big_multiply_power_of_five(struct big *big, int64_t exponent) {
-  for (; exponent >= 13; exponent -= 13)
-    big_multiply(big, 1220703125, 0);
-  for (; exponent > 0; exponent--)
-    big_multiply(big, 5, 0);
-}
-
-static void big_shift_left(struct big *big, int64_t bits) {
-  int words = (int)(bits / 32);
-  big_multiply(big, (uint32_t)1 << (bits % 32), 0);
-  memmove(big->word + words, big->word, sizeof(uint32_t) * (size_t)big->length);
-  memset(big->word, 0, sizeof(uint32_t) * (size_t)words);
-  big->length += words;
-}
-
-static int big_compare(const struct big *a, const struct big *b) {
-  if (a->length != b->length)
-    return a->length < b->length ? -1 : 1;
-  for (int i = a->length - 1; i >= 0; i--)
-    if (a->word[i] != b->word[i])
-      return a->word[i] < b->word[i] ? -1 : 1;
-  return 0;
-}
-
-static int leading_zeros(uint64_t word) {
-#ifdef __GNUC__
-  return __builtin_clzll(word);
-#else
-  int zeros = 0;
-  for (; !(word >> 63); word <<= 1)
-    zeros++;
-  return zeros;
-#endif
-}
-
-struct power sora_powers[POWER_LAST - POWER_FIRST + 1];
-pthread_once_t sora_powers_once = PTHREAD_ONCE_INIT;
-
-static struct power big_first_bits(const struct big *big) {
-  uint64_t word[5] = {0};
-  for (int i = 0; i < 5 && i < big->length; i++)
-    word[i] = big->word[big->length - 1 - i];
-  int shift = leading_zeros(word[0]) - 32;
-  struct power first = {word[0] << 32 | word[1], word[2] << 32 | word[3]};
-  if (shift > 0) {
-    first.high = first.high << shift | first.low >> (64 - shift);
-    first.low = first.low << shift | word[4] >> (32 - shift);
-  }
-  return first;
-}
-
-/* Exact powers upwards; downwards floor(2^960 / 5^n), which dividing by five again and again gives
-   exactly, and whose last, for 5^342, still has 165 bits. The method wants those down to 5^-27,
-   where a product can be exact, rounded up, and all others cut off. */
-void sora_powers_compute(void) {
-  struct big big;
-  big_set(&big, 1);
-  for (int q = 0; q <= POWER_LAST; q++) {
-    sora_powers[q - POWER_FIRST] = big_first_bits(&big);
-    big_multiply(&big, 5, 0);
-  }
-  big_set(&big, 1);
-  big_shift_left(&big, 960);
-  for (int q = -1; q >= POWER_FIRST; q--) {
-    big_divide_by_five(&big);
-    struct power first = big_first_bits(&big);
-    if (q >= -27 && ++first.low == 0)
-      first.high++;
-    sora_powers[q - POWER_FIRST] = first;
-  }
-}
 
 /* The bits of the double nearest to w * 10^q, w not 0, by the method of Eisel and Lemire (Lemire,
    "Number parsing at a gigabyte per second", 2021). *sure is false in the rare case that the 128
@@ -196,7 +88,7 @@ static int64_t big_read(struct big *big, const struct decimal *decimal) {
   int64_t exponent = decimal->exponent;
   int digits = 0;
   bool rest = false;
-  big_set(big, 0);
+  sora_big_set(big, 0);
   for (const char *p = decimal->first; p < decimal->last; p++) {
     if (*p == '.')
       continue;
@@ -204,12 +96,12 @@ static int64_t big_read(struct big *big, const struct decimal *decimal) {
       rest |= *p != '0';
       exponent++;
     } else {
-      big_multiply(big, 10, (uint32_t)(*p - '0'));
+      sora_big_multiply(big, 10, (uint32_t)(*p - '0'));
       digits++;
     }
   }
   if (rest) {
-    big_multiply(big, 10, 1);
+    sora_big_multiply(big, 10, 1);
     exponent--;
   }
   return exponent;
@@ -225,14 +117,14 @@ static int compare_to_middle(const struct decimal *decimal, uint64_t bits) {
     mantissa |= MANTISSA_HIDDEN;
   else
     exponent = 1;
-  big_set(&middle, 2 * mantissa + 1);
+  sora_big_set(&middle, 2 * mantissa + 1);
   int64_t two = exponent - EXPONENT_BIAS - MANTISSA_BITS - 1 - ten; /* of middle against number */
   if (ten >= 0)
-    big_multiply_power_of_five(&number, ten);
+    sora_big_multiply_power_of_five(&number, ten);
   else
-    big_multiply_power_of_five(&middle, -ten);
-  big_shift_left(two >= 0 ? &middle : &number, two >= 0 ? two : -two);
-  return big_compare(&number, &middle);
+    sora_big_multiply_power_of_five(&middle, -ten);
+  sora_big_shift_left(two >= 0 ? &middle : &number, two >= 0 ? two : -two);
+  return sora_big_compare(&number, &middle);
 }
 
 /* The bits of the nearest double by exact arithmetic, from a guess that is at most a few off. */

@@ -25,6 +25,18 @@ static inline struct power power_of_five(int64_t q) {
   return sora_powers[q - POWER_FIRST];
 }
 
+/* Of a word that is not 0. */
+static inline int leading_zeros(uint64_t word) {
+#ifdef __GNUC__
+  return __builtin_clzll(word);
+#else
+  int zeros = 0;
+  for (; !(word >> 63); word <<= 1)
+    zeros++;
+  return zeros;
+#endif
+}
+
 /* The 128 bits of a product. */
 static inline struct power multiply(uint64_t a, uint64_t b) {
 #ifdef __SIZEOF_INT128__
