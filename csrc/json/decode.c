@@ -1,218 +1,20 @@
 #include "json/decode.h"
 
 #include <limits.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "json/decoder.h"
 #include "json/marks.h"
-#include "json/names.h"
-#include "json/scan.h"
 #include "json/number.h"
 #include "json/repair.h"
 #include "json/room.h"
-
-/*
- * Values wait on the Lua stack until the array or object they belong to closes; only then is its
- * table made, at its final size. An open container has a place on the stack, for its table, and its
- * values above it:
- *
- *   … | place | value value … | place | name value name | place | value …
- *
- * This part of the stack, the window, is bounded. When it is full, each open container gets its
- * table, the tables and the names that wait for their values move to one Lua table, and the window
- * is empty again: the containers are "buried". One comes back when the one within it closes.
- */
-#ifndef WINDOW_MAX /* tests make these sizes small */
-#define WINDOW_FIRST 64
-#define WINDOW_MAX 4096
-#define FRAMES_FIRST 64
-#define SCRATCH_FIRST 512
-#endif
-
-/* Slots above the counted ones, for a table and a pair on their way. */
-#define STACK_SLACK 4
-
-/* What is counted for a value that is made. */
-enum { COST_TABLE = 64, COST_ITEM = 16, COST_MEMBER = 64, COST_STRING = 32 };
-
-/* What lies below the window. */
-enum { SLOT_NAMES = 1, SLOT_SCRATCH, SLOT_FRAMES, SLOT_BURIED, SLOTS = SLOT_BURIED };
-
-struct frame {
-  uint64_t object; /* number of an object; higher than those of the objects around it */
-  int place;       /* stack index of its table, or of nil until it has one; 0: buried */
-  int stored;      /* values of an array already in its table */
-  bool is_object;
-  bool has_table;
-  bool in_order; /* a name may occur twice: the order of assignments matters */
-};
-
-struct decoder {
-  lua_State *L;
-  struct names *names;
-  const char *text, *end;
-  int base;  /* stack top at the call; base + SLOT_… are the slots */
-  int top;   /* the stack top */
-  int limit; /* what the stack top may reach, STACK_SLACK not counted */
-  int null_index;
-  size_t depth, max_depth;
-  size_t made, most; /* bytes of Lua's memory that the values take, and may take */
-  size_t buried;     /* so many of the outermost frames */
-  struct frame *frames;
-  size_t frames_room;
-  char *scratch;
-  size_t scratch_room;
-  const char *string; /* the one read last */
-  size_t length;
-  const char *fault, *expected;
-  struct frame frames_first[FRAMES_FIRST];
-  char scratch_first[SCRATCH_FIRST];
-};
+#include "json/scan.h"
 
 static const char *fail(struct decoder *d, const char *at, const char *expected) {
   d->fault = at;
   d->expected = expected;
   return NULL;
-}
-
-/* ---- containers ---- */
-
-/* Counts bytes that are about to be made. Beyond what is allowed there is no more room on the
-   stack, so that the next value finds out: values need not look. */
-static void count(struct decoder *d, size_t bytes) {
-  d->made += bytes;
-  if (d->made > d->most)
-    d->limit = 0;
-}
-
-static size_t least(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
-/* Moves the waiting values of the frame, which are the topmost, to its table, making it if need be
-   for so many more. Afterwards the table, at the frame's place, is the top of the stack. */
-static void flush_frame(struct decoder *d, struct frame *frame, size_t more) {
-  lua_State *L = d->L;
-  int place = frame->place;
-  int waiting = d->top - place;
-  int values = frame->is_object ? waiting / 2 : waiting;
-  size_t cost = (size_t)values * (frame->is_object ? COST_MEMBER : COST_ITEM);
-  count(d, frame->has_table ? cost : cost + COST_TABLE);
-  if (!frame->has_table) {
-    more = least(more, (d->most - least(d->most, d->made)) / COST_ITEM);
-    int size = more < (size_t)(INT_MAX - values) ? values + (int)more : values;
-    lua_createtable(L, frame->is_object ? 0 : size, frame->is_object ? size : 0);
-    lua_replace(L, place);
-    frame->has_table = true;
-  }
-  if (!frame->is_object) {
-    for (int i = frame->stored + values; i > frame->stored; i--)
-      lua_rawseti(L, place, i);
-    frame->stored += values;
-  } else if (!frame->in_order) {
-    for (; values > 0; values--)
-      lua_rawset(L, place);
-  } else {
-    for (int i = place + 1; i < d->top; i += 2) {
-      lua_pushvalue(L, i);
-      lua_pushvalue(L, i + 1);
-      lua_rawset(L, place);
-    }
-    lua_settop(L, place);
-  }
-  d->top = place;
-}
-
-/* Indices in the table of buried things. */
-#define BURIED_TABLE(depth) ((int)(depth)*2 + 1)
-#define BURIED_NAME(depth) ((int)(depth)*2 + 2)
-
-/* Brings the innermost buried frame back; the window is empty. */
-static void unbury(struct decoder *d) {
-  d->buried--;
-  lua_rawgeti(d->L, d->base + SLOT_BURIED, BURIED_TABLE(d->buried));
-  d->frames[d->buried].place = ++d->top;
-}
-
-/* Empties the window but for the innermost frame's table. In every frame but that one a name waits
-   for its value. `p` is where the next value or member begins: what follows there is counted where
-   that is easy. */
-static void bury(struct decoder *d, const char *p) {
-  lua_State *L = d->L;
-  if (lua_isnil(L, d->base + SLOT_BURIED)) {
-    lua_newtable(L);
-    lua_replace(L, d->base + SLOT_BURIED);
-  }
-  for (size_t i = d->depth; i > d->buried; i--) {
-    struct frame *frame = &d->frames[i - 1];
-    size_t more = 1;
-    if (i == d->depth && !frame->is_object && !frame->has_table)
-      more = sora_scan_flat_rest(p, d->end);
-    flush_frame(d, frame, more);
-    lua_rawseti(L, d->base + SLOT_BURIED, BURIED_TABLE(i - 1));
-    frame->place = 0;
-    d->top--;
-    if (i - 1 > d->buried && d->frames[i - 2].is_object) {
-      lua_rawseti(L, d->base + SLOT_BURIED, BURIED_NAME(i - 2));
-      d->top--;
-    }
-  }
-  d->buried = d->depth;
-  unbury(d);
-}
-
-/* Makes room for two more values, either by more stack or by an emptier window. */
-static bool make_room(struct decoder *d, const char *p) {
-  if (d->made > d->most)
-    return false;
-  int used = d->top - d->base;
-  int more = used < WINDOW_MAX / 2 ? used : WINDOW_MAX - used;
-  if (more >= 2 && lua_checkstack(d->L, more + STACK_SLACK)) {
-    d->limit = d->top + more;
-    return true;
-  }
-  if (d->depth > 0)
-    bury(d, p);
-  return d->limit - d->top >= 2;
-}
-
-static void grow_frames(struct decoder *d) {
-  size_t size = d->frames_room * sizeof(struct frame);
-  struct frame *frames = lua_newuserdata(d->L, 2 * size);
-  memcpy(frames, d->frames, size);
-  lua_replace(d->L, d->base + SLOT_FRAMES);
-  d->frames = frames;
-  d->frames_room *= 2;
-}
-
-static void open_frame(struct decoder *d, bool is_object) {
-  if (d->depth == d->frames_room)
-    grow_frames(d);
-  lua_pushnil(d->L);
-  struct frame *frame = &d->frames[d->depth++];
-  frame->object = is_object ? ++d->names->objects : 0;
-  frame->place = ++d->top;
-  frame->stored = 0;
-  frame->is_object = is_object;
-  frame->has_table = false;
-  frame->in_order = false;
-}
-
-static void close_frame(struct decoder *d) {
-  lua_State *L = d->L;
-  flush_frame(d, &d->frames[--d->depth], 0);
-  if (d->depth > 0 && d->depth == d->buried) {
-    unbury(d);
-    lua_insert(L, -2);
-    d->frames[d->depth - 1].place--;
-    if (d->frames[d->depth - 1].is_object) {
-      lua_rawgeti(L, d->base + SLOT_BURIED, BURIED_NAME(d->depth - 1));
-      lua_insert(L, -2);
-      d->top++;
-    }
-  }
 }
 
 /* ---- values: each pushes what begins at p and returns where it ends, or fails ---- */
@@ -351,7 +153,7 @@ static const char *push_value(struct decoder *d, const char *p) {
     p = skip_space(p + 1, d->end);
     if (peek(d, p) == c + 2) /* in ASCII a closing bracket is two behind its opening one */
       return push_empty(d, p, c == '{');
-    open_frame(d, c == '{');
+    sora_frames_open(d, c == '{');
     return p;
   case 'n':
   case 't':
@@ -404,7 +206,7 @@ static const char *push_document(struct decoder *d, const char *p) {
   bool pending = true; /* a value is due; otherwise a member */
   for (;;) {
     size_t depth = d->depth;
-    if (d->limit - d->top < 2 && !make_room(d, p))
+    if (d->limit - d->top < 2 && !sora_frames_make_room(d, p))
       return fail(d, p,
                   d->made > d->most ? "an end (so many values take too much memory)"
                                     : "more room on the Lua stack");
@@ -431,7 +233,7 @@ static const char *push_document(struct decoder *d, const char *p) {
       }
       if (c != (is_object ? '}' : ']'))
         return fail(d, p, is_object ? "',' or '}'" : "',' or ']'");
-      close_frame(d);
+      sora_frames_close(d);
       p++;
     }
   }
