@@ -160,7 +160,7 @@ $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/obj/command
 	$(compile) $(LIBFLAG) -o $@ $< $(filter %.o,$^) -ldl
 
 # The file of a download and the rules around it need nothing else.
-part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o memo.o range.o sync.o content.o address.o \
+part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o part_file.o memo.o range.o sync.o content.o address.o \
   process.o)
 $(BUILD)/support/parts.so: spec/support/parts.c $(part_objects)
 	@mkdir -p $(@D)

@@ -7,8 +7,7 @@
 #include "lua/error.h"
 #include "lua/options.h"
 #include "lua/request.h"
-
-#define METATABLE "sora.task"
+#include "lua/task.h"
 
 /* What is told instead of a task. */
 struct verdict {
@@ -155,107 +154,7 @@ static const char *decode(lua_State *L, struct reply *reply) {
   return push_place(L, &error);
 }
 
-/* ---- tasks ---- */
-
-/* Pushes a field of the table at `index`, nil for what its nulls became; returns its type. */
-static int get(lua_State *L, int index, int null, const char *name) {
-  lua_pushstring(L, name);
-  lua_rawget(L, index);
-  if (null != 0 && lua_rawequal(L, -1, null)) {
-    lua_pop(L, 1);
-    lua_pushnil(L);
-  }
-  return lua_type(L, -1);
-}
-
-/* Whether the table at `index` is a task, and no envelope: there is a word at `status`, and no
-   object or list at `data`. What begins with a letter is no number, and not blank. */
-static int is_plainly_task(lua_State *L, int index, int null) {
-  int plain = 0;
-  if (get(L, index, null, "status") == LUA_TSTRING) {
-    unsigned char first = (unsigned char)*lua_tostring(L, -1);
-    plain = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z') || first >= 0x80;
-  }
-  if (plain)
-    plain = get(L, index, null, "data") != LUA_TTABLE;
-  lua_settop(L, index);
-  return plain;
-}
-
-/* Whether the string at `index` is those bytes. */
-static int is_same_text(lua_State *L, int index, const char *bytes, size_t length) {
-  size_t size = 0;
-  const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &size) : NULL;
-  return text != NULL && size == length && memcmp(text, bytes, length) == 0;
-}
-
-/* Pushes a metatable for tasks from that relay: that of all tasks, and the base URL. */
-static void push_metatable_for(lua_State *L, const char *relay, size_t length) {
-  static const char *const fields[] = {"__name", "__tostring"};
-  lua_createtable(L, 0, 3);
-  int made = lua_gettop(L);
-  luaL_getmetatable(L, METATABLE);
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    lua_getfield(L, -1, fields[i]);
-    lua_setfield(L, made, fields[i]);
-  }
-  lua_pop(L, 1);
-  lua_pushlstring(L, relay, length);
-  lua_setfield(L, made, "relay");
-}
-
-/* Pushes the metatable for a task from the relay that was asked: the one in the client's uservalue,
-   where that is of the same relay, or a new one. */
-static void push_metatable(lua_State *L, const struct reply *reply) {
-  const char *relay = reply->result.relay;
-  size_t length = reply->result.relay_length;
-  int values = lua_gettop(L) + 1, same = 0;
-  lua_getuservalue(L, reply->client);
-  if (get(L, values, 0, "tasks") == LUA_TTABLE) {
-    lua_getfield(L, -1, "relay");
-    same = is_same_text(L, -1, relay, length);
-    lua_pop(L, 1);
-  }
-  if (!same) {
-    push_metatable_for(L, relay, length);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, values, "tasks");
-  }
-  lua_replace(L, values);
-  lua_settop(L, values);
-}
-
-/* Notes the value on top of the stack for the task at `task`, in the weak table of that name in the
-   metatable of all tasks. Pops it. */
-static void note(lua_State *L, const char *name, int task) {
-  luaL_getmetatable(L, METATABLE);
-  lua_getfield(L, -1, name);
-  lua_pushvalue(L, task);
-  lua_pushvalue(L, -4);
-  lua_rawset(L, -3);
-  lua_pop(L, 3);
-}
-
-/* Makes a task of the table on top of the stack. `said` is the stack index of what its envelope
-   says, 0: it had none. */
-static int make_task(lua_State *L, const struct reply *reply, int said) {
-  const struct request_result *result = &reply->result;
-  int task = lua_gettop(L);
-  get(L, task, 0, "id");
-  int same = is_same_text(L, -1, result->id, result->id_length);
-  lua_pop(L, 1);
-  if (result->id_length > 0 && !same) {
-    lua_pushlstring(L, result->id, result->id_length);
-    note(L, "ids", task);
-  }
-  if (said != 0 && !lua_isnil(L, said)) {
-    lua_pushvalue(L, said);
-    note(L, "said", task);
-  }
-  push_metatable(L, reply);
-  lua_setmetatable(L, task);
-  return 1;
-}
+/* ---- answers ---- */
 
 /* Asks Lua what the answer on top of the stack is, by the function of that name in
    lua/sora/answers/reading.lua. Replaces it by five values: the task, or nil, and what is said.
@@ -263,7 +162,7 @@ static int make_task(lua_State *L, const struct reply *reply, int said) {
 static int read_answer(lua_State *L, const struct reply *reply, const char *function) {
   const struct request_result *result = &reply->result;
   int answer = lua_gettop(L), null = reply->options.null_index;
-  luaL_getmetatable(L, METATABLE);
+  luaL_getmetatable(L, TASK_METATABLE);
   lua_getfield(L, -1, function);
   lua_insert(L, answer);
   lua_settop(L, answer + 1);
@@ -290,6 +189,12 @@ static struct verdict complaint_at(lua_State *L, int first, int retryable) {
                           .body = 1};
 }
 
+/* Makes a task of the table on top of the stack; returns the number of values that are pushed. */
+static int push_task(lua_State *L, const struct reply *reply, int said) {
+  sora_task_make(L, reply->client, &reply->result, said);
+  return 1;
+}
+
 static int push_success(lua_State *L, struct reply *reply) {
   const struct request_result *result = &reply->result;
   if (first_byte(result) == '<')
@@ -303,12 +208,12 @@ static int push_success(lua_State *L, struct reply *reply) {
     return push_undecodable(L, reply, wrong);
   if (!lua_istable(L, -1))
     return push_undecodable(L, reply, "the answer is not a JSON object");
-  if (is_plainly_task(L, lua_gettop(L), reply->options.null_index))
-    return make_task(L, reply, 0);
+  if (sora_task_is_plain(L, lua_gettop(L), reply->options.null_index))
+    return push_task(L, reply, 0);
   int first = read_answer(L, reply, "read");
   if (lua_istable(L, first)) {
     lua_pushvalue(L, first);
-    return make_task(L, reply, first + 1);
+    return push_task(L, reply, first + 1);
   }
   if (lua_isnil(L, first + 1))
     return push_undecodable(L, reply, "the answer is not a JSON object");
@@ -335,7 +240,7 @@ static int push_called(lua_State *L, struct reply *reply) {
       return push_failure(L, result, complaint_at(L, first, !lua_toboolean(L, first + 3)));
     lua_settop(L, first - 1);
   }
-  push_metatable(L, reply);
+  sora_task_push_metatable(L, reply->client, &reply->result);
   return 2;
 }
 
@@ -446,24 +351,4 @@ int sora_answer_decode(lua_State *L) {
   lua_pushnil(L);
   sora_error_push(L, &failure);
   return 2;
-}
-
-/* The metatable of all tasks: beside its methods what tasks know outside of their fields (weak
-   tables from the task to the id that was asked for, where its own is another, and to what the
-   envelope said), and, set by Lua, `read`, which says what an answer is. */
-void sora_answer_open(lua_State *L) {
-  static const char *const knowledge[] = {"ids", "said"};
-  luaL_newmetatable(L, METATABLE);
-  lua_pushliteral(L, METATABLE);
-  lua_setfield(L, -2, "__name");
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  for (size_t i = 0; i < sizeof knowledge / sizeof *knowledge; i++) {
-    lua_newtable(L);
-    lua_pushvalue(L, -2);
-    lua_setmetatable(L, -2);
-    lua_setfield(L, -3, knowledge[i]);
-  }
-  lua_pop(L, 2);
 }

@@ -21,6 +21,7 @@
 #include "lua/picture.h"
 #include "lua/request.h"
 #include "lua/secrets.h"
+#include "lua/task.h"
 #include "transfer/backoff.h"
 #include "transfer/features.h"
 #include "transfer/process.h"
@@ -97,7 +98,7 @@ static void wait_for(lua_State *L, struct client *client, struct request *reques
 
 /* Puts the id to go on with in the place of the task at `index`. */
 static void replace_task(lua_State *L, int index) {
-  luaL_getmetatable(L, "sora.task");
+  luaL_getmetatable(L, TASK_METATABLE);
   lua_getfield(L, -1, "asked_id");
   lua_pushvalue(L, index);
   lua_call(L, 1, 1);
@@ -338,7 +339,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   compat_mainthread(L); /* 5.1 can only be asked for it while it runs */
   sora_secrets_open(L);
   sora_error_open(L);
-  sora_answer_open(L);
+  sora_task_open(L);
   sora_request_open(L);
   sora_part_open_lua(L);
   lua_settop(L, 0);
@@ -353,7 +354,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   lua_setfield(L, 1, "class"); /* the metatable of clients: hosts/module.lua adds to its methods */
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, 1, "null");
-  luaL_getmetatable(L, "sora.task");
+  luaL_getmetatable(L, TASK_METATABLE);
   lua_setfield(L, 1, "task"); /* the metatable of tasks: hosts/module.lua adds __tostring */
   set_versions(L);
   lua_settop(L, 3);

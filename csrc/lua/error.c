@@ -5,6 +5,7 @@
 #include "compat.h"
 #include "lua/metatable.h"
 #include "lua/secrets.h"
+#include "transfer/spelling.h"
 
 #define METATABLE "sora.error"
 

@@ -4,23 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transfer/array.h"
+
 enum { FIRST_CAPACITY = 4096 };
 
 static int reserve(struct buffer *buffer, size_t extra) {
   if (extra >= SIZE_MAX / 2 - buffer->length)
     return 0;
-  size_t needed = buffer->length + extra + 1;
-  if (needed <= buffer->capacity)
-    return 1;
-  size_t capacity = buffer->capacity ? buffer->capacity : FIRST_CAPACITY;
-  while (capacity < needed)
-    capacity *= 2;
-  char *data = realloc(buffer->data, capacity);
-  if (data == NULL)
-    return 0;
-  buffer->data = data;
-  buffer->capacity = capacity;
-  return 1;
+  size_t wanted = buffer->length + extra + 1;
+  if (wanted < FIRST_CAPACITY)
+    wanted = FIRST_CAPACITY;
+  char *data = sora_array_reserve(buffer->data, &buffer->capacity, wanted, 1);
+  if (data != NULL)
+    buffer->data = data;
+  return data != NULL;
 }
 
 int sora_buffer_append(struct buffer *buffer, const void *bytes, size_t size) {

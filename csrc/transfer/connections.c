@@ -8,20 +8,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "transfer/array.h"
+
 #ifndef POLLRDHUP /* elsewhere than on Linux */
 #define POLLRDHUP POLLHUP
 #endif
 
 static int reserve(struct connections *connections) {
-  if (connections->count < connections->capacity)
-    return 1;
-  size_t capacity = connections->capacity ? connections->capacity * 2 : 8;
-  struct connection *list = realloc(connections->list, capacity * sizeof *list);
-  if (list == NULL)
-    return 0;
-  connections->list = list;
-  connections->capacity = capacity;
-  return 1;
+  struct connection *list = sora_array_reserve(connections->list, &connections->capacity,
+                                               connections->count + 1, sizeof *list);
+  if (list != NULL)
+    connections->list = list;
+  return list != NULL;
 }
 
 int sora_connections_add(struct connections *connections, int fd, struct host *host) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "transfer/array.h"
 #include "transfer/timers.h"
 
 #if defined(__linux__) && !defined(SORA_POLLSET_POLL)
@@ -31,16 +32,13 @@ void sora_pollset_preinit(struct pollset *set) {
 }
 
 static struct pollset_socket *socket_of(struct pollset *set, int fd) {
-  size_t index = (size_t)fd;
-  if (index >= set->socket_count) {
-    size_t count = index + 1 > set->socket_count * 2 ? index + 16 : set->socket_count * 2;
-    struct pollset_socket *sockets = realloc(set->sockets, count * sizeof *sockets);
-    if (sockets == NULL)
-      return NULL;
-    memset(sockets + set->socket_count, 0, (count - set->socket_count) * sizeof *sockets);
-    set->sockets = sockets;
-    set->socket_count = count;
-  }
+  size_t index = (size_t)fd, known = set->socket_count;
+  struct pollset_socket *sockets =
+      sora_array_reserve(set->sockets, &set->socket_count, index + 1, sizeof *sockets);
+  if (sockets == NULL)
+    return NULL;
+  memset(sockets + known, 0, (set->socket_count - known) * sizeof *sockets);
+  set->sockets = sockets;
   return &set->sockets[index];
 }
 
@@ -186,14 +184,11 @@ int sora_pollset_want(struct pollset *set, int fd, int events) {
       *entry = set->polled[--set->polled_count];
   } else {
     if (entry == NULL) {
-      if (set->polled_count == set->polled_capacity) {
-        size_t capacity = set->polled_capacity ? set->polled_capacity * 2 : 16;
-        struct pollfd *more = realloc(set->polled, capacity * sizeof *more);
-        if (more == NULL)
-          return 0;
-        set->polled = more;
-        set->polled_capacity = capacity;
-      }
+      struct pollfd *list = sora_array_reserve(set->polled, &set->polled_capacity,
+                                               set->polled_count + 1, sizeof *list);
+      if (list == NULL)
+        return 0;
+      set->polled = list;
       entry = &set->polled[set->polled_count++];
       entry->fd = fd;
     }

@@ -6,6 +6,7 @@
 
 #include "transfer/headers.h"
 #include "transfer/settings.h"
+#include "transfer/spelling.h"
 #include "transfer/text.h"
 
 enum {
@@ -139,7 +140,37 @@ static void add_cookies(struct search *search, const char *value) {
   }
 }
 
-static void add_user_and_password(struct search *search, const char *user, size_t length);
+/* Both as it is written in a URL, and as it is meant. */
+static void add_user_part(struct search *search, const char *text, size_t length) {
+  char *copy = search->decoded + search->used;
+  size_t size = 0;
+  if (is_known(search, text, length))
+    return;
+  if (search->used + 2 * length > MOST_DECODED) {
+    search->too_many = 1;
+    return;
+  }
+  memcpy(copy, text, length); /* the environment may change */
+  add(search, copy, length, SHORTEST);
+  for (size_t i = 0; i < length; size++) {
+    long byte = text[i] == '%' ? sora_hex_number(text + i + 1, length - i - 1, 2) : -1;
+    copy[length + size] = byte > 0 ? (char)byte : text[i];
+    i += byte > 0 ? 3 : 1;
+  }
+  search->used += length + size;
+  if (size < length)
+    add(search, copy + length, size, SHORTEST);
+}
+
+/* A user alone is a key, and so is a long one. */
+static void add_user_and_password(struct search *search, const char *user, size_t length) {
+  const char *colon = memchr(user, ':', length);
+  size_t own = colon != NULL ? (size_t)(colon - user) : length;
+  if (own + 1 < length)
+    add_user_part(search, colon + 1, length - own - 1);
+  if (own + 1 >= length || own >= SHORTEST_VALUE)
+    add_user_part(search, user, own);
+}
 
 /* What "Basic" has in base64 (RFC 7617). */
 static void add_basic(struct search *search, const char *value) {
@@ -175,53 +206,6 @@ static void add_header(struct search *search, const char *line) {
   add(search, value, strlen(value), named ? SHORTEST : SHORTEST_VALUE);
 }
 
-static int hex_digit(char byte) {
-  if (byte >= '0' && byte <= '9')
-    return byte - '0';
-  byte = (char)(byte | 0x20);
-  return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-/* The number that `count` hexadecimal digits are, or -1. */
-static long hex_number(const char *text, size_t left, size_t count) {
-  long number = left < count ? -1 : 0;
-  for (size_t i = 0; i < count && number >= 0; i++)
-    number = hex_digit(text[i]) < 0 ? -1 : number * 16 + hex_digit(text[i]);
-  return number;
-}
-
-/* Both as it is written in a URL, and as it is meant. */
-static void add_user_part(struct search *search, const char *text, size_t length) {
-  char *copy = search->decoded + search->used;
-  size_t size = 0;
-  if (is_known(search, text, length))
-    return;
-  if (search->used + 2 * length > MOST_DECODED) {
-    search->too_many = 1;
-    return;
-  }
-  memcpy(copy, text, length); /* the environment may change */
-  add(search, copy, length, SHORTEST);
-  for (size_t i = 0; i < length; size++) {
-    long byte = text[i] == '%' ? hex_number(text + i + 1, length - i - 1, 2) : -1;
-    copy[length + size] = byte > 0 ? (char)byte : text[i];
-    i += byte > 0 ? 3 : 1;
-  }
-  search->used += length + size;
-  if (size < length)
-    add(search, copy + length, size, SHORTEST);
-}
-
-/* A user alone is a key, and so is a long one. */
-static void add_user_and_password(struct search *search, const char *user, size_t length) {
-  const char *colon = memchr(user, ':', length);
-  size_t own = colon != NULL ? (size_t)(colon - user) : length;
-  if (own + 1 < length)
-    add_user_part(search, colon + 1, length - own - 1);
-  if (own + 1 >= length || own >= SHORTEST_VALUE)
-    add_user_part(search, user, own);
-}
-
 /* The URL need not be one: whatever comes before the last @ is not the host. */
 static void add_proxy(struct search *search, const char *url) {
   const char *scheme = url == NULL ? NULL : strstr(url, "://");
@@ -249,91 +233,6 @@ static void collect(struct search *search, const struct secrets *secrets) {
 
 /* ---- finding ---- */
 
-/* Bytes that a text spells in its own way. */
-struct spelling {
-  size_t length; /* of the text, 0: it spells none */
-  size_t count;
-  char bytes[3]; /* of UTF-8 */
-};
-
-/* The character of that number, which `length` bytes spell; beyond U+FFFF there is none. */
-static struct spelling character(long code, size_t length) {
-  unsigned low = (unsigned)code & 63, middle = (unsigned)code >> 6 & 63;
-  if (code <= 0 || code > 0xFFFF)
-    return (struct spelling){0};
-  if (code < 0x80)
-    return (struct spelling){length, 1, {(char)code}};
-  if (code < 0x800)
-    return (struct spelling){length, 2, {(char)(0xC0 | code >> 6), (char)(0x80 | low)}};
-  return (struct spelling){
-      length, 3, {(char)(0xE0 | code >> 12), (char)(0x80 | middle), (char)(0x80 | low)}};
-}
-
-/* A backslash and what follows it, after as many more as there are: quoted once more. */
-static struct spelling escape_of_json(const char *text, size_t left) {
-  size_t i = 1;
-  while (i < left && text[i] == '\\')
-    i++;
-  if (i < left && (text[i] == '"' || text[i] == '/' || text[i] == '\''))
-    return character(text[i], i + 1);
-  if (i < left && text[i] == 'u')
-    return character(hex_number(text + i + 1, left - i - 1, 4), i + 5);
-  return i > 1 ? character('\\', 2) : (struct spelling){0};
-}
-
-/* It is bytes that are percent-encoded; a percent sign that was encoded itself is "%25". */
-static struct spelling escape_of_url(const char *text, size_t left) {
-  size_t i = 1;
-  while (left >= i + 4 && text[i] == '2' && text[i + 1] == '5' &&
-         hex_number(text + i + 2, left - i - 2, 2) >= 0)
-    i += 2;
-  long byte = hex_number(text + i, left - i, 2);
-  return byte > 0 ? (struct spelling){i + 2, 1, {(char)byte}} : (struct spelling){0};
-}
-
-static struct spelling escape_of_html(const char *text, size_t left) {
-  static const struct {
-    const char *text;
-    char byte;
-  } names[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    size_t size = strlen(names[i].text);
-    if (left >= size && memcmp(text, names[i].text, size) == 0)
-      return character(names[i].byte, size);
-  }
-  if (left < 4 || text[1] != '#')
-    return (struct spelling){0};
-  size_t i = text[2] == 'x' || text[2] == 'X' ? 3 : 2;
-  long base = i == 3 ? 16 : 10, code = 0;
-  for (; i < left && hex_digit(text[i]) >= 0 && hex_digit(text[i]) < base && code <= 0xFFFF; i++)
-    code = code * base + hex_digit(text[i]);
-  return i < left && text[i] == ';' ? character(code, i + 1) : (struct spelling){0};
-}
-
-static struct spelling escape(const char *text, size_t left) {
-  switch (*text) {
-  case '\\':
-    return escape_of_json(text, left);
-  case '%':
-    return escape_of_url(text, left);
-  case '&':
-    return escape_of_html(text, left);
-  case '+':
-    return character(' ', 1);
-  default:
-    return (struct spelling){0};
-  }
-}
-
-size_t sora_spells(const char *text, size_t left, char byte) {
-  if (left == 0)
-    return 0;
-  if (*text == byte)
-    return 1;
-  struct spelling spelling = escape(text, left);
-  return spelling.count == 1 && spelling.bytes[0] == byte ? spelling.length : 0;
-}
-
 static int is_at(const struct secret *secret, size_t form, size_t index, char byte) {
   if (form == 0) /* a status is told in small letters */
     return sora_lower(byte) == sora_lower(secret->text[index]);
@@ -344,7 +243,7 @@ static int is_at(const struct secret *secret, size_t form, size_t index, char by
 /* How the bytes of a secret from `index` on, of `length`, are spelt at `text`. */
 static struct spelling spelling_of(const struct secret *secret, size_t form, size_t index,
                                    size_t length, const char *text, size_t left) {
-  struct spelling spelling = escape(text, left);
+  struct spelling spelling = sora_escape(text, left);
   size_t same = 0;
   while (same < spelling.count && index + same < length &&
          is_at(secret, form, index + same, spelling.bytes[same]))

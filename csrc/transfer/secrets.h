@@ -29,10 +29,6 @@ struct secrets {
 size_t sora_hide(char *out, size_t size, const char *text, size_t length,
                  const struct secrets *secrets, size_t *taken);
 
-/* How many bytes from `text` on spell that byte, plain or escaped in one of these ways; 0: none
-   do. */
-size_t sora_spells(const char *text, size_t left, char byte);
-
 /* Whether sora_hide would find any. */
 int sora_holds_secret(const char *text, size_t length, const struct secrets *secrets);
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "transfer/array.h"
+
 double sora_now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -38,15 +40,12 @@ static void sift_down(struct timers *timers, struct timer *timer, size_t index) 
 }
 
 int sora_timers_add(struct timers *timers, struct timer *timer, double due) {
-  if (timers->count + 1 >= timers->capacity) {
-    size_t capacity = timers->capacity ? timers->capacity * 2 : 16;
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is pointers that the heap holds */
-    struct timer **heap = realloc(timers->heap, capacity * sizeof *heap);
-    if (heap == NULL)
-      return 0;
-    timers->heap = heap;
-    timers->capacity = capacity;
-  }
+  size_t wanted = timers->count + 2; /* the first place is not used */
+  struct timer **heap =
+      sora_array_reserve(timers->heap, &timers->capacity, wanted, sizeof(struct timer *));
+  if (heap == NULL)
+    return 0;
+  timers->heap = heap;
   timer->due = due;
   sift_up(timers, timer, ++timers->count);
   return 1;
