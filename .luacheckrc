@@ -11,3 +11,6 @@ files["spec"].std = "+busted"
 files["lua/resty"].read_globals = { "ngx" }
 files["examples/openresty"].globals = { "ngx" }
 files["examples/neovim"] = { std = "luajit", globals = { "vim" } }
+
+-- These run in Redis.
+files["lua/sora/fleet/scripts"].read_globals = { "redis", "KEYS", "ARGV" }

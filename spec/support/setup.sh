@@ -67,6 +67,7 @@ needs() {
   need command:nvim neovim "a host: sora.luv runs in it"
   need command:ps procps "tells the processes of nginx"
   need command:ip iproute2 "networks of the specs' own"
+  need redis:server unpack:redis "what a fleet shares its tasks through, unpacked into build/redis"
   need servers:all unpack:servers "what the client is tried with, unpacked into build/servers"
   case " $luas " in
   *" luajit "*) need host:nginx unpack:nginx "the host of resty.sora, unpacked into build/nginx" ;;
@@ -112,6 +113,8 @@ met() {
   host) any_file "build/nginx/usr/sbin/nginx:/usr/local/openresty/nginx/sbin/nginx" ||
     any_file /usr/lib/nginx/modules/ngx_http_lua_module.so ;;
   servers) [ -e build/servers/unpacked ] ;;
+  redis) any_file "build/redis/usr/bin/valkey-server:build/redis/usr/bin/redis-server" ||
+    met command redis-server || met command valkey-server ;;
   clang-runtime) set -- "$(clang -print-runtime-dir 2>/dev/null)"/*"$2"* && [ -e "$1" ] ;;
   module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
   # A package that has nothing for that Lua has to do: the specs that want it are skipped.
@@ -204,6 +207,11 @@ $as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -q -q -y --no-install-recommends --no-remove install \
   $(printf '%s' "$missing" | cut -d'|' -f1 | grep -v ^unpack:) >/dev/null
 case $missing in *unpack:nginx*) unpack nginx nginx-light libnginx-mod-http-lua ;; esac
+case $missing in
+*unpack:redis*)
+  if can_install valkey-server; then unpack redis valkey-server; else unpack redis redis-server; fi
+  ;;
+esac
 case $missing in
 *unpack:servers*) unpack servers apache2-bin h2o haproxy nghttp2-server nginx squid ;;
 esac
