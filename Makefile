@@ -179,6 +179,10 @@ $(BUILD)/support/queue_simulation: spec/support/queue_simulation.c $(BUILD)/obj/
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $^
 
+$(BUILD)/support/siphash: spec/support/siphash.c $(BUILD)/obj/transfer/siphash.o
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $^
+
 $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(warnings) $(CFLAGS) -o $@ $<
@@ -186,7 +190,8 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
 support: $(addprefix $(BUILD)/support/,failing_allocator.so hooks.so intruder.so lenient.so \
-  no_files.so parts.so restless.so unix.so carrier queue_simulation) $(programs)
+  no_files.so parts.so restless.so unix.so carrier queue_simulation \
+  siphash) $(programs)
 	@: $(info $(BUILD)/support/)
 
 ## check: in two minutes what a change breaks most: warnings, lint, the specs of the core

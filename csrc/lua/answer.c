@@ -8,6 +8,8 @@
 #include "lua/options.h"
 #include "lua/request.h"
 #include "lua/task.h"
+#include "transfer/process.h"
+#include "transfer/siphash.h"
 
 /* What is told instead of a task. */
 struct verdict {
@@ -334,6 +336,18 @@ int sora_answer_push(lua_State *L, struct request *request, int self, int client
   int pushed = push_outcome(L, request, self, client, decoder);
   sora_request_forget(request);
   return pushed;
+}
+
+int sora_answer_mark(const struct request *request, struct answer_mark *mark) {
+  struct request_result result;
+  sora_request_result(request, &result);
+  if (result.kind != ERROR_NONE || result.download || result.call || result.body == NULL ||
+      result.status < 200 || result.status >= 300)
+    return 0;
+  sora_siphash(sora_process_key(), result.body, result.body_length, mark->hash);
+  mark->length = (uint32_t)result.body_length;
+  mark->status = (uint32_t)result.status;
+  return 1;
 }
 
 int sora_answer_decode(lua_State *L) {

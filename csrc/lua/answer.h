@@ -9,6 +9,7 @@
 #define SORA_ANSWER_H
 
 #include <lua.h>
+#include <stdint.h>
 
 struct request;
 
@@ -19,6 +20,16 @@ struct request;
    freed: this is done once. Where the client is closed, the key is gone that would have to be cut
    out of an error, and the request counts as cancelled whatever it brought. */
 int sora_answer_push(lua_State *L, struct request *request, int self, int client, int decoder);
+
+/* What tells answers apart without decoding them: two that have the same mark say the same. */
+struct answer_mark {
+  uint64_t hash[2]; /* of the body, with a key that only this process knows */
+  uint32_t length, status;
+};
+
+/* The mark of the answer that a request has brought, if it may be a task. Returns 0 where it can't
+   be one. */
+int sora_answer_mark(const struct request *request, struct answer_mark *mark);
 
 /* core.decode(text, opts): upvalue 1 is the decoder's state. */
 int sora_answer_decode(lua_State *L);

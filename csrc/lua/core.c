@@ -175,20 +175,50 @@ static int default_client(lua_State *L) {
   return 1;
 }
 
-/* request:result() → what client:query returns; raises for a request that has not ended, and the
-   second time */
+/* Marks the uservalue at `values` as read; raises the second time. */
+static void read_once(lua_State *L, int values) {
+  lua_getfield(L, values, "read");
+  luaL_argcheck(L, !lua_toboolean(L, -1), 1, "the result was taken already");
+  lua_pop(L, 1);
+  lua_pushboolean(L, 1);
+  lua_setfield(L, values, "read");
+}
+
+/* Whether the string at `index` is that mark. */
+static int is_mark(lua_State *L, int index, const struct answer_mark *mark) {
+  return lua_rawlen(L, index) == sizeof *mark &&
+         memcmp(lua_tostring(L, index), mark, sizeof *mark) == 0;
+}
+
+/* request:result([known]) → what client:query returns; raises for a request that has not ended, and
+   the second time. With the mark of an answer that is known, "" for none, the task comes with its
+   own mark, as the third value; an answer that has the mark known is not decoded, and only the mark
+   is returned, after two nils. */
 static int result(lua_State *L) {
+  struct answer_mark mark;
   struct request *request = sora_request_check(L, 1);
   luaL_argcheck(L, sora_request_has_ended(request), 1, "the request has not ended");
-  lua_settop(L, 1);
-  lua_getuservalue(L, 1);
-  lua_getfield(L, 2, "read");
-  luaL_argcheck(L, !lua_toboolean(L, -1), 1, "the result was taken already");
   lua_settop(L, 2);
-  lua_pushboolean(L, 1);
-  lua_setfield(L, 2, "read");
-  lua_getfield(L, 2, "client");
-  return push_answer(L, request, 1, 3);
+  lua_getuservalue(L, 1);
+  read_once(L, 3);
+  int marked = lua_type(L, 2) == LUA_TSTRING && sora_answer_mark(request, &mark);
+  if (marked && is_mark(L, 2, &mark)) {
+    sora_request_take(request);
+    sora_request_forget(request);
+    lua_settop(L, 1);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushlstring(L, (const char *)&mark, sizeof mark);
+    return 3;
+  }
+  lua_getfield(L, 3, "client");
+  if (push_answer(L, request, 1, 4) != 1)
+    return 2;
+  if (!marked)
+    return 1;
+  lua_pushnil(L);
+  lua_pushlstring(L, (const char *)&mark, sizeof mark);
+  return 3;
 }
 
 /* core.step(client [, seconds]): does what is due for the client, once something is, the time (nil:

@@ -12,9 +12,23 @@
 #endif
 
 static unsigned number = 1;
+static uint64_t key[2];
 static volatile unsigned *mark; /* 1, and 0 in a child that has not asked yet */
 static unsigned plain_mark = 1;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static uint64_t seed(void) {
+  uint64_t bits = 0;
+#ifdef __linux__
+  if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) == sizeof bits && bits != 0)
+    return bits;
+#endif
+  struct timespec time;
+  clock_gettime(CLOCK_REALTIME, &time);
+  return ((uint64_t)time.tv_nsec << 32 ^ (uint64_t)time.tv_sec ^ (uint64_t)getpid() << 16 ^
+          (uint64_t)(uintptr_t)&bits) |
+         1;
+}
 
 static void in_child(void) {
   plain_mark = 0;
@@ -23,6 +37,8 @@ static void in_child(void) {
 /* A page that the kernel empties in a child (madvise(2), MADV_WIPEONFORK); where there is none of
    the kind, pthread_atfork, which only fork(3) obeys. */
 static void set_up(void) {
+  key[0] = seed();
+  key[1] = seed();
 #ifdef MADV_WIPEONFORK
   size_t size = (size_t)sysconf(_SC_PAGESIZE);
   void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -47,17 +63,9 @@ unsigned sora_process(void) {
   return number;
 }
 
-static uint64_t seed(void) {
-  uint64_t bits = 0;
-#ifdef __linux__
-  if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) == sizeof bits && bits != 0)
-    return bits;
-#endif
-  struct timespec time;
-  clock_gettime(CLOCK_REALTIME, &time);
-  return ((uint64_t)time.tv_nsec << 32 ^ (uint64_t)time.tv_sec ^ (uint64_t)getpid() << 16 ^
-          (uint64_t)(uintptr_t)&bits) |
-         1;
+const uint64_t *sora_process_key(void) {
+  pthread_once(&once, set_up);
+  return key;
 }
 
 /* splitmix64 (Steele, Lea and Flood, 2014): one addition moves it on, for all threads. */

@@ -98,25 +98,28 @@ end
 
 --- Waits for the end of the one request that is in flight for this inbox.
 ---@param inbox sora.inbox
+---@param known string?  the mark of an answer that need not be decoded again
 ---@return any ...  what the request ended with
-function M.result(inbox)
+function M.result(inbox, known)
   local request = M.take(inbox)
   while not request do
     inbox.driver.park(inbox)
     request = M.take(inbox)
   end
-  return request:result()
+  return request:result(known)
 end
 
 --- One query: starts it and waits for its end. Nothing else is in flight for this inbox.
 ---@param inbox sora.inbox
 ---@param id string
 ---@param opts table?  options of a request
+---@param known string?  the mark of an answer that need not be decoded again
 ---@return any? task
 ---@return sora.error? err
-function M.query(inbox, id, opts)
+---@return string? mark  of the answer, where `known` was given; alone: it has that
+function M.query(inbox, id, opts, known)
   M.ask(inbox, id, opts)
-  return M.result(inbox)
+  return M.result(inbox, known)
 end
 
 --- Waits until something is delivered, the time is over, or the call is to end: see M.stopped.

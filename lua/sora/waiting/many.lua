@@ -82,7 +82,7 @@ function Round:take(request, poller)
   local now = self.now()
   if poller.transfer then return self.deliveries:take(poller, request, now) end
   self.in_flight = self.in_flight - 1
-  local action, value, changed = poller:answer(now, request:result())
+  local action, value, changed = poller:answer(now, request:result(poller.mark))
   if changed then action, value = waits.tell(self.policy, poller, now, action, value) end
   self:follow(poller, now, action, value)
 end

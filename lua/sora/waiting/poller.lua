@@ -10,9 +10,14 @@
 --         sleep(value)
 --         action, value = poller:due(now())
 --       else
---         action, value = poller:answer(now(), query(id, poller:remaining(now())))
+--         action, value = poller:answer(now(), query(id, poller:remaining(now()), poller.mark))
 --       end
 --     end
+--
+-- Most answers say what the one before has said, byte for byte. The core knows them by their marks
+-- and does not decode them: `query` returns neither a task nor an error then. Nothing else is
+-- different: the poller has the task of the answer before, which nobody else has seen; one that was
+-- shown may have been changed by whoever got it, and is read anew.
 --
 -- A poller is small (one table of 16 fields, no closures), for ten thousand may wait at once; what
 -- they have in common is in `rules` (one per call) and `pace` (one per client).
@@ -71,17 +76,23 @@ end
 ---@field pace sora.pace
 ---@field started number
 ---@field polls integer  answers so far, bad ones included
----@field errors integer  bad answers since the last good one, without …
----@field missing { times: integer, since: number }?  … those which say that there is no such task
+---@field mark string  of the answer that said `task`; "": the next one is to be decoded anyway
+---@field trouble sora.trouble?  what came since the last good answer, where nothing good did
 ---@field grace integer  answers that said succeeded and had no URL
 ---@field pause number  seconds, before pace, chance and hints
 ---@field next_at number  when the next poll is due
 ---@field changed_at number  when status or progress last changed
 ---@field task table?  the last good answer
----@field error any  the last bad answer, when no good one came since
+---@field word string?  the status in `task`, as the service calls it
 ---@field progress number?  the progress in `task`
 ---@field first_progress number?  where the estimate of the time left starts
 ---@field first_at number?  when that was
+
+---@class sora.trouble
+---@field error any  the last bad answer
+---@field errors integer  bad answers, without …
+---@field missing integer  … those which say that there is no such task
+---@field since number?  when the first of these came
 local Poller = {}
 Poller.__index = Poller
 
@@ -99,13 +110,13 @@ function M.new(id, rules, pace, now)
     pace = pace,
     started = now,
     polls = 0,
-    errors = 0,
+    mark = "",
     grace = 0,
     pause = rules.interval,
     next_at = now,
     changed_at = now,
     -- named, so that the table has its final size at once
-    task = nil, error = nil, missing = nil, progress = nil, first_progress = nil, first_at = nil,
+    task = nil, word = nil, progress = nil, first_progress = nil, first_at = nil, trouble = nil,
   }, Poller)
   if rules.names then
     local name, other = rules.names(id)
@@ -132,7 +143,8 @@ local function time_out(self, now)
   local seen = self.task and task.describe(self.task) or core.plain(self.id, 80) .. " never seen"
   local message = ("timeout after %.1f s (polls: %d): %s")
     :format(now - self.started, self.polls, seen)
-  if self.error then message = message .. "; last error: " .. tostring(self.error) end
+  local trouble = self.trouble
+  if trouble then message = message .. "; last error: " .. tostring(trouble.error) end
   return give_up(self, now, "timeout", message)
 end
 
@@ -171,15 +183,14 @@ end
 
 --- Remembers a good answer; whether its status or progress differ from the one before.
 local function note(self, now, answer)
-  local progress, before = task.progress(answer), self.task
-  local changed = not before or progress ~= self.progress
-    or task.word(answer) ~= task.word(before)
+  local progress, word = task.progress(answer), task.word(answer)
+  local changed = not self.task or progress ~= self.progress or word ~= self.word
   if progress == nil or progress < (self.progress or 0) then self.first_progress = nil end
   if not self.first_progress and progress and progress > 0 then
     self.first_progress, self.first_at = progress, now
   end
   if changed then self.changed_at = now end
-  self.task, self.progress, self.errors, self.missing, self.error = answer, progress, 0, nil, nil
+  self.task, self.word, self.progress, self.trouble = answer, word, progress, nil
   return changed
 end
 
@@ -197,9 +208,18 @@ local function running_pause(self, now, changed)
   return math.min(self.pause, near)
 end
 
-local function good_answer(self, now, answer)
+--- The task runs, and says what it said before.
+local function same_answer(self, now)
+  self.trouble = nil
+  self.pace:good(now)
+  local action, value = ask(self, now, running_pause(self, now, false))
+  return action, value, false
+end
+
+local function good_answer(self, now, answer, mark)
   local rules, class = self.rules, task.status(answer)
   local changed = note(self, now, answer)
+  self.mark = class == "running" and mark or ""
   self.pace:good(now)
   if class == "succeeded" and task.video_url(answer) then return "done", answer, true end
 
@@ -240,16 +260,17 @@ end
 
 --- Why an error that need not be the end is the end, or nil.
 local function reason_to_end(self, now, err)
+  local trouble = self.trouble
   if is_missing(err) then
-    local missing = self.missing or { times = 0, since = now }
-    local seconds = now - missing.since
-    self.missing, missing.times = missing, missing.times + 1
-    if missing.times < MISSING_TIMES or seconds < self.rules.missing_for then return nil end
-    return ("said %d times over %.0f s"):format(missing.times, seconds)
+    trouble.since = trouble.since or now
+    trouble.missing = trouble.missing + 1
+    local seconds = now - trouble.since
+    if trouble.missing < MISSING_TIMES or seconds < self.rules.missing_for then return nil end
+    return ("said %d times over %.0f s"):format(trouble.missing, seconds)
   end
-  self.errors = self.errors + 1
-  if self.errors < self.rules.max_errors then return nil end
-  return ("bad answers in a row: %d"):format(self.errors)
+  trouble.errors = trouble.errors + 1
+  if trouble.errors < self.rules.max_errors then return nil end
+  return ("bad answers in a row: %d"):format(trouble.errors)
 end
 
 --- "error" and the error of a query, which learns what the wait knows.
@@ -261,7 +282,8 @@ local function end_with(self, now, err, reason)
 end
 
 local function bad_answer(self, now, err)
-  self.error = err
+  self.trouble = self.trouble or { errors = 0, missing = 0 }
+  self.trouble.error = err
   local demanded = err.retry_after
   if err.status == 429 then
     self.pace:limited(now, demanded)
@@ -292,21 +314,30 @@ function Poller:asked() return self.name or self.id end
 
 --- Takes the outcome of one query.
 ---@param now number
----@param answer table?  the decoded answer
+---@param answer table?  the decoded answer; nil without an error: it has the mark of the one before
 ---@param err any  the error, where there is no answer
+---@param mark string?  the answer's
 ---@return sora.action
 ---@return any  "ask": seconds from now, within the deadline; "done": the task; "error": `err`
 ---   itself, with the last task added, or one of rules.error
 ---@return boolean?  whether status or progress changed with this answer; true with "done"
-function Poller:answer(now, answer, err)
+function Poller:answer(now, answer, err, mark)
   self.polls = self.polls + 1
   if err ~= nil and tries_other(self, err) then
     self.next_at = now
     return "ask", 0
   end
-  if err == nil and self.name and self.name ~= self.id then self.rules.keep(self.id) end
   if err ~= nil then return bad_answer(self, now, err) end
-  return good_answer(self, now, answer)
+  if answer == nil then return same_answer(self, now) end
+  if self.name and self.name ~= self.id then self.rules.keep(self.id) end
+  return good_answer(self, now, answer, mark)
+end
+
+--- The last good answer, for the caller, who may do with it what he likes.
+---@return table? task
+function Poller:show()
+  self.mark = ""
+  return self.task
 end
 
 --- What is to be done now: before the first query, and after each pause. A poller that wakes while

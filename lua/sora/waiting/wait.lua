@@ -52,7 +52,7 @@ end
 ---@return any
 function M.tell(policy, poller, now, action, value)
   local on_update = policy.on_update
-  if on_update and on_update(poller.task, poller:info(now)) == false and action == "ask" then
+  if on_update and on_update(poller:show(), poller:info(now)) == false and action == "ask" then
     return "error", M.cancelled("on_update ended the wait", poller)
   end
   return action, value
@@ -76,14 +76,14 @@ local function follow(inbox, poller, policy, opts, until_change)
       inboxes.sleep(inbox, value)
     else
       opts.timeout = poller:remaining(now)
-      local task, err = inboxes.query(inbox, poller:asked(), opts)
+      local task, err, mark = inboxes.query(inbox, poller:asked(), opts, poller.mark)
       local changed
       now = driver.now()
-      action, value, changed = poller:answer(now, task, err)
+      action, value, changed = poller:answer(now, task, err, mark)
       if changed then action, value = M.tell(policy, poller, now, action, value) end
       if action == "done" then return value, nil, true end
       if action == "error" then return nil, value, true end
-      if changed and until_change then return poller.task end
+      if changed and until_change then return poller:show() end
     end
   end
 end
