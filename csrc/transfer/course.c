@@ -36,7 +36,7 @@ static void leave_libcurl(struct request *request) {
   if (connection != NULL && --connection->live == 0)
     connection->idle_since = sora_now();
   if (attempt->handle != NULL) { /* else the process was forked */
-    struct libcurl_guard guard = sora_libcurl_enter();
+    struct sigpipe_guard guard = sora_libcurl_enter();
     sora_sending_note(request);
     curl_multi_remove_handle(client->multi, attempt->handle->easy);
     sora_sending_end(request);

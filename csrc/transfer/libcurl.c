@@ -1,9 +1,7 @@
 #include "transfer/libcurl.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "transfer/features.h"
 #include "transfer/settings.h"
@@ -79,33 +77,13 @@ void sora_features(struct features *features) {
   features->http2 = (info->features & CURL_VERSION_HTTP2) != 0;
 }
 
-static sigset_t only_sigpipe(void) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGPIPE);
-  return set;
-}
-
-struct libcurl_guard sora_libcurl_enter(void) {
-  struct libcurl_guard guard = {.active = 0};
-  if (sora_libcurl_version() >= 0x075700)
-    return guard;
-  sigset_t set = only_sigpipe(), pending;
-  sigemptyset(&pending);
-  sigpending(&pending);
-  if (!sigismember(&pending, SIGPIPE)) /* else it was there before, and is somebody else's */
-    guard.active = pthread_sigmask(SIG_BLOCK, &set, &guard.before) == 0;
+struct sigpipe_guard sora_libcurl_enter(void) {
+  struct sigpipe_guard guard = {.active = 0};
+  if (sora_libcurl_version() < 0x075700)
+    sora_sigpipe_hold(&guard);
   return guard;
 }
 
-void sora_libcurl_leave(const struct libcurl_guard *guard) {
-  if (!guard->active)
-    return;
-  const struct timespec at_once = {0};
-  sigset_t set = only_sigpipe();
-  int failure = errno;
-  while (sigtimedwait(&set, NULL, &at_once) < 0 && errno == EINTR)
-    ;
-  pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
-  errno = failure;
+void sora_libcurl_leave(const struct sigpipe_guard *guard) {
+  sora_sigpipe_release(guard);
 }

@@ -6,7 +6,7 @@
 #define SORA_LIBCURL_H
 
 #include <curl/curl.h>
-#include <signal.h>
+#include "transfer/sigpipe.h"
 
 #if LIBCURL_VERSION_NUM < 0x074a00
 #error "sora needs libcurl 7.74.0 or later"
@@ -47,16 +47,11 @@ int sora_libcurl_mixes_tunnels(void);
    the wrong order, which no later call cures; memory that nothing came into is not touched. */
 long sora_libcurl_buffer(void);
 
-struct libcurl_guard {
-  sigset_t before;
-  int active;
-};
-
 /* To be called around whatever may write to a socket. Before 7.87 a library with OpenSSL writes
    with write(2), which raises SIGPIPE on a connection that the server has reset, and
-   CURLOPT_NOSIGNAL takes libcurl's own cure away (curl pull request 9962). The signal is held back
-   meanwhile, and one of our making is taken. Nothing is done with a later libcurl. */
-struct libcurl_guard sora_libcurl_enter(void);
-void sora_libcurl_leave(const struct libcurl_guard *guard);
+   CURLOPT_NOSIGNAL takes libcurl's own cure away (curl pull request 9962). Nothing is done with a
+   later libcurl. */
+struct sigpipe_guard sora_libcurl_enter(void);
+void sora_libcurl_leave(const struct sigpipe_guard *guard);
 
 #endif

@@ -103,7 +103,7 @@ static int set_multi(struct client *client) {
 }
 
 void sora_multi_close(struct client *client) {
-  struct libcurl_guard guard = sora_libcurl_enter();
+  struct sigpipe_guard guard = sora_libcurl_enter();
   sora_handles_free(&client->handles);
   if (client->multi != NULL)
     curl_multi_cleanup(client->multi);

@@ -90,7 +90,7 @@ static void arm(struct client *client, double due) {
 
 static void act(struct client *client, curl_socket_t fd, int events) {
   int running;
-  struct libcurl_guard guard = sora_libcurl_enter();
+  struct sigpipe_guard guard = sora_libcurl_enter();
   if (curl_multi_socket_action(client->multi, fd, events, &running) != CURLM_OK)
     client->failed = 1;
   sora_libcurl_leave(&guard);
