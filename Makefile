@@ -53,21 +53,40 @@ endif
 compile = $(CC) -std=c11 -D_GNU_SOURCE -Icsrc -pthread -fPIC -fvisibility=hidden $(warnings) \
   $(sanitizers) $(lua_cflags) $(CURL_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 link = $(CC) -pthread $(sanitizers) $(CFLAGS) $(LIBFLAG) $(LDFLAGS)
-commands = $(compile) $(link) $(objects) $(CURL_LIBS)
+commands = $(compile) $(link) $(objects) $(CURL_LIBS) $(redis_link)
 
-sources = $(wildcard csrc/*/*.c)
+sources = $(filter-out csrc/fleet/%,$(wildcard csrc/*/*.c))
 headers = $(wildcard csrc/*.h csrc/*/*.h)
 objects = $(sources:csrc/%.c=$(BUILD)/obj/%.o)
 rockspec = sora-scm-1.rockspec
 lua_files = $(shell cd lua && find . -name '*.lua')
 
-## build: build the module for LUA into build/ (the default target)
+# The second module, of a fleet: built where hiredis is, unless HIREDIS= says that it is not wanted.
+# It has objects of the first in it, which know nothing of each other's copies.
+HIREDIS = $(shell $(PKG_CONFIG) --exists hiredis && echo hiredis)
+HIREDIS_CFLAGS = $(addprefix -I,$(shell $(PKG_CONFIG) --variable=includedir $(HIREDIS)))
+HIREDIS_LIBS = $(shell $(PKG_CONFIG) --libs $(HIREDIS))
+REDIS = $(if $(HIREDIS),$(BUILD)/sora/redis.so)
+redis_sources = $(wildcard csrc/fleet/*.c)
+redis_own = $(redis_sources:csrc/%.c=$(BUILD)/obj/%.o)
+redis_objects = $(redis_own) $(BUILD)/obj/lua/metatable.o \
+  $(addprefix $(BUILD)/obj/transfer/,array.o backoff.o pollset.o process.o sigpipe.o \
+  text.o timers.o)
+redis_link = $(if $(HIREDIS),$(HIREDIS_CFLAGS) $(redis_objects) $(HIREDIS_LIBS))
+
+## build: build the modules for LUA into build/ (the default target)
 .PHONY: build
-build: $(MODULE)
+build: $(MODULE) $(REDIS)
 
 $(MODULE): $(objects)
 	@mkdir -p $(@D)
 	$(link) -o $@ $(objects) $(CURL_LIBS)
+
+$(redis_own): CPPFLAGS += $(HIREDIS_CFLAGS)
+
+$(BUILD)/sora/redis.so: $(redis_objects)
+	@mkdir -p $(@D)
+	$(link) -o $@ $(redis_objects) $(HIREDIS_LIBS) -lm
 
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
@@ -81,7 +100,7 @@ $(BUILD)/obj/command: FORCE
 .PHONY: FORCE
 FORCE:
 
--include $(objects:.o=.d)
+-include $(objects:.o=.d) $(redis_own:.o=.d)
 
 ## env: print what puts this checkout on Lua's path: eval "$(make -s env)"
 .PHONY: env
@@ -144,7 +163,7 @@ test-portable:
 lint:
 	luacheck -q $(wildcard lua spec examples docs) .busted $(rockspec)
 	@sh spec/support/check_includes.sh
-	@if command -v clang-format; then clang-format --dry-run -Werror $(sources) $(headers); fi
+	@if command -v clang-format; then clang-format --dry-run -Werror $(sources) $(redis_sources) $(headers); fi
 	@if command -v luarocks; then luarocks lint $(rockspec); fi
 
 ## check-warnings: build with gcc and with clang, warnings being errors
@@ -407,7 +426,7 @@ install: build
 	  install -m 644 "lua/$$file" "$(DESTDIR)$(INST_LUADIR)/$$file" || exit 1; \
 	done
 	install -d "$(DESTDIR)$(INST_LIBDIR)/sora"
-	install -m 755 $(MODULE) "$(DESTDIR)$(INST_LIBDIR)/sora/core.so"
+	install -m 755 $(MODULE) $(REDIS) "$(DESTDIR)$(INST_LIBDIR)/sora"
 
 ## dist: pack what is committed, and a rockspec for it, into build/dist; URL= where the archive will be
 version = $(shell sed -n 's/^M.VERSION = "sora \(.*\)"/\1/p' lua/sora/hosts/module.lua)

@@ -241,6 +241,26 @@ static int step(lua_State *L) {
   return 0;
 }
 
+/* core.poll(fds [, seconds]): waits until one of the descriptors, a list, is readable, the time
+   (nil: no limit) is over or a signal came; it may come back before. */
+static int poll_all(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  double seconds = fmax(0, fmin(luaL_optnumber(L, 2, NOTICED_WITHIN), NOTICED_WITHIN));
+  size_t count = lua_rawlen(L, 1);
+  struct pollfd *asked = lua_newuserdata(L, (count + 1) * sizeof *asked);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, 1, (int)i + 1);
+    asked[i] = (struct pollfd){.fd = (int)luaL_checkinteger(L, -1), .events = POLLIN};
+    lua_pop(L, 1);
+  }
+  lua_State *main = compat_mainthread(L);
+  lua_Hook known = lua_gethook(L);
+  int interrupted = poll(asked, (nfds_t)count, (int)ceil(seconds * 1000)) < 0 && errno == EINTR;
+  if (interrupted || lua_gethook(main) != known)
+    let_hooks_run(L, NULL);
+  return 0;
+}
+
 /* ---- chance, texts ---- */
 
 /* core.random() → a number from 0 to 1 */
@@ -351,6 +371,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */
       {"cancel", sora_client_cancel_all}, /* hosts/inbox.lua: client:cancel */
       {"step", step},                     /* hosts/plain.lua */
+      {"poll", poll_all},                 /* hosts/plain.lua */
       {"error", make_error},              /* whoever makes an error in Lua */
       {"now", now},                       /* whoever looks at the clock */
       {"random", random_to_lua},          /* waiting/poller.lua */

@@ -121,7 +121,7 @@ local usual = 0 -- for how long nothing happens before something ends, at least,
 local function deliver(client, time)
   if not client:closed() then client:step() end
   while batch > 0 do
-    local request, inbox = core.finished(client)
+    local request, inbox = inboxes.finished(client)
     if not request then return end
     batch, news = batch - 1, time
     if inbox then inboxes.put(inbox, request) end

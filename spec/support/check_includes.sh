@@ -1,5 +1,6 @@
 #!/bin/sh
-# The wings of csrc/ point one way: json/ and transfer/ at nothing above them, lua/ at both.
+# The wings of csrc/ point one way: json/ and transfer/ at nothing above them, lua/ and fleet/ at
+# what is below. fleet/ is a module of its own, and no other file knows hiredis.
 # Prints each #include that does not, and fails.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -13,7 +14,8 @@ refuse() {
   fi
 }
 
-refuse json 'transfer/|lua/|fleet/|curl/' 'the decoder needs Lua and compat.h alone'
-refuse transfer 'json/|lua/|fleet/|compat\.h|lua\.h|lauxlib\.h|lualib\.h' 'transfers know no Lua'
-refuse lua 'curl/|fleet/' 'what Lua sees asks the transfers, not libcurl'
+refuse json 'transfer/|lua/|fleet/|curl/|hiredis/' 'the decoder needs Lua and compat.h alone'
+refuse transfer 'json/|lua/|fleet/|hiredis/|compat\.h|lua\.h|lauxlib\.h|lualib\.h' 'transfers know no Lua'
+refuse lua 'curl/|fleet/|hiredis/' 'what Lua sees asks the transfers, not libcurl'
+refuse fleet 'json/|curl/|lua/([^m]|m[^e])' 'the fleet has Redis, and no HTTP'
 exit $bad

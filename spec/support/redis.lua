@@ -25,17 +25,26 @@ local function find()
     if exists(here .. "/usr/bin/" .. name) then
       local libraries = output_of(("ls -d %s/usr/lib/*-linux-* %s/lib/*-linux-* 2>/dev/null")
         :format(quote(here), quote(here))):gsub("\n", ":")
-      return "LD_LIBRARY_PATH=" .. quote(libraries) .. " " .. quote(here .. "/usr/bin/" .. name)
+      return ("env LD_PRELOAD= LD_LIBRARY_PATH=%s %s"):format(quote(libraries),
+        quote(here .. "/usr/bin/" .. name))
     end
     local own = output_of("command -v " .. name)
-    if own ~= "" then return own end
+    if own ~= "" then return "env LD_PRELOAD= " .. own end
   end
 end
 
 --- Whether there is one.
 function M.is_there() return find() ~= nil end
 
-local function free_port()
+--- Why what speaks to it through sora.redis cannot run here, or nil.
+---@return string?
+function M.lacking()
+  if not pcall(require, "sora.redis") then return "sora.redis is not built: there is no hiredis" end
+  if not M.is_there() then return "there is no redis-server" end
+end
+
+---@return integer port  of loopback, on which nobody listens
+function M.free_port()
   local probe = assert(socket.bind("127.0.0.1", 0))
   local _, port = probe:getsockname()
   probe:close()
@@ -126,7 +135,7 @@ end
 function M.start(directives)
   local self = setmetatable({
     command = assert(find(), "there is no redis-server"), folder = files.folder(),
-    port = free_port(),
+    port = M.free_port(),
   }, Server)
   local lines = {
     "bind 127.0.0.1", "port " .. self.port, "dir " .. self.folder, 'save ""', "loglevel warning",
@@ -136,6 +145,7 @@ function M.start(directives)
   self.password = directives and directives.requirepass
   local user = self.password and ":" .. self.password .. "@" or ""
   self.url = ("redis://%s127.0.0.1:%d/0"):format(user, self.port)
+  self.socket = self.folder .. "/redis.sock"
   files.write(self.folder .. "/redis.conf", table.concat(lines, "\n") .. "\n")
   launch(self)
   return self

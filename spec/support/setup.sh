@@ -68,6 +68,7 @@ needs() {
   need command:ps procps "tells the processes of nginx"
   need command:ip iproute2 "networks of the specs' own"
   need redis:server unpack:redis "what a fleet shares its tasks through, unpacked into build/redis"
+  need pkg-config:hiredis libhiredis-dev "headers of hiredis, with which fleets speak to Redis"
   need servers:all unpack:servers "what the client is tried with, unpacked into build/servers"
   case " $luas " in
   *" luajit "*) need host:nginx unpack:nginx "the host of resty.sora, unpacked into build/nginx" ;;

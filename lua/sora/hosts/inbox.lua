@@ -14,7 +14,7 @@ local M = {}
 local running, insert = coroutine.running, table.insert
 
 ---@class sora.inbox
----@field client sora.client
+---@field client sora.attached
 ---@field driver sora.driver
 ---@field pending table<userdata, any>
 ---@field ended userdata[]
@@ -32,10 +32,21 @@ local running, insert = coroutine.running, table.insert
 ---@field park fun(inbox: sora.inbox, seconds: number?)  waits until the inbox is woken or the
 ---   time is over
 ---@field wake fun(inbox: sora.inbox)  also before its owner parks: that returns at once then
----@field attach fun(client: sora.client)  sees to it that the client is stepped while it has
+---@field attach fun(client: sora.attached)  sees to it that the client is stepped while it has
 ---   requests
----@field detach (fun(client: sora.client))?  the client is about to be closed, and its descriptor
+---@field detach (fun(client: sora.attached))?  the client is about to be closed, and its descriptor
 ---   with it
+
+--- What drivers look after: a client, or what has the same methods, as a fleet's line to Redis
+-- (sora/fleet/line.lua). `finished` is core.finished for a client.
+---@class sora.attached
+---@field pollfd fun(self): integer?  readable when `step` has something to do; nil: there is none
+---@field events fun(self): string  "r"
+---@field timeout fun(self): number?  seconds until it has something to do all the same
+---@field step fun(self)  does what is due, and never waits
+---@field in_flight fun(self): integer
+---@field closed fun(self): boolean
+---@field finished (fun(self): userdata|table?, sora.inbox?)?  what has ended, one after the other
 
 --- The calls of one client.
 ---@class sora.calls
@@ -44,18 +55,27 @@ local running, insert = coroutine.running, table.insert
 
 local WEAK = { __mode = "k" }
 
+---@return sora.calls
+function M.new_calls() return { cancels = 0, sleeping = setmetatable({}, WEAK) } end
+
 local function calls(client)
   local shared = core.shared(client)
-  shared.calls = shared.calls or { cancels = 0, sleeping = setmetatable({}, WEAK) }
+  shared.calls = shared.calls or M.new_calls()
   return shared.calls
 end
 
 ---@param client sora.client
 ---@return sora.inbox
-function M.new(client)
-  local shared = calls(client)
+function M.new(client) return M.of(client, core.driver(client) or plain, calls(client)) end
+
+--- An inbox of something else that drivers look after.
+---@param attached sora.attached
+---@param driver sora.driver
+---@param shared sora.calls
+---@return sora.inbox
+function M.of(attached, driver, shared)
   return {
-    client = client, driver = core.driver(client) or plain,
+    client = attached, driver = driver,
     pending = {}, ended = {}, taken = {}, at = 1, calls = shared, cancels = shared.cancels,
   }
 end
@@ -220,16 +240,20 @@ function M.put(inbox, request)
   inbox.driver.wake(inbox)
 end
 
+--- The next request that has ended, told once, and its owner; nil: none.
+---@param client sora.attached
+function M.finished(client) return (client.finished or core.finished)(client) end
+
 --- Delivers all that has ended. What was started with another owner than an inbox is dropped.
----@param client sora.client
+---@param client sora.attached
 function M.deliver(client)
-  for request, owner in core.finished, client do
+  for request, owner in client.finished or core.finished, client do
     if owner and owner.ended then M.put(owner, request) end
   end
 end
 
 --- Steps a client, as far as it goes without waiting, and delivers all that has ended.
----@param client sora.client
+---@param client sora.attached
 function M.pump(client)
   if not client:closed() then client:step() end
   M.deliver(client)
