@@ -36,9 +36,9 @@ struct json_error {
 
 /* What to allow the answer of a service that may have `max_body` bytes. Four times its size and at
    least a mebibyte: what services really send takes about three times its size, while sixteen
-   kilobytes of gzip can hold 400 MiB of empty arrays. What is counted is a table as 64 bytes, a
-   value in an array as 16, a member as 64, a string as 32 and its length: the least that versions
-   of Lua need, or a little more. */
+   kilobytes of gzip can hold 400 MiB of empty arrays. A table
+   counts as 64 bytes, a value in an array as 16, a member as 64, a string as 32 and its length: the
+   least that versions of Lua need, or a little more. */
 static inline size_t json_most(size_t max_body) {
   size_t least = (size_t)1 << 20;
   if (max_body > SIZE_MAX / 4)

@@ -69,8 +69,8 @@ struct decoder {
   char scratch_first[SCRATCH_FIRST];
 };
 
-/* Counts bytes that are about to be made. Beyond what is allowed there is no more room on the
-   stack, so that the next value finds out: values need not look. */
+/* Counts bytes that are about to be made. When they are more than allowed, the stack is declared
+   full: the next value asks for room and is refused. So values need not look at the count. */
 static inline void count(struct decoder *d, size_t bytes) {
   d->made += bytes;
   if (d->made > d->most)

@@ -53,8 +53,8 @@ static uint64_t nearest_double(uint64_t w, int64_t q, bool *sure) {
     if (exponent <= -63)
       return 0;
     mantissa >>= 1 - exponent;
-    return (mantissa + (mantissa & 1)) >>
-           1; /* rounding up to the least normal one gives its very bits */
+    /* rounded up to the least normal double, it has just the bits of that */
+    return (mantissa + (mantissa & 1)) >> 1;
   }
   /* Exactly half way: to even, which means down when the bit above the last is clear. */
   if (product.low <= 1 && q >= -4 && q <= 23 && (mantissa & 3) == 1 &&

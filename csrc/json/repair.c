@@ -39,9 +39,24 @@ static size_t subpart(const char *text, const char *end) {
   size_t room = (size_t)(end - text);
   if (p[0] < 0xc2 || p[0] > 0xf4)
     return 1;
-  unsigned char least = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
-  unsigned char most = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
-  size_t whole = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4, length = 1;
+  unsigned char least = 0x80, most = 0xbf; /* what the second byte may be */
+  switch (p[0]) {
+  case 0xe0:
+    least = 0xa0;
+    break;
+  case 0xed:
+    most = 0x9f;
+    break;
+  case 0xf0:
+    least = 0x90;
+    break;
+  case 0xf4:
+    most = 0x8f;
+    break;
+  default:
+    break;
+  }
+  size_t whole = (size_t)2 + (p[0] >= 0xe0) + (p[0] >= 0xf0), length = 1;
   while (length < whole && length < room && p[length] >= least && p[length] <= most) {
     least = 0x80;
     most = 0xbf;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/configure.h"
 #include "lua/metatable.h"
 #include "lua/options.h"
 #include "lua/part.h"
@@ -14,79 +15,14 @@
 #include "transfer/text.h"
 
 #define METATABLE "sora.client"
-#define PARTS "sora.parts"
 #define NO_CLIENT "sora.client expected, got %s; its methods are called with a colon"
-#define DEFAULT_BASE_URL "https://az.gptplus5.com"
 
 /* ---- making one ---- */
 
-/* What a client is made of, until it has it: freed by its finaliser wherever this raises. */
-struct parts {
-  struct base_url base;
-  struct headers *headers;
-};
-
-static int collect_parts(lua_State *L) {
-  struct parts *parts = lua_touserdata(L, 1);
-  sora_url_free_base(&parts->base);
-  sora_headers_release(&parts->headers);
-  return 0;
-}
-
-static struct parts *push_parts(lua_State *L) {
-  struct parts *parts = lua_newuserdata(L, sizeof *parts);
-  memset(parts, 0, sizeof *parts);
-  luaL_setmetatable(L, PARTS);
-  parts->headers = sora_headers_new();
-  if (parts->headers == NULL)
-    luaL_error(L, "not enough memory");
-  return parts;
-}
-
-static const char *from_environment(lua_State *L, int level, const char *name) {
-  const char *value = getenv(name);
-  const char *fault = value == NULL ? NULL : sora_text_fault(value, strlen(value));
-  if (fault != NULL)
-    sora_misuse(L, level, "$%s %s", name, fault);
-  return value;
-}
-
-/* Reads the options at stack index 1 and opens the client with them; misuse is raised `level` up.
- */
-static void configure(lua_State *L, struct client *client, int values, int level) {
-  struct settings given;
-  struct parts *parts = push_parts(L);
-  sora_settings_init(&given);
-  sora_settings_read(L, 1, SCOPE_CLIENT, level, &given);
-  if (given.api_key == NULL)
-    given.api_key = from_environment(L, level, "SORA_API_KEY");
-  const char *from = given.base_url ? "option 'base_url'" : "$SORA_BASE_URL";
-  if (given.base_url == NULL)
-    given.base_url = getenv("SORA_BASE_URL");
-  if (given.base_url == NULL || *given.base_url == '\0')
-    given.base_url = DEFAULT_BASE_URL;
-  const char *wrong = sora_url_parse_base(given.base_url, given.query_path, &parts->base);
-  if (wrong != NULL)
-    sora_misuse(L, level, "%s %s", from, wrong);
-  sora_settings_headers(L, &given, level, parts->headers);
-  if (!sora_headers_add(parts->headers, "Content-Type", "application/json") ||
-      !sora_headers_add(parts->headers, "Accept", "application/json"))
-    luaL_error(L, "not enough memory");
-  sora_client_check_plain(L, level, &parts->base, &given, parts->headers);
-  if (given.null != 0) {
-    lua_pushvalue(L, given.null);
-    lua_setfield(L, values, "null");
-  }
-  int opened = sora_client_configure(client, &given, &parts->base, parts->headers);
-  parts->headers = NULL;
-  if (!opened)
-    luaL_error(L, "not enough memory");
-}
-
 enum { COLLECT_AFTER = 32 /* clients: each has half a dozen descriptors, when it is used */ };
 
-/* Clients are small for Lua's collector, which knows nothing of descriptors: those that nobody has
-   closed are collected now and then, before descriptors run out. */
+/* To Lua's collector a client looks small, since it knows nothing of descriptors. So after every so
+   many clients it is run, and takes those that nobody has closed before descriptors run out. */
 static void collect_dropped(lua_State *L) {
   luaL_getmetatable(L, METATABLE);
   lua_getfield(L, -1, "made");
@@ -125,20 +61,10 @@ int sora_client_to_lua(lua_State *L) {
   lua_setfield(L, 5, "shared");
   lua_pushvalue(L, 5);
   lua_setuservalue(L, 4);
-  configure(L, *box, 5, level);
+  sora_configure(L, *box, 5, level);
   sora_secrets_note_client(L, 4);
   lua_settop(L, 4);
   return 1;
-}
-
-void sora_client_check_plain(lua_State *L, int level, const struct base_url *base,
-                             const struct settings *settings, const struct headers *headers) {
-  int seen_by_others =
-      base->plain && (!base->loopback || (settings->proxy != NULL && *settings->proxy != '\0'));
-  if (seen_by_others && !settings->allow_http && sora_headers_key(headers) != NULL)
-    sora_misuse(L, level,
-                "option 'base_url' is plain http: the key would travel in the clear "
-                "(use https, or set option 'allow_http')");
 }
 
 /* ---- the userdata ---- */
@@ -420,9 +346,7 @@ void sora_client_open(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"step", step},           {"pollfd", pollfd}, {"events", events}, {"timeout", timeout},
       {"in_flight", in_flight}, {"stats", stats},   {"closed", closed}, {NULL, NULL}};
-  static const luaL_Reg of_parts[] = {{"__gc", collect_parts}, {NULL, NULL}};
   static const luaL_Reg of_clients[] = {{"__gc", collect}, {"__tostring", to_string}, {NULL, NULL}};
-  sora_metatable_new(L, PARTS, of_parts, NULL);
-  lua_pop(L, 1);
+  sora_configure_open(L);
   sora_metatable_new(L, METATABLE, of_clients, methods);
 }

@@ -6,10 +6,7 @@
 
 #include <lua.h>
 
-struct base_url;
 struct client;
-struct settings;
-struct headers;
 
 /* Makes the metatable, and pushes it. Its __index has the methods in C; what is written in Lua is
    added by lua/sora/hosts/module.lua. */
@@ -72,10 +69,5 @@ struct client *sora_client_check_any(lua_State *L, int index);
 
 /* The same of what is known to be a client; NULL: it was never made, or is being collected. */
 const struct client *sora_client_peek(lua_State *L, int index);
-
-/* Raises, `level` up, when the key among `headers` would be sent in the clear to where others can
- * read it. */
-void sora_client_check_plain(lua_State *L, int level, const struct base_url *base,
-                             const struct settings *settings, const struct headers *headers);
 
 #endif

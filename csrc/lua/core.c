@@ -43,8 +43,8 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-/* Something for a hook of the kind `mask` to run in. Returns 0, or pushes what the hook has raised.
- */
+/* Runs something in which a hook of the kind `mask` is called. Returns 0, or pushes what the hook
+   has raised. */
 static int run_hook(lua_State *L, int mask) {
   if (mask & LUA_MASKCALL)
     lua_pushcfunction(L, nothing);
@@ -55,10 +55,11 @@ static int run_hook(lua_State *L, int mask) {
   return lua_pcall(L, 0, 0, 0) != 0;
 }
 
-/* Gives a hook on the main state its chance. Interpreters have Ctrl-C so: the signal's handler sets
-   a hook, which raises "interrupted!" where it runs first. In a coroutine it would not run: there
-   it is lent to that. Raises what it has raised, after the request (NULL: none) was cancelled. Any
-   other hook, a profiler's, is left where it is and interrupts nothing; returns it. */
+/* Lets a hook on the main state run. That is how interpreters treat Ctrl-C: the signal's handler
+   sets a hook, which raises "interrupted!" as soon as anything runs. A hook on the main state does
+   not run in a coroutine, so a coroutine that waits here gets it for this moment. What the hook
+   raises is raised, after the request (NULL: none) was cancelled. A hook that raises nothing, a
+   profiler's for example, stays where it is and is returned. */
 static lua_Hook let_hooks_run(lua_State *L, struct request *request) {
   lua_State *main = compat_mainthread(L);
   lua_Hook hook = lua_gethook(main), own = lua_gethook(L);
@@ -72,7 +73,7 @@ static lua_Hook let_hooks_run(lua_State *L, struct request *request) {
     lua_sethook(L, own, own_mask, own_count);
   if (!failed)
     return lua_gethook(main);
-  if (lent && lua_gethook(main) == hook) /* it is done with; only there it would strike again */
+  if (lent && lua_gethook(main) == hook) /* it has struck; it would once more on the main state */
     lua_sethook(main, NULL, 0, 0);
   if (request != NULL) {
     sora_request_cancel(request, "interrupted");

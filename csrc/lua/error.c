@@ -96,12 +96,14 @@ static size_t key_length(const char *text, size_t length) {
 static size_t control_length(const char *text, size_t length) {
   unsigned char first = (unsigned char)text[0];
   unsigned char second = length > 1 ? (unsigned char)text[1] : 0;
-  return first < ' ' || first == 0x7F ? 1 : first == 0xC2 && (second & 0xE0) == 0x80 ? 2 : 0;
+  if (first < ' ' || first == 0x7F)
+    return 1;
+  return first == 0xC2 && (second & 0xE0) == 0x80 ? 2 : 0;
 }
 
 /* The length of the UTF-8 character that begins with that byte. */
 static size_t character_length(unsigned char byte) {
-  return byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+  return (size_t)1 + (byte >= 0xC0) + (byte >= 0xE0) + (byte >= 0xF0);
 }
 
 /* Copies a text in which secrets are hidden already to `out`, which has room for `most` bytes and a

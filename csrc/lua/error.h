@@ -44,8 +44,8 @@ void sora_error_withhold(lua_State *L, const char *why);
    pushes it; raises for a kind outside the set. `secrets` are cut out of its texts. */
 void sora_error_make(lua_State *L, const struct secrets *secrets);
 
-/* Nothing in Lua runs between the first look at a text or a secret and the last: they need only be
-   there when one of these is called. */
+/* In the next three nothing of Lua's runs between the first look at a text or a secret and the
+   last: texts and secrets have to be there when one is called, and need not be copied before. */
 
 /* Pushes what somebody else wrote, `text`, fit for a message: without `secrets`, without keys by
    their look (sk-…), without the user of a URL, "?***" for its query, control characters, C1 among
@@ -59,8 +59,8 @@ void sora_push_redacted(lua_State *L, const char *text, size_t length,
  */
 void sora_push_hidden(lua_State *L, const char *text, size_t length, const struct secrets *secrets);
 
-/* As sora_push_redacted, for people to read, without the secrets of any client that is open;
-   nothing stands for a URL's query, but "..." for what was cut off. */
+/* As sora_push_redacted, for people to read: without the secrets of any client that is open. A
+   URL's query is left out with nothing in its place; "..." stands for what was cut off. */
 void sora_push_plain(lua_State *L, const char *text, size_t length, size_t most);
 
 #endif

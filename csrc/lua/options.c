@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/nearest.h"
 #include "lua/secrets.h"
 #include "transfer/features.h"
-#include "transfer/url.h"
 #include "transfer/headers.h"
 #include "transfer/text.h"
 #include "transfer/url.h"
@@ -102,42 +102,10 @@ _Noreturn void sora_misuse(lua_State *L, int level, const char *format, ...) {
   lua_error(L);
 }
 
-/* The number of single-character edits between two short names (Levenshtein); `limit` or more is
- * `limit`. */
-static int distance(const char *a, const char *b, int limit) {
-  int row[32], size = (int)strlen(b);
-  if (size >= 32 || strlen(a) >= 32)
-    return limit;
-  for (int j = 0; j <= size; j++)
-    row[j] = j;
-  for (int i = 1; a[i - 1] != '\0'; i++) {
-    int diagonal = row[0];
-    row[0] = i;
-    for (int j = 1; j <= size; j++) {
-      int best = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      if (row[j] + 1 < best)
-        best = row[j] + 1;
-      if (row[j - 1] + 1 < best)
-        best = row[j - 1] + 1;
-      row[j] = best;
-    }
-  }
-  return row[size] < limit ? row[size] : limit;
-}
-
 static _Noreturn void unknown(lua_State *L, int level, const char *name) {
-  const struct option *nearest = NULL;
-  int least = 3;
-  for (int i = 0; i < OPTION_COUNT; i++) {
-    int edits = distance(name, options[i].name, least);
-    if (edits < least) {
-      least = edits;
-      nearest = &options[i];
-    }
-  }
+  const char *nearest = sora_nearest(name, &options[0].name, OPTION_COUNT, sizeof *options);
   if (nearest != NULL)
-    sora_misuse(L, level, "unknown option '%s' (did you mean '%s'?)", name, nearest->name);
+    sora_misuse(L, level, "unknown option '%s' (did you mean '%s'?)", name, nearest);
   sora_misuse(L, level, "unknown option '%s'", name);
 }
 
@@ -155,6 +123,15 @@ static const struct option *find(const char *name) {
   return NULL;
 }
 
+/* What is wrong with an option that none of `scopes` takes. */
+static const char *misplaced(const struct option *option, unsigned scopes) {
+  if (option->scopes == SCOPE_CLIENT)
+    return "option '%s' belongs to sora.client, not to a call";
+  if (scopes == SCOPE_CLIENT)
+    return "option '%s' belongs to a call, not to sora.client";
+  return "option '%s' has no meaning for this call";
+}
+
 /* The row for the key at `index`, which must be the name of an option that may be given in one of
  * `scopes`. */
 static const struct option *option_of(lua_State *L, int index, unsigned scopes, int level) {
@@ -165,11 +142,7 @@ static const struct option *option_of(lua_State *L, int index, unsigned scopes, 
   if (option == NULL)
     unknown(L, level, name);
   else if (!(option->scopes & scopes))
-    sora_misuse(L, level,
-                option->scopes == SCOPE_CLIENT ? "option '%s' belongs to sora.client, not to a call"
-                : scopes == SCOPE_CLIENT       ? "option '%s' belongs to a call, not to sora.client"
-                                               : "option '%s' has no meaning for this call",
-                name);
+    sora_misuse(L, level, misplaced(option, scopes), name);
   return option;
 }
 

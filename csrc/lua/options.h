@@ -36,7 +36,7 @@ void sora_settings_init(struct settings *settings);
 void sora_settings_read(lua_State *L, int index, enum option_scope scope, int level,
                         struct settings *settings);
 
-/* Whether the settings that were read name any. */
+/* Whether the settings that were read name any secret. */
 int sora_settings_have_secrets(const struct settings *settings);
 
 /* Adds to `list`, which is owned by some userdata, the headers that the settings name: those of the

@@ -7,6 +7,7 @@
 
 #include "compat.h"
 #include "lua/client.h"
+#include "lua/configure.h"
 #include "lua/error.h"
 #include "lua/metatable.h"
 #include "lua/options.h"
@@ -169,7 +170,7 @@ static struct client *complete(lua_State *L, int client_index, struct own *own,
       !sora_headers_inherit(own->headers, sora_client_headers(client)))
     luaL_error(L, "not enough memory");
   if (settings->given & (AFFECTS_URL | AFFECTS_HEADERS | AFFECTS_TRANSPORT))
-    sora_client_check_plain(L, level, base_of(client, own), settings, headers_of(client, own));
+    sora_check_plain(L, level, base_of(client, own), settings, headers_of(client, own));
   return client;
 }
 

@@ -40,8 +40,8 @@ static struct held_secrets *push_held(lua_State *L) {
 
 /* ---- remembering ---- */
 
-/* Sets the field for the value at `key` of the registry's table to the value on top of the stack,
-   which is popped; `key` is no index from the top. */
+/* In the table of that name in the registry, maps the value at the stack index `key` (an absolute
+   one) to the value on top of the stack, which is popped. */
 static void note(lua_State *L, const char *table, int key) {
   lua_getfield(L, LUA_REGISTRYINDEX, table);
   lua_insert(L, -2);
@@ -84,8 +84,8 @@ static const char *get_text(lua_State *L, int index, const char *name) {
   return text_at(L, -1);
 }
 
-/* Adds to `held` the secrets in the table of options at `index`, which was checked once; what has
-   become of it since is nobody's fault, and nothing is raised. */
+/* Adds to `held` the secrets in the table of options at `index`. It was checked when the call began
+   and may have been changed since: what is wrong in it now is passed over. */
 static void read_options(lua_State *L, int index, struct held_secrets *held) {
   struct settings settings = {0};
   int complete = 1, top = lua_gettop(L);
@@ -160,7 +160,8 @@ static size_t hide_clients(lua_State *L, char *text, size_t length) {
   return length;
 }
 
-/* Pushes a list of the tables of options: while they are read there may be new ones. */
+/* Pushes a list of the tables of options that are remembered, and returns how many they are. A
+   list, because reading one may run code that adds others. */
 static int push_calls(lua_State *L) {
   int count = 0, top = lua_gettop(L);
   lua_newtable(L);

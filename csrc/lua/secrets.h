@@ -1,9 +1,10 @@
 /*
- * Whose secrets a text may hold that is told in Lua: those of one call for its errors, and, where
- * nobody knows what a text has to do with, those of all clients, calls and tasks that there are.
+ * The secrets that are looked for in a text that Lua gets: in the error of a call those of that
+ * call; in a text that may have to do with any call those of all clients, calls and tasks that
+ * there are.
  *
- * Clients have copies of their secrets, which end with them. Of a call's own there are only the
- * strings that its caller has put into the table of options.
+ * A client has copies of its secrets, which end with it. Of the secrets of a single call there is
+ * no copy: they stand in the table of options that its caller has given.
  */
 #ifndef SORA_LUA_SECRETS_H
 #define SORA_LUA_SECRETS_H
@@ -25,12 +26,14 @@ void sora_secrets_note_call(lua_State *L, int index);
 /* Keeps the table of options at `options` for as long as the task at `task` lives. */
 void sora_secrets_note_task(lua_State *L, int task, int options);
 
-/* Finds the secrets of a call on the client at `client` with the options at `options`, and pushes
-   what holds them until it is let go of. Returns NULL, and there are none, where the client is
-   closed. */
+/* Finds the secrets of a call on the client at `client` with the options at `options`, and pushes a
+   userdata that holds them until sora_secrets_let_go. Returns NULL, and finds none, where the
+   client is closed. */
 struct held_secrets;
 struct held_secrets *sora_secrets_push(lua_State *L, int client, int options,
                                        struct secrets *secrets);
+
+/* Gives them back at once, before the collector would. */
 void sora_secrets_let_go(struct held_secrets *held);
 
 /* Copies the text as sora_hide does, without any secret that is remembered. */

@@ -29,7 +29,7 @@ static int is_private_v4(const unsigned char *address) {
 }
 
 static int is_private_v6(const unsigned char *address) {
-  /* where the address of IPv4 is in those that carry one */
+  /* addresses that carry one of IPv4, and where in them it is */
   static const struct {
     struct network network;
     int at;

@@ -9,8 +9,7 @@
 #include <stddef.h>
 
 struct buffer {
-  char *
-      data; /* one byte more than `length` is always there, and is NUL once anything was appended */
+  char *data; /* ends with a NUL behind `length` once anything was appended */
   size_t length, capacity;
 };
 

@@ -16,7 +16,10 @@ void sora_places_append(struct place_list *list, struct place *place) {
   place->list = list;
   place->previous = list->last;
   place->next = NULL;
-  *(list->last != NULL ? &list->last->next : &list->first) = place;
+  if (list->last != NULL)
+    list->last->next = place;
+  else
+    list->first = place;
   list->last = place;
 }
 
@@ -25,8 +28,14 @@ void sora_places_remove(struct place *place) {
   if (list == NULL)
     return;
   place->list = NULL;
-  *(place->previous != NULL ? &place->previous->next : &list->first) = place->next;
-  *(place->next != NULL ? &place->next->previous : &list->last) = place->previous;
+  if (place->previous != NULL)
+    place->previous->next = place->next;
+  else
+    list->first = place->next;
+  if (place->next != NULL)
+    place->next->previous = place->previous;
+  else
+    list->last = place->previous;
   place->previous = place->next = NULL;
 }
 

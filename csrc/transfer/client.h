@@ -40,8 +40,8 @@ int sora_client_configure(struct client *client, const struct settings *settings
 
 int sora_client_is_closed(const struct client *client);
 
-/* What it sends requests with. Settings and headers of a closed client are NULL; whoever keeps
-   them, shares them. */
+/* What the client sends requests with. Settings and headers are NULL once it is closed; who wants
+   to keep them takes a reference (sora_settings_share, sora_headers_share). */
 struct settings *sora_client_settings(const struct client *client);
 const struct base_url *sora_client_base(const struct client *client);
 struct headers *sora_client_headers(const struct client *client);
@@ -67,10 +67,11 @@ double sora_client_timeout(const struct client *client);
 /* Whether stepping it can bring anything: it has requests that have not ended. */
 int sora_client_is_busy(const struct client *client);
 
-/* Whether a request has ended of which nobody was told. */
+/* Whether a request has ended that sora_client_next_ended has not given out yet. */
 int sora_client_has_ended(const struct client *client);
 
-/* Tells whoever polls the descriptor of what has ended between two steps. */
+/* Makes the descriptor readable where a request has ended outside of a step, such as by a cancel.
+ */
 void sora_client_announce(struct client *client);
 
 /* Ends all that has not ended, as cancelled. */
@@ -88,7 +89,7 @@ void sora_client_free(struct client *client);
 
 /* ---- requests ---- */
 
-/* Of all attempts of a request. */
+/* What bounds a request, in all of its attempts. */
 struct request_limits {
   double deadline;                         /* on sora_now, 0: none */
   double request_timeout, connect_timeout; /* seconds, of each attempt */
@@ -145,7 +146,7 @@ struct call {
 int sora_request_set_call(struct request *request, const struct base_url *base,
                           const struct call *call);
 
-/* Ends a request that was not started when it is started. */
+/* Has a request that was not started yet end with this error as soon as it is started. */
 void sora_request_refuse(struct request *request, enum error_kind kind, const char *message);
 
 /* Starts it; `origin` says which host's queue it waits in. It has to be in the client's hands from

@@ -23,12 +23,13 @@ struct client {
   CURLSH *share;
   struct pollset set;
   struct connections connections;
-  struct timers timers;          /* of requests */
-  double curl_due;               /* when libcurl wants to be called, 0: it does not */
-  double kept_due;               /* when to look for requests that libcurl keeps, 0: no need */
-  double served;                 /* when the sockets were looked at last */
-  struct place_list live, ended; /* not ended; ended, and nobody was told of it … */
-  struct place_list told;        /* … or was, and has not read it */
+  struct timers timers;    /* of requests */
+  double curl_due;         /* when libcurl wants to be called, 0: it does not */
+  double kept_due;         /* when to look for requests that libcurl keeps, 0: no need */
+  double served;           /* when the sockets were looked at last */
+  struct place_list live;  /* requests that have not ended */
+  struct place_list ended; /* those that have, and were not given out yet */
+  struct place_list told;  /* those that were given out, and not taken yet */
   struct host *hosts;
   int queued;  /* requests that wait in the hosts' queues */
   int started; /* in this step */
@@ -66,10 +67,10 @@ void sora_client_start_over(struct client *client, const char *why);
    are short; the client is as before then. */
 int sora_multi_ready(struct client *client);
 
-/* The pollset stays open: a host may watch its descriptor. */
+/* Closes it, with all connections. The pollset stays open: a host may watch its descriptor. */
 void sora_multi_close(struct client *client);
 
-/* No connection is left. */
+/* Notes in every host that no connection is left. */
 void sora_multi_forget_hosts(struct client *client);
 
 /* Has the handle open and close its sockets by us. Returns 0 without memory. */
@@ -95,8 +96,10 @@ void sora_course_on_time(struct request *request, double now);
 /* Ends a request that has not ended, whatever it does. */
 void sora_course_break_off(struct request *request, enum error_kind kind, const char *why);
 
-/* Ends one whose outcome stands; one for which there is no memory. */
+/* Ends a request whose outcome stands. */
 void sora_course_end(struct request *request);
+
+/* Ends a request for which memory is short. */
 void sora_course_end_without_memory(struct request *request);
 
 #endif

@@ -105,8 +105,8 @@ static int is_closed(const struct connection *connection) {
   return poll(&polled, 1, 0) > 0 && sora_connection_is_ours(connection);
 }
 
-void sora_connections_bury(const struct connections *connections, const struct host *host,
-                           double now) {
+void sora_connections_drain_closed(const struct connections *connections, const struct host *host,
+                                   double now) {
   char rest[4096];
   for (size_t i = 0; i < connections->count; i++) {
     const struct connection *connection = &connections->list[i];

@@ -56,12 +56,12 @@ void sora_connections_prune(struct connections *connections);
 struct connection *sora_connections_find(struct connections *connections, const struct host *host,
                                          int local_port, int ipv6);
 
-/* Has libcurl see which of the host's idle connections their servers have closed. Of one with TLS
-   it looks at the first byte that lies there (OpenSSL's backend in 7.88), and a farewell is one:
-   what lies on a closed one is read off. Asks the system only about those that have been idle at
-   `now` for longer than a moment. */
-void sora_connections_bury(const struct connections *connections, const struct host *host,
-                           double now);
+/* Reads off what lies on the host's idle connections that their servers have closed. libcurl takes
+   a connection with TLS for alive as long as a byte lies there to be read (OpenSSL's backend
+   in 7.88), and the farewell of TLS is one. The system is asked only about connections that have
+   been idle at `now` for longer than a moment. */
+void sora_connections_drain_closed(const struct connections *connections, const struct host *host,
+                                   double now);
 
 /* The descriptor of one on which something is held back, which is marked so no longer; -1: none. */
 int sora_connections_next_held(struct connections *connections);

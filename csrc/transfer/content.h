@@ -13,9 +13,8 @@ enum content {
   CONTENT_TEXT      /* JSON, XML, or any other text */
 };
 
-enum {
-  CONTENT_TOLD = 16
-}; /* so many first bytes are enough, fewer are only when there are no more */
+/* So many first bytes are enough. Fewer are looked at where there are no more. */
+enum { CONTENT_TOLD = 16 };
 
 /* `type`: Content-Type as it came, "" without one. A known opening (MP4, MOV, WebM, GIF, AVI, MPEG)
    is a video's whatever the type says, markup and JSON are none; else the type decides, and where

@@ -131,7 +131,7 @@ void sora_course_start_waiting(struct client *client) {
     struct place *place;
     /* of HTTP/2 libcurl itself reads the end, and more than the end may lie there */
     if (client->queued > 0 && host->version < 2 && sora_host_next(host) != NULL)
-      sora_connections_bury(&client->connections, host, sora_now());
+      sora_connections_drain_closed(&client->connections, host, sora_now());
     while (client->queued > 0 && client->started < STARTS_PER_STEP &&
            (place = sora_host_next(host)) != NULL) {
       client->started++;

@@ -16,7 +16,7 @@ enum {
 
 /* ---- putting one together ---- */
 
-/* No coding is asked for; one that comes all the same is taken off. */
+/* No Content-Encoding is asked for; libcurl decodes one that comes all the same. */
 static int make_headers(struct request *request, int own) {
   struct fetch *fetch = &request->fetch;
   const char *if_range = fetch->part->asked.if_range;
@@ -46,8 +46,8 @@ int sora_request_set_fetch(struct request *request, const struct fetch_source *s
   return request->url != NULL && make_headers(request, source->own);
 }
 
-/* Nothing but what is connected to for this transfer can be looked at, so it gets a connection of
-   its own, and no exception from its proxy. */
+/* An address is looked at when it is connected to. So the transfer gets a connection of its own,
+   and goes through its proxy without exceptions. */
 static int set_public(struct request *request, CURL *easy) {
   const char *proxy = sora_handle_proxy(request->settings, request->plain);
   request->fetch.proxied = *proxy != '\0';

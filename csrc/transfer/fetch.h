@@ -29,8 +29,8 @@ struct fetch {
   enum content content;    /* of a refused one */
   char *redirect;          /* where the answer leads instead, NULL: nowhere; malloc'ed */
   struct headers *headers; /* that are sent: the request's, with the key, are not always */
-  int keep_public;         /* it stays out of private networks … */
-  int proxied;             /* … but for its proxy, which is asked to */
+  int keep_public;         /* it stays out of private networks */
+  int proxied;             /* it goes through a proxy, which may be in one itself */
   char refused[64];        /* the last address that was not connected to for that reason */
 };
 

@@ -9,8 +9,8 @@
 
 const char sora_form_no_memory[] = "not enough memory";
 
-struct part {
-  struct part *next;
+struct form_part {
+  struct form_part *next;
   struct upload file; /* fd -1: this is a field */
   size_t length;      /* of the field's value, or of the file's name */
   char *value;        /* or the file's name, NUL-terminated */
@@ -18,7 +18,7 @@ struct part {
 };
 
 struct form {
-  struct part *first, **last;
+  struct form_part *first, **last;
 };
 
 struct form *sora_form_new(void) {
@@ -28,7 +28,7 @@ struct form *sora_form_new(void) {
   return form;
 }
 
-static void free_part(struct part *part) {
+static void free_part(struct form_part *part) {
   sora_upload_close(&part->file);
   if (part->value != NULL)
     explicit_bzero(part->value, part->length);
@@ -39,17 +39,17 @@ static void free_part(struct part *part) {
 void sora_form_free(struct form *form) {
   if (form == NULL)
     return;
-  for (struct part *part = form->first, *next; part != NULL; part = next) {
+  for (struct form_part *part = form->first, *next; part != NULL; part = next) {
     next = part->next;
     free_part(part);
   }
   free(form);
 }
 
-static struct part *add_part(struct form *form, const char *name, const char *value,
-                             size_t length) {
+static struct form_part *add_part(struct form *form, const char *name, const char *value,
+                                  size_t length) {
   size_t size = strlen(name) + 1;
-  struct part *part = calloc(1, sizeof *part + size);
+  struct form_part *part = calloc(1, sizeof *part + size);
   if (part == NULL)
     return NULL;
   part->file.fd = -1;
@@ -74,7 +74,7 @@ int sora_form_add_field(struct form *form, const char *name, const char *value, 
 const char *sora_form_add_file(struct form *form, const char *name, const char *path,
                                long long most, int *too_large) {
   const char *slash = strrchr(path, '/'), *own = slash == NULL ? path : slash + 1;
-  struct part *part = add_part(form, name, own, strlen(own));
+  struct form_part *part = add_part(form, name, own, strlen(own));
   *too_large = 0;
   return part == NULL ? sora_form_no_memory : sora_upload_open(&part->file, path, most, too_large);
 }
@@ -92,7 +92,7 @@ static int seek_file(void *argument, curl_off_t offset, int origin) {
                                                                        : CURL_SEEKFUNC_FAIL;
 }
 
-static int set_part(curl_mimepart *part, struct part *from) {
+static int set_part(curl_mimepart *part, struct form_part *from) {
   if (part == NULL || curl_mime_name(part, from->name) != CURLE_OK)
     return 0;
   if (from->file.fd < 0)
@@ -106,7 +106,7 @@ static int set_part(curl_mimepart *part, struct part *from) {
 
 curl_mime *sora_form_mime(const struct form *form, CURL *easy) {
   curl_mime *mime = curl_mime_init(easy);
-  for (struct part *part = form->first; mime != NULL && part != NULL; part = part->next) {
+  for (struct form_part *part = form->first; mime != NULL && part != NULL; part = part->next) {
     if (!set_part(curl_mime_addpart(mime), part)) {
       curl_mime_free(mime);
       mime = NULL;

@@ -54,7 +54,8 @@ static const char *filled(const char *name) {
   return value != NULL && *value != '\0' ? value : NULL;
 }
 
-/* What a variable names other than what libcurl takes anyway: many a machine sets it to that. */
+/* What the variable names, NULL where that is what libcurl takes by itself: many a machine sets it
+   to just that. */
 static const char *named(const char *variable, const char *usual) {
   const char *value = filled(variable);
   return value != NULL && (usual == NULL || strcmp(value, usual) != 0) ? value : NULL;
@@ -99,8 +100,9 @@ int sora_handle_trust_bundle(const struct settings *settings) {
    has another TLS library, may not know one. */
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) == CURLE_OUT_OF_MEMORY)
 
-/* A file that nobody named is the one of the directory's that was found first: NULL would be
-   libcurl's bundle, from 8.17 on, and so would be no directory beside a file that was named. */
+/* Sets both, a file and a directory, since libcurl puts its own bundle in the place of what is not
+   set (from 8.17 on also when the other is). So a file that nobody has named is one that lies in
+   the directory anyway, and a directory that nobody has named is none. */
 static int set_trust(CURL *easy, const struct settings *settings) {
   int failed = 0;
   pthread_once(&ca_once, find_authorities);
@@ -124,8 +126,9 @@ static int set_trust(CURL *easy, const struct settings *settings) {
   return !failed;
 }
 
-/* What $no_proxy says stays in force; never does a request to this machine go to a proxy that
-   nobody gave us, which would carry the key off it in the clear. */
+/* $no_proxy stays in force, and this machine is added to it: the environment's proxy, which nobody
+   has given as an option, would otherwise get what is sent to this machine in the clear, the key
+   included. */
 int sora_handle_obey_environment(struct settings *settings) {
   static const char *const variables[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
                                           "ALL_PROXY"};

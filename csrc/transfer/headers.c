@@ -225,9 +225,11 @@ double sora_retry_after(const struct answer_headers *answer, long long wall_cloc
   double seconds = read_decimal(text);
   if (seconds < 0 || seconds >= UNIX_TIME) {
     long long there = (long long)curl_getdate(answer->date, NULL);
-    long long date = seconds < 0      ? (long long)curl_getdate(text, NULL)
-                     : seconds < 1e12 ? (long long)seconds
-                                      : wall_clock + (long long)A_DAY + 1;
+    long long date = wall_clock + (long long)A_DAY + 1; /* of a number beyond all times: too late */
+    if (seconds < 0)
+      date = (long long)curl_getdate(text, NULL);
+    else if (seconds < 1e12)
+      date = (long long)seconds;
     if (date == -1)
       return -1;
     seconds = (double)(date - (there == -1 ? wall_clock : there));

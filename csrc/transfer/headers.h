@@ -30,8 +30,8 @@ int sora_headers_add(struct headers *headers, const char *name, const char *valu
 /* libcurl is not to send a header of that name either. Returns 0 without memory. */
 int sora_headers_omit(struct headers *headers, const char *name);
 
-/* Adds "Authorization: Bearer " and the key, whether or not it was pasted with its "Bearer ". A
-   blank one is none, nor is one inherited then. Returns as sora_headers_add. */
+/* Adds "Authorization: Bearer " and the key, whether or not it was pasted with its "Bearer ". With
+   a blank key none is sent, and none is inherited. Returns as sora_headers_add. */
 int sora_headers_add_key(struct headers *headers, const char *key);
 
 /* Adds what `from` (NULL: nothing) has of other names. Returns 0 without memory. */

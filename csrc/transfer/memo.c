@@ -125,17 +125,23 @@ static int write_all(int fd, const char *text, size_t size) {
   return 1;
 }
 
+/* Appends the line "name value", unless the value is empty. Returns the new end. */
+static char *add_line(char *end, const char *name, const char *value) {
+  return *value == '\0' ? end : end + sprintf(end, "%s %s\n", name, value);
+}
+
 static int write_lines(int fd, const struct memo *memo) {
-  char head[128], tail[512];
-  int began =
-      snprintf(head, sizeof head, FIRST_LINE "part %llu %llu\nurl ", memo->device, memo->inode);
-  int ended =
-      snprintf(tail, sizeof tail, "\nbegan %lld\nsize %lld\n%s%s%s%s%s%s%s", memo->began,
-               memo->of.total, *memo->of.etag ? "etag " : "", memo->of.etag,
-               *memo->of.etag ? "\n" : "", *memo->of.modified ? "modified " : "", memo->of.modified,
-               *memo->of.modified ? "\n" : "", memo->of.date_is_strong ? "strong-date yes\n" : "");
-  return write_all(fd, head, (size_t)began) && write_all(fd, memo->url, strlen(memo->url)) &&
-         write_all(fd, tail, (size_t)ended);
+  char *text = malloc(strlen(memo->url) + sizeof *memo + 256); /* 256: names and numbers */
+  if (text == NULL)
+    return 0;
+  char *end = text + sprintf(text, FIRST_LINE "part %llu %llu\nurl %s\nbegan %lld\nsize %lld\n",
+                             memo->device, memo->inode, memo->url, memo->began, memo->of.total);
+  end = add_line(end, "etag", memo->of.etag);
+  end = add_line(end, "modified", memo->of.modified);
+  end = add_line(end, "strong-date", memo->of.date_is_strong ? "yes" : "");
+  int written = write_all(fd, text, (size_t)(end - text));
+  free(text);
+  return written;
 }
 
 int sora_memo_write(const struct memo *memo, const char *path) {

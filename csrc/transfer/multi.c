@@ -8,12 +8,13 @@
 #include "transfer/process.h"
 
 enum {
-  HOSTS_KEPT = 4 /* for so many hosts connections are kept, while there are as many as allowed */
+  HOSTS_KEPT = 4 /* idle connections are kept for so many hosts with as many each as allowed */
 };
 
 /* ---- libcurl's sockets and timer ---- */
 
-/* A socket that did not become a connection: the next address has its turn. */
+/* Notes that a socket did not become a connection, after which it is the next address's turn: see
+   sora_libcurl_forgets_addresses. */
 static void note_lost_socket(struct client *client, CURL *easy) {
   struct request *request = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&request);

@@ -66,8 +66,8 @@ static int is_verdict_of_tls(const char *said) {
   return 0;
 }
 
-/* Whether a connection and a file more could not be open now: libcurl and the TLS library tell that
- * as many other things. */
+/* Whether two more descriptors, of a connection and of a file, could not be opened now. libcurl and
+   the TLS library report their want as one of many other failures. */
 static int descriptors_are_short(void) {
   int first = dup(STDERR_FILENO), second = dup(STDERR_FILENO);
   int failure = errno;
@@ -93,8 +93,8 @@ void sora_outcome_judge(struct outcome *outcome, CURLcode code, const char *said
   if (outcome->kind != ERROR_network && descriptors_are_short()) {
     sora_outcome_set(outcome, ERROR_connect, strerror(EMFILE));
     outcome->retryable = 1;
-  } else if (strncmp(said, "Unsupported proxy", 17) ==
-             0) { /* it quotes the URL, and so the password */
+  } else if (strncmp(said, "Unsupported proxy", 17) == 0) {
+    /* its text quotes the URL, and so the password */
     sora_outcome_set(outcome, ERROR_connect, "the URL of the proxy is not one that libcurl knows");
   } else if (proxy_status >= 400) {
     char message[96];

@@ -41,12 +41,14 @@ struct part {
   int own;                          /* this download has written them all */
   enum doubt doubt;                 /* of the next question */
   struct range_question asked;
-  long long first, stop; /* taking: the answer's first byte, and the one after its last, … */
-  long long at;          /* … below 0: not known; where the next byte goes */
-  int whole;             /* the bytes are all that there are */
-  long long most;        /* bytes that the file may have, 0: any number */
-  int too_large;         /* it would have more */
-  char why[192];         /* what went wrong with the file, "" nothing; begins with its path */
+  /* while an answer's bytes are taken: */
+  long long first; /* of the answer's bytes … */
+  long long stop;  /* … and the one after their last; below 0: not known */
+  long long at;    /* where the next byte goes */
+  int whole;       /* the bytes are all that there are */
+  long long most;  /* bytes that the file may have, 0: any number */
+  int too_large;   /* it would have more */
+  char why[192];   /* what went wrong with the file, "" nothing; begins with its path */
 };
 
 /* Makes a part that is closed of zeroed memory or any other. */
@@ -63,10 +65,12 @@ int sora_part_open(struct part *part, const char *target, long long most);
    open, or memory is short. */
 int sora_part_ask(struct part *part, const char *url);
 
-/* Takes in what the headers of the answer say, before its first byte: RANGE_TAKE: the bytes are
-   awaited; RANGE_WHOLE: none are missing; RANGE_AGAIN: to be asked once more, otherwise;
-   RANGE_REFUSE: this server has no more of the video or, with `why` or `too_large`, the file can't
-   have it. */
+/* Takes in what the headers of the answer say, before its first byte. Returns
+   RANGE_TAKE    the bytes are awaited
+   RANGE_WHOLE   none are missing
+   RANGE_AGAIN   to be asked once more, with the next sora_part_ask
+   RANGE_REFUSE  this server has no more of the video or, with `why` or `too_large`, the file can't
+                 have it */
 enum range_verdict sora_part_accept(struct part *part, const struct range_answer *answer);
 
 enum part_written {

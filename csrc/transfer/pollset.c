@@ -42,8 +42,8 @@ static struct pollset_socket *socket_of(struct pollset *set, int fd) {
   return &set->sockets[index];
 }
 
-/* poll(2) and epoll count in milliseconds: rather late than early, a wake-up before the time is for
- * nothing. */
+/* poll(2) and epoll count in milliseconds. Rounded up: who wakes before the time has nothing to do
+   yet. */
 static int milliseconds(double seconds) {
   if (seconds < 0)
     return -1;
@@ -76,7 +76,9 @@ static int change(struct pollset *set, int fd, struct pollset_socket *socket, in
     event.events |= EPOLLIN;
   if (events & POLLSET_OUT)
     event.events |= EPOLLOUT;
-  int how = !events ? EPOLL_CTL_DEL : socket->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  int how = socket->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  if (!events)
+    how = EPOLL_CTL_DEL;
   socket->registered = (unsigned char)events;
   if (epoll_ctl(set->epoll, how, fd, &event) == 0 || how == EPOLL_CTL_DEL)
     return 1;

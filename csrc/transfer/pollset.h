@@ -5,7 +5,7 @@
  * it needs only poll(2): there is no descriptor to hand out then, and a host has to come back after
  * the timeout that it is told. Event bits are curl's (CURL_POLL_IN 1, CURL_POLL_OUT 2;
  * CURL_CSELECT_IN 1, _OUT 2, _ERR 4), so that nothing has to be translated; neither curl nor Lua is
- * known here. A set that is all zero, but for what sora_pollset_init does, is closed; closing is
+ * known here. A set is closed from sora_pollset_preinit to sora_pollset_init; closing is
  * idempotent.
  */
 #ifndef SORA_POLLSET_H
@@ -31,6 +31,7 @@ struct pollset_event {
   int events; /* POLLSET_ bits */
 };
 
+/* Makes a closed set of any memory. */
 void sora_pollset_preinit(struct pollset *set);
 
 /* Opens the set unless it is open. Returns 0 and sets errno when descriptors or memory are short.

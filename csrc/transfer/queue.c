@@ -20,21 +20,33 @@ struct host *sora_host_new(const char *origin, int plain, int most,
 
 /* ---- those who wait ---- */
 
+static struct place_list *line_of(struct host *host, const struct place *place) {
+  return place->video ? &host->videos : &host->questions;
+}
+
+/* Makes two of a line neighbours; NULL is its end. */
+static void join(struct place_list *line, struct place *before, struct place *after) {
+  if (before != NULL)
+    before->queue_next = after;
+  else
+    line->first = after;
+  if (after != NULL)
+    after->queue_previous = before;
+  else
+    line->last = before;
+}
+
 void sora_host_enqueue(struct host *host, struct place *place, int in_front) {
-  struct place_list *line = place->video ? &host->videos : &host->questions;
-  struct place *before = in_front ? NULL : line->last, *after = in_front ? line->first : NULL;
-  place->queue_previous = before;
-  place->queue_next = after;
-  *(before != NULL ? &before->queue_next : &line->first) = place;
-  *(after != NULL ? &after->queue_previous : &line->last) = place;
+  struct place_list *line = line_of(host, place);
+  place->queue_previous = in_front ? NULL : line->last;
+  place->queue_next = in_front ? line->first : NULL;
+  join(line, place->queue_previous, place);
+  join(line, place, place->queue_next);
   host->waiting++;
 }
 
 void sora_host_withdraw(struct host *host, struct place *place) {
-  struct place_list *line = place->video ? &host->videos : &host->questions;
-  struct place *before = place->queue_previous, *after = place->queue_next;
-  *(before != NULL ? &before->queue_next : &line->first) = after;
-  *(after != NULL ? &after->queue_previous : &line->last) = before;
+  join(line_of(host, place), place->queue_previous, place->queue_next);
   place->queue_previous = place->queue_next = NULL;
   host->waiting--;
 }
@@ -53,12 +65,14 @@ static int least(int a, int b) {
   return a < b ? a : b;
 }
 
-/* How many may be live at once. */
+/* How many may be live at once: the table in queue.h. */
 static int room(const struct host *host) {
   if (host->version == 1)
     return host->most;
+  if (host->version == 0 && host->stands > 0)
+    return most(host->most, 2);
   if (host->version == 0)
-    return host->stands > 0 ? most(host->most, 2) : host->tried ? host->most : 1;
+    return host->tried ? host->most : 1;
   if (host->stands >= host->most && host->streams == STREAMS)
     return host->limit;
   int streams = host->stands * host->streams, wanted = host->live + host->waiting - streams;
@@ -91,7 +105,7 @@ void sora_host_connects(struct host *host) {
 
 void sora_host_sent(struct host *host, struct connection *connection, int again, int opened) {
   if (again) {
-    host->restarts += host->live > 1; /* one alone: a kept connection had died */
+    host->restarts += host->live > 1; /* of one alone only its kept connection had died */
   } else {
     host->unsent--;
     host->connecting -= opened;
@@ -100,7 +114,7 @@ void sora_host_sent(struct host *host, struct connection *connection, int again,
     connection->stands = 1;
     host->stands++;
   } else if (host->version == 0 && !opened && host->live - host->unsent > host->stands) {
-    host->version = 2; /* more than one on a connection */
+    host->version = 2; /* there are more requests than connections */
   }
 }
 
@@ -129,7 +143,7 @@ int sora_host_is_kept_waiting(const struct host *host) {
 
 void sora_host_is_full(struct host *host) {
   if (host->version == 0)
-    host->version = 1; /* it has not joined the one that is there */
+    host->version = 1; /* the second request has not joined the first one's connection */
   host->limit = host->live > host->unsent ? host->live - host->unsent : 1;
   host->answers = 0;
 }

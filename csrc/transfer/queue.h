@@ -71,7 +71,7 @@ struct host {
   int version;    /* of HTTP, as the last answer said; 0: not known */
   int tried;      /* an attempt has failed before anything was known */
   int one_by_one; /* nothing may be handed on while a connection is being made */
-  int limit;      /* so many are served at once, HTTP/2 */
+  int limit;      /* of HTTP/2: so many requests are served at once */
   int streams;    /* on a connection: STREAMS, or fewer where the server ends it too soon */
   int restarts;   /* requests that libcurl had to send again since a connection was lost */
   int answers;    /* since the limit was changed */
@@ -82,8 +82,7 @@ struct host {
 struct host *sora_host_new(const char *origin, int plain, int most,
                            struct connections *connections);
 
-/* Puts a request behind those that wait, or (it had its turn already, so it came before them) in
- * front. */
+/* Puts a request behind those that wait; `in_front`: before them, since it had its turn already. */
 void sora_host_enqueue(struct host *host, struct place *place, int in_front);
 
 /* Takes out one that waits. */
@@ -92,12 +91,18 @@ void sora_host_withdraw(struct host *host, struct place *place);
 /* The one whose turn it is, still waiting; NULL: none may start now. */
 struct place *sora_host_next(const struct host *host);
 
-/* It was handed to libcurl; is opening a connection; was sent on a connection (`again`: not
-   for the first time; `opened`: one of its own); has left libcurl (`sent`: it had been sent;
-   `opened`: it had begun to open one). */
+/* The request was handed to libcurl. */
 void sora_host_began(struct host *host, const struct place *place);
+
+/* A request that was not sent yet begins to open a connection. */
 void sora_host_connects(struct host *host);
+
+/* A request was sent on the connection (NULL: it is not known which). `again`: not for the first
+   time; `opened`: it has opened the connection itself. */
 void sora_host_sent(struct host *host, struct connection *connection, int again, int opened);
+
+/* The request has left libcurl. `sent`: it had been sent; `opened`: it had begun to open a
+   connection. */
 void sora_host_left(struct host *host, const struct place *place, int sent, int opened);
 
 /* An answer of that version of HTTP has begun. */
@@ -107,7 +112,7 @@ void sora_host_heard(struct host *host, int version);
    connection, and nobody else does. */
 int sora_host_is_kept_waiting(const struct host *host);
 
-/* It does: more are live than are served. */
+/* libcurl does keep some: the host serves fewer requests at once than were handed on. */
 void sora_host_is_full(struct host *host);
 
 /* A connection on which requests were sent is gone. */

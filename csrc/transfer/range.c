@@ -66,7 +66,7 @@ static int differs(const struct representation *a, const struct representation *
   return *a->modified != '\0' && *b->modified != '\0' && strcmp(a->modified, b->modified) != 0;
 }
 
-/* Whether a strong validator, there and here, says that it is of the same. */
+/* Whether both have the same strong validator, so that the answer is of the video that is known. */
 static int is_same_by_validator(const struct representation *known,
                                 const struct representation *answer) {
   if (is_strong(known->etag) && strcmp(known->etag, answer->etag) == 0)
@@ -75,8 +75,8 @@ static int is_same_by_validator(const struct representation *known,
          strcmp(known->modified, answer->modified) == 0;
 }
 
-/* Whether what comes from the first byte on is, as far as is told, what the part is of. That need
-   not be proved: its bytes are compared with the part's. */
+/* Whether an answer from the first byte on is, by its headers, of the part's video. They need not
+   prove it: its bytes are compared with the part's. */
 static int seems_same(const struct representation *known, const struct representation *answer,
                       long long total) {
   if (differs(known, answer))
@@ -130,7 +130,8 @@ static struct range_outcome from_the_start(const struct range_question *asked,
   struct range_outcome outcome = {RANGE_FRESH, DOUBT_NONE, 0, stop, total};
   if (end > 0 && seems_same(known, &answer->of, total)) {
     outcome.verdict = RANGE_TAKE;
-    outcome.doubt = asked->doubt; /* a Range that was not heeded may be with less of a condition */
+    outcome.doubt =
+        asked->doubt; /* this Range was not heeded; with a weaker condition one may be */
     if (asked->from > 0 && asked->doubt < DOUBT_DATE)
       outcome.doubt = asked->doubt + 1;
   }
@@ -171,7 +172,9 @@ struct range_outcome sora_range_judge(const struct range_question *asked,
     return not_satisfiable(asked, known, end, answer, &range);
   int whole = told && range.first == 0 && (range.total < 0 || range.last + 1 == range.total);
   if (answer->status != 206 && (!told || whole)) {
-    long long total = answer->encoded ? -1 : answer->length >= 0 ? answer->length : range.total;
+    long long total = answer->length >= 0 ? answer->length : range.total;
+    if (answer->encoded)
+      total = -1;
     return from_the_start(asked, known, end, answer, total, total);
   }
   /* a part, whether or not the status says so */

@@ -6,10 +6,8 @@
 #ifndef SORA_RANGE_H
 #define SORA_RANGE_H
 
-enum {
-  RANGE_STRETCH =
-      4096 /* bytes at the end of a part that are asked for again; of a small one, an eighth */
-};
+/* Bytes at the end of a part that are asked for again; of a small part, an eighth. */
+enum { RANGE_STRETCH = 4096 };
 
 /* What a server said of the video's representation. Texts are as they came, "": none did. */
 struct representation {
@@ -52,9 +50,9 @@ enum range_verdict {
 struct range_outcome {
   enum range_verdict verdict;
   enum doubt doubt; /* of the next question */
-  long long first,
-      stop;        /* the answer's bytes: the first, the one after the last; below 0: not known */
-  long long total; /* below 0: not known */
+  long long first;  /* of the answer's bytes … */
+  long long stop;   /* … and the one after their last; below 0: not known */
+  long long total;  /* bytes of the whole; below 0: not known */
 };
 
 /* How to ask for the rest of a part of `end` bytes. `own`: this download has written them all. */

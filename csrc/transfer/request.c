@@ -82,8 +82,8 @@ static void note_progress(struct request *request, size_t size) {
     connection->held = 1;
 }
 
-/* The connection is there, and the request is about to be sent on it; it is sent again, on another
-   one, where libcurl tries once more by itself. */
+/* The request is about to be sent on a connection that stands. This is called again where libcurl
+   tries once more by itself, on another connection. */
 static void note_sent(struct request *request, int local_port, int ipv6) {
   struct attempt *attempt = &request->attempt;
   struct host *host = request->place.host;
@@ -164,8 +164,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *argument) {
   if (request->fetch.part != NULL ? sora_fetch_take(request, bytes, size)
                                   : take_answer(request, bytes, size))
     return size;
-  /* What has come of the rest counts against an HTTP/2 connection's window for good: after a few
-     such answers it would stand still. So the connection ends with those that it serves now. */
+  /* The bytes of this answer that still arrive are thrown away, and libcurl never tells the server
+     that there is room again in the window of HTTP/2: after a few such answers the server could
+     send nothing more on this connection. So no other request gets it, and it is closed when those
+     that it serves now have ended. */
   curl_easy_setopt(request->attempt.handle->easy, CURLOPT_FORBID_REUSE, 1L);
   return !size; /* anything but `size` ends the transfer */
 }
@@ -254,7 +256,7 @@ static void judge(struct request *request, CURLcode code) {
     snprintf(message, sizeof message, SORA_PRIVATE_ADDRESS, request->fetch.refused);
     sora_outcome_set(outcome, ERROR_connect, message);
   }
-  /* this is what libcurl says of a line that is longer than the 100 KiB it would keep, too */
+  /* libcurl says the same of a line that is longer than the 100 KiB that it keeps */
   if (code == CURLE_OUT_OF_MEMORY && outcome->status != 0 && request->body.length == 0)
     sora_outcome_set(outcome, ERROR_too_large,
                      "a header of the answer is too long, or memory is short");
@@ -264,7 +266,7 @@ static void note_outcome(struct request *request, CURLcode code) {
   struct outcome *outcome = &request->outcome;
   const struct attempt *attempt = &request->attempt;
   outcome->status = 0;
-  if (attempt->head > 0) /* else it is what an answer before had */
+  if (attempt->head > 0) /* else libcurl still has the status of the attempt before */
     curl_easy_getinfo(attempt->handle->easy, CURLINFO_RESPONSE_CODE, &outcome->status);
   outcome->retry_after = sora_retry_after(&attempt->answer, (long long)time(NULL));
   if (request->fetch.part != NULL)

@@ -16,7 +16,7 @@ enum {
   SHORTEST_VALUE = 8,  /* bytes, where the name of its header does not say that it is one */
   SHORTEST_BASE64 = 6, /* bytes that are looked for in base64 */
   SHORTEST_START = 5,  /* characters of one that was cut … */
-  LONGEST_COMMON = 12, /* … beyond those that it shares with every other URL */
+  LONGEST_COMMON = 12, /* … of a URL, whose first ones are those of every other URL */
   FORMS = 4 /* plain, and base64 after a number of bytes that 3 divides with rest 0, 1, 2 */
 };
 
@@ -30,7 +30,7 @@ struct secret {
 struct search {
   size_t count;
   struct secret list[MOST_SECRETS];
-  int too_many;              /* for this: then nothing can be told at all */
+  int too_many;              /* secrets for the list: then the whole text is hidden */
   unsigned char starts[256]; /* bytes that one can begin with, in whatever spelling */
   size_t used;
   char decoded[MOST_DECODED];
@@ -119,7 +119,7 @@ static int is_named_secret(const char *name, size_t length) {
   return 0;
 }
 
-/* Headers whose values are no secrets, and words that a text may well hold. */
+/* Headers whose values are no secrets: they are words that a text may well hold. */
 static int is_harmless(const char *line, size_t length) {
   static const char *const names[] = {"Accept",          "Accept-Encoding", "Accept-Language",
                                       "Cache-Control",   "Content-Type",    "Host",
@@ -140,7 +140,7 @@ static void add_cookies(struct search *search, const char *value) {
   }
 }
 
-/* Both as it is written in a URL, and as it is meant. */
+/* Adds a user or a password twice: as it is written in a URL, and without its escapes. */
 static void add_user_part(struct search *search, const char *text, size_t length) {
   char *copy = search->decoded + search->used;
   size_t size = 0;
@@ -162,7 +162,7 @@ static void add_user_part(struct search *search, const char *text, size_t length
     add(search, copy + length, size, SHORTEST);
 }
 
-/* A user alone is a key, and so is a long one. */
+/* "user:password". A user without a password is a key, and so is a long one. */
 static void add_user_and_password(struct search *search, const char *user, size_t length) {
   const char *colon = memchr(user, ':', length);
   size_t own = colon != NULL ? (size_t)(colon - user) : length;
@@ -206,7 +206,7 @@ static void add_header(struct search *search, const char *line) {
   add(search, value, strlen(value), named ? SHORTEST : SHORTEST_VALUE);
 }
 
-/* The URL need not be one: whatever comes before the last @ is not the host. */
+/* Whatever comes before the last @ is user and password, even where the text is no URL. */
 static void add_proxy(struct search *search, const char *url) {
   const char *scheme = url == NULL ? NULL : strstr(url, "://");
   const char *user = scheme != NULL ? scheme + 3 : url;
@@ -236,7 +236,10 @@ static void collect(struct search *search, const struct secrets *secrets) {
 static int is_at(const struct secret *secret, size_t form, size_t index, char byte) {
   if (form == 0) /* a status is told in small letters */
     return sora_lower(byte) == sora_lower(secret->text[index]);
-  byte = byte == '-' ? '+' : byte == '_' ? '/' : byte;
+  if (byte == '-')
+    byte = '+';
+  else if (byte == '_')
+    byte = '/';
   return byte == base64_at(secret, form - 1, index);
 }
 

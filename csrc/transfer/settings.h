@@ -6,8 +6,8 @@
 #ifndef SORA_SETTINGS_H
 #define SORA_SETTINGS_H
 
-/* What an option that was given has an effect on, so that a request can share all else with its
- * client. */
+/* What an option of a call has an effect on. The request shares with its client whatever no option
+   concerns. */
 enum option_effect {
   AFFECTS_URL = 1,
   AFFECTS_HEADERS = 2,

@@ -10,7 +10,7 @@ enum {
 };
 
 static const double SLICE = 0.002; /* seconds after which further sockets wait for the next step */
-static const double STALE = 0.02;  /* seconds after which timers are not told before sockets */
+static const double STALE = 0.02;  /* seconds since sockets were served: then they come first */
 
 static const char LOST[] = "lost: somebody else has closed the descriptor of the client";
 
@@ -96,8 +96,8 @@ static void act(struct client *client, curl_socket_t fd, int events) {
   sora_libcurl_leave(&guard);
 }
 
-/* Has those run that libcurl may have forgotten: pausing and going on asks for a run of that
-   transfer alone. */
+/* Has libcurl run the transfers that it may have forgotten. Pausing one and letting it go on asks
+   for a run of that one alone. */
 static void remind(struct client *client) {
   for (struct place *place = client->live.first; client->forgotten && place != NULL;
        place = place->next) {
@@ -129,10 +129,11 @@ static void serve_held(struct client *client) {
       return;
     act(client, fd, CURL_CSELECT_IN);
   }
-  client->curl_due = client->curl_due != 0 ? client->curl_due : sora_now(); /* so there is more */
+  if (client->curl_due == 0) /* something is still held back: libcurl runs again in the next step */
+    client->curl_due = sora_now();
 }
 
-/* What follows on calls of libcurl. */
+/* What has to be done after libcurl was called. */
 static void settle(struct client *client) {
   serve_held(client);
   remind(client);

@@ -111,7 +111,10 @@ static struct sync *add(int fd, int given_up) {
   enter();
   if (queue.running || start()) {
     queue.running = 1;
-    *(queue.last ? &queue.last->next : &queue.first) = sync;
+    if (queue.last != NULL)
+      queue.last->next = sync;
+    else
+      queue.first = sync;
     queue.last = sync;
   } else {
     destroy(sync);
@@ -140,7 +143,7 @@ int sora_sync_is_over(const struct sync *sync, int *failure) {
 
 void sora_sync_end(struct sync *sync) {
   if (sync->process !=
-      sora_process()) /* its fields are the parent's thread's copy: in an unknown state */
+      sora_process()) /* a copy of what the parent's thread may have been changing */
     return;
   enter();
   sync->given_up = 1;

@@ -96,9 +96,13 @@ const char *sora_url_parse_base(const char *text, const char *query_path, struct
   if (url == NULL)
     return sora_url_no_memory;
   CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS);
-  const char *failure = code == CURLUE_OUT_OF_MEMORY ? sora_url_no_memory
-                        : code != CURLUE_OK          ? "is not a valid URL"
-                                                     : check_parts(url, base);
+  const char *failure;
+  if (code == CURLUE_OUT_OF_MEMORY)
+    failure = sora_url_no_memory;
+  else if (code != CURLUE_OK)
+    failure = "is not a valid URL";
+  else
+    failure = check_parts(url, base);
   curl_url_cleanup(url);
   if (failure != NULL)
     return failure;
