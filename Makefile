@@ -322,7 +322,8 @@ fuzz: build/fuzz/decode build/fuzz/headers build/fuzz/options
 	build/fuzz/headers $(fuzz_limits) build/fuzz/corpus-headers spec/fuzz/headers
 	build/fuzz/options $(fuzz_limits) build/fuzz/corpus-options spec/fuzz/options
 
-pages = README.md $(wildcard docs/*.md) examples/repl.md SECURITY.md CHANGELOG.md
+pages = README.md $(wildcard docs/*.md docs/internals/*.md) examples/repl.md SECURITY.md \
+  CHANGELOG.md
 html = pandoc --from gfm --to html5 --standalone --toc --css style.css \
   --include-before-body build/docs/navigation.html
 

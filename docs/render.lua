@@ -94,9 +94,11 @@ end
 
 local function base(path) return path:match "[^/]+$" end
 
---- The name of a page when it is rendered.
+--- The name of a page when it is rendered. All are in one folder: those of docs/internals/ keep its
+-- name in front.
 local function rendered(path)
-  return base(path) == "README.md" and "index.html" or (base(path):gsub("%.md$", ".html"))
+  if path == "README.md" then return "index.html" end
+  return (path:gsub("^docs/internals/", "internals-"):match("[^/]+$"):gsub("%.md$", ".html"))
 end
 
 local function title(text) return text:match "^# ([^\n]+)" end
@@ -104,13 +106,15 @@ local function title(text) return text:match "^# ([^\n]+)" end
 local pages, is_page = {}, {}
 for _, path in ipairs(arg) do
   pages[#pages + 1] = { path = path, text = read(path) }
-  is_page[base(path)] = true
+  is_page[path] = true
 end
 table.insert(pages, 2, { path = "reference.md", text = reference() })
 
 local links = {}
 for _, page in ipairs(pages) do
-  links[#links + 1] = ('<a href="%s">%s</a>'):format(rendered(page.path), title(page.text))
+  if not page.path:find "^docs/internals/" then -- architecture.md leads to these
+    links[#links + 1] = ('<a href="%s">%s</a>'):format(rendered(page.path), title(page.text))
+  end
 end
 write("navigation.html", '<nav class="pages">\n' .. table.concat(links, " ·\n") .. "\n</nav>\n")
 
@@ -119,8 +123,9 @@ write("navigation.html", '<nav class="pages">\n' .. table.concat(links, " ·\n")
 local function relink(page)
   local here = page.path:match "^.*/" or ""
   return page.text:gsub("(%b[])%(([^)#:]+)%)", function(text, target)
-    if is_page[base(target)] then return ("%s(%s)"):format(text, rendered(target)) end
-    local content = read((here .. target):gsub("[^/]+/%.%./", ""))
+    local path = (here .. target):gsub("[^/]+/%.%./", "")
+    if is_page[path] then return ("%s(%s)"):format(text, rendered(path)) end
+    local content = read(path)
     if not content then return text:sub(2, -2) end
     write(base(target), content)
     return ("%s(%s)"):format(text, base(target))

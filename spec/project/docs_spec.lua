@@ -8,9 +8,9 @@ describe("what make docs gives to pandoc", function()
 
   setup(function()
     folder = files.folder()
-    result = program.run(("sh -c %s"):format(shell.quote(("exec %s docs/render.lua %s README.md "
-      .. "docs/*.md examples/repl.md SECURITY.md CHANGELOG.md"):format(shell.quote(shell.LUA),
-      folder))))
+    local command = ("exec %s docs/render.lua %s README.md docs/*.md docs/internals/*.md "
+      .. "examples/repl.md SECURITY.md CHANGELOG.md"):format(shell.quote(shell.LUA), folder)
+    result = program.run("sh -c " .. shell.quote(command))
   end)
 
   teardown(function()
@@ -61,7 +61,7 @@ describe("what make docs gives to pandoc", function()
   end)
 end)
 
-describe("the map of the sources", function()
+describe("the maps in docs/internals/", function()
   it("names every file, and no other", function()
     local expected, named = {}, {}
     local listing = assert(io.popen(
@@ -70,11 +70,13 @@ describe("the map of the sources", function()
       expected[file:gsub("^%./", "")] = true
     end
     listing:close()
-    for row in files.read("docs/architecture.md"):gmatch("\n(| `[^|]*)|") do
-      for file in row:gmatch("`([^`]+%.%l+)`") do
-        named[file] = true
+    local pages = assert(io.popen "ls docs/internals/*.md")
+    for page in pages:lines() do
+      for row in files.read(page):gmatch("\n(| `[^|]*)|") do
+        for file in row:gmatch("`([^`]+%.%l+)`") do named[file] = true end
       end
     end
+    pages:close()
     assert.are.same(expected, named)
   end)
 end)
