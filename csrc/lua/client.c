@@ -179,28 +179,41 @@ int sora_client_call(lua_State *L) {
   return 1;
 }
 
+/* Pushes the request and its owner. Returns 0, and nothing is pushed, for one of a query that
+   blocks, which looks by itself, and for one whose finaliser is about to run. */
+static int push_registered(lua_State *L, const struct request *request) {
+  int tag = sora_request_tag(request), requests = 3;
+  if (tag <= UNREGISTERED)
+    return 0;
+  lua_rawgeti(L, requests, tag);
+  if (sora_request_has_ended(request)) {
+    lua_pushnil(L);
+    lua_rawseti(L, requests, tag);
+  }
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  lua_getuservalue(L, -1);
+  lua_getfield(L, -1, "owner");
+  lua_remove(L, -2);
+  return 2;
+}
+
 int sora_client_finished(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
   lua_settop(L, 1);
   lua_getuservalue(L, 1);
   lua_getfield(L, 2, "requests");
   struct request *request;
-  while ((request = sora_client_next_ended(client)) != NULL) {
-    int tag = sora_request_tag(request);
-    if (tag <= UNREGISTERED) /* of a query that blocks, and looks by itself */
-      continue;
-    lua_rawgeti(L, 3, tag);
-    lua_pushnil(L);
-    lua_rawseti(L, 3, tag);
-    if (lua_isnil(L, -1)) { /* its finaliser is about to run */
-      lua_pop(L, 1);
-      continue;
+  while ((request = sora_client_next_reported(client)) != NULL)
+    if (push_registered(L, request)) {
+      lua_pushboolean(L, 1);
+      return 3;
     }
-    lua_getuservalue(L, -1);
-    lua_getfield(L, -1, "owner");
-    lua_remove(L, -2);
-    return 2;
-  }
+  while ((request = sora_client_next_ended(client)) != NULL)
+    if (push_registered(L, request))
+      return 2;
   return 0;
 }
 

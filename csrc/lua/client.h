@@ -34,7 +34,8 @@ int sora_client_fetch(lua_State *L);
    goes on a connection of its own. */
 int sora_client_call(lua_State *L);
 
-/* core.finished(client) → request, owner of one that has ended since, or nothing */
+/* core.finished(client) → request, owner of one that has ended since, or nothing; and true for one
+   that goes on, of which an attempt is to be told (core.attempt) */
 int sora_client_finished(lua_State *L);
 
 /* core.cancel(client): ends everything in flight as cancelled. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/attempt.h"
 #include "lua/metatable.h"
 #include "lua/options.h"
 #include "transfer/client.h"
@@ -78,6 +79,7 @@ void sora_configure(lua_State *L, struct client *client, int values, int level) 
     lua_pushvalue(L, given.null);
     lua_setfield(L, values, "null");
   }
+  sora_attempt_keep(L, &given, values);
   int opened = sora_client_configure(client, &given, &parts->base, parts->headers);
   parts->headers = NULL;
   if (!opened)

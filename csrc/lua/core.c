@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "json/decode.h"
 #include "lua/answer.h"
+#include "lua/attempt.h"
 #include "lua/client.h"
 #include "lua/encode.h"
 #include "lua/error.h"
@@ -86,11 +87,25 @@ static lua_Hook let_hooks_run(lua_State *L, struct request *request) {
    thread handles it. Within this many seconds the hook that it has left is seen all the same. */
 static const double NOTICED_WITHIN = 1;
 
-static void wait_for(lua_State *L, struct client *client, struct request *request) {
+/* Tells of the attempts of the request at `self`, which a query that blocks waits for; of the last
+   one where it has `ended`, with the error at the index `error`, 0: none. Whoever is told may do
+   anything; what is raised there ends the query. */
+static void tell_attempts(lua_State *L, struct request *request, int self, int ended, int error) {
+  while (sora_attempt_push(L, request, self, ended, error)) {
+    if (lua_pcall(L, 1, 0, 0) == 0)
+      continue;
+    sora_request_cancel(request, "interrupted");
+    sora_request_take(request);
+    lua_error(L);
+  }
+}
+
+static void wait_for(lua_State *L, struct client *client, struct request *request, int self) {
   lua_State *main = compat_mainthread(L);
   lua_Hook known = lua_gethook(L);
   while (!sora_request_has_ended(request)) {
     int interrupted = !sora_client_step(client, NOTICED_WITHIN);
+    tell_attempts(L, request, self, 0, 0);
     if (!sora_request_has_ended(request) && (interrupted || lua_gethook(main) != known))
       known = let_hooks_run(L, request);
     sora_client_enter(client); /* the signal's handler may have forked */
@@ -131,8 +146,10 @@ static int query_client(lua_State *L, int client, int id, int level) {
   int self = lua_gettop(L);
   sora_request_query(L, client, self, id + 1, level);
   struct request *request = sora_request_check(L, self);
-  wait_for(L, sora_request_client(request), request);
-  return push_answer(L, request, self, client);
+  wait_for(L, sora_request_client(request), request, self);
+  int pushed = push_answer(L, request, self, client);
+  tell_attempts(L, request, self, 1, pushed == 2 ? lua_gettop(L) : 0);
+  return pushed;
 }
 
 /* core.query_on(client, id [, opts]): as sora.query, misuse raised where the caller was called */
@@ -230,7 +247,7 @@ static int step(lua_State *L) {
   lua_State *main = compat_mainthread(L);
   lua_Hook known = lua_gethook(L);
   int interrupted;
-  if (sora_client_has_ended(client))
+  if (sora_client_has_news(client))
     return 0;
   seconds = fmax(0, fmin(seconds, NOTICED_WITHIN));
   if (sora_client_is_busy(client))
@@ -369,6 +386,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"path_fault", path_fault},        /* hosts/arguments.lua */
       {"retries", sora_client_retries},  /* videos/download.lua */
       {"finished", sora_client_finished}, /* hosts/inbox.lua, resty.sora */
+      {"attempt", sora_attempt_next},     /* hosts/inbox.lua */
       {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */
       {"cancel", sora_client_cancel_all}, /* hosts/inbox.lua: client:cancel */
       {"step", step},                     /* hosts/plain.lua */

@@ -24,6 +24,10 @@ static const char *const kind_names[] = {NULL,
 #undef X
 };
 
+const char *sora_error_kind(enum error_kind kind) {
+  return kind_names[kind];
+}
+
 static int is_word(unsigned char byte) {
   return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
          (byte >= 'a' && byte <= 'z');

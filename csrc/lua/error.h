@@ -30,6 +30,9 @@ struct failure {
   struct secrets secrets; /* cut out of every text; they stay where they are until it is made */
 };
 
+/* The word for a kind; NULL for none. */
+const char *sora_error_kind(enum error_kind kind);
+
 /* Makes the metatable. Pushes nothing. */
 void sora_error_open(lua_State *L);
 

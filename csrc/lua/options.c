@@ -76,6 +76,7 @@ static const struct option options[] = {
     {"max_interval", TYPE_SECONDS, SCOPE_WAIT, NOWHERE, 0, 30, 0},
     {"max_size", TYPE_SIZE, SCOPE_CLIENT | CALLS, FIELD(max_size), 0, 0, 1},
     {"null", TYPE_ANY, SCOPE_CLIENT | CALLS | SCOPE_DECODE, FIELD(null), 0, 0, 0},
+    {"on_attempt", TYPE_FUNCTION, SCOPE_CLIENT | CALLS, FIELD(on_attempt), 0, 0, 0},
     {"on_progress", TYPE_FUNCTION, SCOPE_DOWNLOAD, NOWHERE, 0, 0, 0},
     {"on_result", TYPE_FUNCTION, SCOPE_MANY, NOWHERE, 0, 0, 0},
     {"on_update", TYPE_FUNCTION, SCOPE_WAIT, NOWHERE, 0, 0, 0},
@@ -204,8 +205,8 @@ static long check_version(lua_State *L, int level, const struct option *option) 
 }
 
 /* Checks the value on the top of the stack and, where the option has a field, stores it: a string
-   as a pointer into the value, a table or an `any` value as its stack index. Returns whether the
-   value has to stay on the stack for that. */
+   as a pointer into the value, a table, a function or an `any` value as its stack index. Returns
+   whether the value has to stay on the stack for that. */
 static int store(lua_State *L, int level, const struct option *option, struct settings *settings) {
   struct settings unused;
   void *field = option->field == NOWHERE ? (void *)&unused : (char *)settings + option->field;
@@ -242,7 +243,7 @@ static int store(lua_State *L, int level, const struct option *option, struct se
   case TYPE_FUNCTION:
     if (!lua_isfunction(L, -1))
       refuse(L, level, option, "a function");
-    return 0;
+    break;
   case TYPE_TABLE:
     if (!lua_istable(L, -1))
       refuse(L, level, option, "a table");

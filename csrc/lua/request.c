@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/attempt.h"
 #include "lua/client.h"
 #include "lua/configure.h"
 #include "lua/error.h"
@@ -91,7 +92,7 @@ static void read_settings(lua_State *L, int client_index, int options, enum opti
   *settings = *sora_client_settings(sora_client_check(L, client_index, level));
   sora_settings_drop_strings(settings);
   settings->given = 0;
-  settings->headers = settings->null = 0;
+  settings->headers = settings->null = settings->on_attempt = 0;
   sora_settings_read(L, options, scope, level, settings);
 }
 
@@ -200,6 +201,7 @@ static const char *start(struct client *client, struct request *request, struct 
   sora_request_set_headers(request, headers_of(client, own));
   if (fault != NULL || !own_transport(request, settings))
     sora_request_refuse(request, ERROR_memory, "not enough memory");
+  sora_attempt_observe(request, settings);
   sora_client_start(client, request, base->origin);
   if (own != NULL)
     free_own(own);
@@ -217,6 +219,7 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, i
   const char *fault = start(client, request, own, NULL, &settings);
   if (fault != NULL)
     sora_misuse(L, level, "bad argument #1 to 'query' (task id %s)", fault);
+  sora_attempt_note(L, client_index, self, &settings);
   lua_settop(L, self);
 }
 
@@ -258,6 +261,7 @@ static void start_fetch(struct client *client, struct request *request, struct o
   if (!sora_request_set_fetch(request, source) || !own_transport(request, settings) ||
       queue == NULL)
     sora_request_refuse(request, ERROR_memory, "not enough memory");
+  sora_attempt_observe(request, settings);
   sora_client_start(client, request, queue != NULL ? queue : "");
   free(queue);
   sora_wipe_text(&origin);
@@ -273,6 +277,7 @@ void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_s
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
   start_fetch(complete(L, client_index, own, &settings, level), request, own, &settings, source);
+  sora_attempt_note(L, client_index, self, &settings);
   lua_settop(L, self);
 }
 
@@ -413,6 +418,7 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
     *form = NULL;
   }
   start(client, request, own, &call, &settings);
+  sora_attempt_note(L, client_index, self, &settings);
   lua_settop(L, self);
 }
 

@@ -100,8 +100,8 @@ int sora_client_is_busy(const struct client *client) {
   return client->live.first != NULL;
 }
 
-int sora_client_has_ended(const struct client *client) {
-  return client->ended.first != NULL;
+int sora_client_has_news(const struct client *client) {
+  return client->ended.first != NULL || client->reported.first != NULL;
 }
 
 /* ---- requests, from outside ---- */

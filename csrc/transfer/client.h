@@ -67,8 +67,9 @@ double sora_client_timeout(const struct client *client);
 /* Whether stepping it can bring anything: it has requests that have not ended. */
 int sora_client_is_busy(const struct client *client);
 
-/* Whether a request has ended that sora_client_next_ended has not given out yet. */
-int sora_client_has_ended(const struct client *client);
+/* Whether a request has ended, or has a report, that was not given out yet: by
+   sora_client_next_ended, sora_client_next_reported. */
+int sora_client_has_news(const struct client *client);
 
 /* Makes the descriptor readable where a request has ended outside of a step, such as by a cancel.
  */
@@ -94,14 +95,6 @@ struct request_limits {
   double deadline;                         /* on sora_now, 0: none */
   double request_timeout, connect_timeout; /* seconds, of each attempt */
   long retries, max_depth, max_body;
-};
-
-/* When an attempt was where, on sora_now; 0: it never was. */
-struct attempt_times {
-  double queued, started, sent, first_byte, ended;
-  double lookup, connect, handshake; /* seconds; only of a request that is observed */
-  long bytes, version;               /* of the answer; of HTTP: 1, 2, 3 */
-  int reused;                        /* the connection was there before */
 };
 
 /* With nothing acquired, for the task of that id; NULL without memory. */
@@ -164,6 +157,31 @@ struct request *sora_client_next_ended(struct client *client);
    have to be cut out of what it says. */
 void sora_request_take(struct request *request);
 
+/* One attempt that is over, of a request that is observed. Times are seconds, below 0: it never
+   came to that. */
+struct attempt_report {
+  int number;                        /* 1: the first of the request */
+  enum error_kind kind;              /* ERROR_NONE: an answer came, whatever its status */
+  long status;                       /* HTTP, 0: none came */
+  double queued;                     /* before the attempt, until a connection was free */
+  double lookup, connect, handshake; /* each phase by itself; of a new connection alone */
+  double first_byte, total;          /* from the attempt's beginning */
+  double next_in;                    /* until the next attempt, below 0: there is none */
+  long long bytes;                   /* of the answer, headers included */
+  long version;                      /* of HTTP, times ten; 0: no answer came */
+  int reused;                        /* it was sent on a connection that was there before */
+};
+
+/* Has the attempts of a request reported that was not started. */
+void sora_request_observe(struct request *request);
+
+/* The next request that has a report and goes on, which is told once, or NULL. */
+struct request *sora_client_next_reported(struct client *client);
+
+/* Takes the next report of a request; its last attempt's only where `ended`. Returns 0 where there
+   is none. */
+int sora_request_next_report(struct request *request, int ended, struct attempt_report *told);
+
 int sora_request_has_ended(const struct request *request);
 const char *sora_request_state(const struct request *request); /* a word */
 struct client *sora_request_client(const struct request *request);
@@ -189,12 +207,13 @@ struct request_result {
   const char *request_id; /* "" for none */
   struct secrets secrets; /* that any of these texts may hold */
   long max_depth, max_body;
-  int download;         /* then these count: */
-  int again;            /* to be asked once more, otherwise: the part knows how */
-  int refused;          /* it is no video but … */
-  enum content content; /* … that, or a status of HTTP */
-  const char *redirect; /* where it leads instead, NULL: nowhere */
-  int call, sent;       /* it is a call; some of it may have reached the service */
+  int download;             /* then these count: */
+  int again;                /* to be asked once more, otherwise: the part knows how */
+  int refused;              /* it is no video but … */
+  enum content content;     /* … that, or a status of HTTP */
+  const char *redirect;     /* where it leads instead, NULL: nowhere */
+  int call, sent;           /* it is a call; some of it may have reached the service */
+  const char *method, *url; /* NULL without memory for it */
 };
 void sora_request_result(const struct request *request, struct request_result *result);
 

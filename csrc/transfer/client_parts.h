@@ -30,6 +30,8 @@ struct client {
   struct place_list live;  /* requests that have not ended */
   struct place_list ended; /* those that have, and were not given out yet */
   struct place_list told;  /* those that were given out, and not taken yet */
+  struct reported_list reported;
+  unsigned news; /* counts what there was to tell: ends, and reports of those that go on */
   struct host *hosts;
   int queued;  /* requests that wait in the hosts' queues */
   int started; /* in this step */

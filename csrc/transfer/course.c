@@ -13,7 +13,9 @@ void sora_course_end(struct request *request) {
   sora_places_remove(&request->place);
   client->counts.in_flight--;
   request->place.state = REQUEST_ENDED;
+  sora_reports_unlist(request);
   sora_places_append(&client->ended, &request->place);
+  client->news++;
 }
 
 void sora_course_end_without_memory(struct request *request) {
@@ -105,7 +107,8 @@ static void begin(struct request *request) {
   }
   struct handle *handle =
       sora_handle_take(&client->handles, request->settings, shared, client->share);
-  if (handle == NULL || !sora_request_begin(request, handle, now) ||
+  if (handle == NULL || !sora_reports_prepare(request) ||
+      !sora_request_begin(request, handle, now) ||
       !sora_multi_set_sockets(client, request, handle->easy) ||
       curl_multi_add_handle(client->multi, handle->easy) != CURLM_OK) {
     if (handle != NULL) {
@@ -156,7 +159,9 @@ static void take_back(struct request *request) {
   request->kept++;
   request->attempts--;
   request->place.client->counts.attempts--;
+  double queued = request->attempt.times.queued;
   sora_course_enqueue(request, 1);
+  request->attempt.times.queued = queued; /* it has waited all the time */
 }
 
 static int is_kept(const struct request *request, double now) {
@@ -189,6 +194,8 @@ void sora_course_attempt_over(struct request *request, CURLcode code) {
   double now = sora_now();
   int again = trusts_more_now(request, code);
   double pause = again ? 0 : sora_request_attempt_over(request, code, now);
+  if (!again)
+    sora_reports_add(request, pause, now);
   sora_timers_remove(&client->timers, &request->place.timer);
   if (sora_request_spoils_connection(request, code))
     sora_connection_shut(sora_request_connection(request));
@@ -206,13 +213,16 @@ void sora_course_attempt_over(struct request *request, CURLcode code) {
 }
 
 void sora_course_break_off(struct request *request, enum error_kind kind, const char *why) {
-  if (request->place.state == REQUEST_RUNNING)
-    leave_libcurl(request);
-  else if (request->place.state == REQUEST_QUEUED)
-    withdraw(request);
-  else if (request->place.state != REQUEST_PAUSED)
+  enum request_state state = request->place.state;
+  if (state != REQUEST_RUNNING && state != REQUEST_QUEUED && state != REQUEST_PAUSED)
     return;
   sora_request_fail(request, kind, why);
+  if (state == REQUEST_RUNNING) {
+    sora_reports_add(request, -1, sora_now());
+    leave_libcurl(request);
+  } else if (state == REQUEST_QUEUED) {
+    withdraw(request);
+  }
   sora_course_end(request);
   sora_request_forget(request);
 }

@@ -35,6 +35,7 @@ struct request *sora_request_make(const char *id, size_t length) {
 void sora_request_destroy(struct request *request) {
   sora_request_forget(request);
   sora_sending_free(request);
+  sora_reports_free(&request->reports);
   sora_wipe_text(&request->url);
   free(request);
 }
@@ -223,25 +224,6 @@ int sora_request_begin(struct request *request, struct handle *handle, double no
   return set_request(request, handle->easy);
 }
 
-/* What libcurl has measured, where somebody wants to know. */
-static void read_times(struct request *request, double now) {
-  struct attempt_times *times = &request->attempt.times;
-  CURL *easy = request->attempt.handle->easy;
-  curl_off_t lookup = 0, connect = 0, handshake = 0;
-  times->ended = now;
-  times->bytes = (long)request->attempt.came;
-  times->version = request->attempt.answer.version;
-  times->reused = request->attempt.sent > 0 && !request->attempt.opened;
-  if (!request->observed)
-    return;
-  curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup);
-  curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect);
-  curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &handshake);
-  times->lookup = (double)lookup / 1e6;
-  times->connect = connect > lookup ? (double)(connect - lookup) / 1e6 : 0;
-  times->handshake = handshake > connect ? (double)(handshake - connect) / 1e6 : 0;
-}
-
 static void judge(struct request *request, CURLcode code) {
   struct outcome *outcome = &request->outcome;
   const struct handle *handle = request->attempt.handle;
@@ -292,7 +274,6 @@ static double pause_before_next(const struct request *request, double now) {
 
 double sora_request_attempt_over(struct request *request, CURLcode code, double now) {
   note_outcome(request, code);
-  read_times(request, now);
   return pause_before_next(request, now);
 }
 
@@ -395,5 +376,7 @@ void sora_request_result(const struct request *request, struct request_result *r
       .redirect = request->fetch.redirect,
       .call = request->sending.active,
       .sent = request->sending.sent,
+      .method = request->sending.active ? request->sending.method : "GET",
+      .url = request->url,
   };
 }

@@ -27,7 +27,13 @@
 #include "transfer/headers.h"
 #include "transfer/outcome.h"
 #include "transfer/queue.h"
+#include "transfer/reports.h"
 #include "transfer/settings.h"
+
+/* When an attempt was where, on sora_now; 0: it never was. */
+struct attempt_times {
+  double queued, started, sent, first_byte;
+};
 
 /* The attempt that runs, or the last one. */
 struct attempt {
@@ -67,8 +73,8 @@ struct request {
   int kept;      /* how often libcurl has kept it to itself */
   int tag;       /* for whoever started it */
   CURLcode code; /* how libcurl has ended the attempt, until that is dealt with */
-  int observed;  /* somebody wants to know the attempts' times */
   struct attempt attempt;
+  struct reports reports;
   struct buffer body; /* of the answer; of a download only where that is no video */
   struct fetch fetch;
   struct sending sending;

@@ -47,6 +47,8 @@ struct settings {
   long indent;    /* of JSON that is written, in spaces */
   int headers;    /* stack index of the table of headers, 0: none */
   int null;       /* stack index of what stands for null, 0: nothing does */
+  int on_attempt; /* stack index of the function to tell of attempts, 0: none was given */
+  int observed;   /* of a client: there is one */
   unsigned given; /* option_effect bits of the options that were given */
   int references; /* to a copy, which requests share */
 };

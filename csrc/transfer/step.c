@@ -80,7 +80,7 @@ static double due_in(const struct client *client) {
 }
 
 double sora_client_timeout(const struct client *client) {
-  return client->ended.first != NULL ? 0 : due_in(client);
+  return sora_client_has_news(client) ? 0 : due_in(client);
 }
 
 /* Makes the descriptor readable in `due` seconds, below 0: when a socket is ready. */
@@ -188,9 +188,10 @@ static int serve(struct client *client, double seconds) {
   return 1;
 }
 
-/* How long a step may wait, of `seconds`: not beyond what is due, nor when something has ended. */
-static double patience(const struct client *client, const struct place *last, double seconds) {
-  if (seconds == 0 || client->ended.last != last)
+/* How long a step may wait, of `seconds`: not beyond what is due, nor when it has something to
+   tell. */
+static double patience(const struct client *client, unsigned news, double seconds) {
+  if (seconds == 0 || client->news != news)
     return 0;
   double due = due_in(client);
   return due >= 0 && (seconds < 0 || due < seconds) ? due : seconds;
@@ -199,7 +200,7 @@ static double patience(const struct client *client, const struct place *last, do
 /* What was started goes out first. Then sockets come before timers, so that what has arrived is
    never a timeout; libcurl's timers, too, wait for that where nobody has looked for a while. */
 int sora_client_step(struct client *client, double seconds) {
-  const struct place *last = client->ended.last;
+  unsigned news = client->news;
   client->started = 0;
   if (client->multi != NULL && client->live.first != NULL && sora_now() - client->served > STALE &&
       !serve(client, 0))
@@ -208,7 +209,7 @@ int sora_client_step(struct client *client, double seconds) {
   if (client->multi == NULL)
     return 1;
   run_libcurl(client);
-  if (client->multi != NULL && !serve(client, patience(client, last, seconds)))
+  if (client->multi != NULL && !serve(client, patience(client, news, seconds)))
     return 0;
   run_timers(client);
   sora_course_start_waiting(client);

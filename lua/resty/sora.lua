@@ -121,10 +121,10 @@ local usual = 0 -- for how long nothing happens before something ends, at least,
 local function deliver(client, time)
   if not client:closed() then client:step() end
   while batch > 0 do
-    local request, inbox = inboxes.finished(client)
+    local request, inbox, goes_on = inboxes.finished(client)
     if not request then return end
     batch, news = batch - 1, time
-    if inbox then inboxes.put(inbox, request) end
+    if inbox then inboxes.put(inbox, request, goes_on) end
   end
 end
 

@@ -9,6 +9,8 @@ local standin = require "spec.support.standin"
 local system = require "system"
 local uv = require "luv"
 
+local unpack = table.unpack or unpack
+
 local LIMIT = 20 -- seconds
 
 local service = standin.shared()
@@ -108,6 +110,30 @@ for _, callback in ipairs { "on_update", "on_progress" } do
     local body = { model = "sora-2", prompt = "a cat script:queued,pending,completed" }
     return client:generate(body, path, opts)
   end)
+end
+
+--- What is told of attempts may do all that, in each call: `plain` ones have no options of waits.
+local function each_attempt(name, plain, perform)
+  call(name, "on_attempt", function(opts, ids)
+    if plain then opts.interval, opts.max_interval = nil, nil end
+    return perform(opts, ids)
+  end)
+end
+
+each_attempt("query", true, function(opts)
+  return client:query(service:id("503;retry_after=0", "completed"), opts)
+end)
+each_attempt("create", true, function(opts)
+  return client:create({ model = "sora-2", prompt = "a cat script:completed" }, opts)
+end)
+each_attempt("call", true, function(opts) return client:call("GET", "/echo", opts) end)
+each_attempt("download", true, function(opts)
+  return client:download(service:id "completed", path, opts)
+end)
+for _, one in ipairs { unpack(calls) } do
+  if one.callback == "on_update" or one.name == "query_all" then
+    each_attempt(one.name, false, one.perform)
+  end
 end
 
 for host_name, host in pairs(hosts) do

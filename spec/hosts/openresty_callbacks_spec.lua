@@ -64,6 +64,15 @@ local LOCATION = [==[
     return bytes, not bytes and err or nil -- else the task
   end
 
+  function calls.query()
+    opts.interval, opts.max_interval = nil, nil
+    return client:query(ids[1], opts)
+  end
+  function calls.create()
+    opts.interval, opts.max_interval = nil, nil
+    return client:create({ model = "sora-2", prompt = "a cat script:completed" }, opts)
+  end
+
   local ok, value, err = pcall(calls[arguments.call])
   if not ok then value, err = nil, value end
   local ended = err and tostring(err) or value and "good" or "nothing"
@@ -90,6 +99,8 @@ local CALLS = {
   { "wait", "on_update" }, { "watch", "on_update" }, { "wait_all", "on_update" },
   { "wait_all", "on_result" }, { "query_all", "on_result" }, { "download", "on_progress" },
   { "generate", "on_update" }, { "generate", "on_progress" },
+  { "query", "on_attempt" }, { "create", "on_attempt" }, { "wait", "on_attempt" },
+  { "wait_all", "on_attempt" }, { "download", "on_attempt" }, { "generate", "on_attempt" },
 }
 
 --- Whether the call cannot have ended well: it had more to ask when the callback did that.

@@ -159,6 +159,21 @@ case("query repeats what failed for a moment", function(host, client)
   equal("succeeded", host.sora.status(task), "status")
 end)
 
+case("on_attempt is told of each attempt", function(host, client)
+  local told = {}
+  local function on_attempt(info)
+    told[#told + 1] = ("%d %s %s"):format(info.attempt, tostring(info.status),
+      info.next_in and "again" or "end")
+  end
+  local task, err = client:query(host:id "503;retry_after=0,completed", { on_attempt = on_attempt })
+  equal("nil", tostring(err), "error")
+  equal("succeeded", host.sora.status(task), "status")
+  equal("1 503 again, 2 200 end", table.concat(told, ", "), "attempts of the query")
+  told = {}
+  client:wait(host:id "queued,completed", { interval = 0.02, on_attempt = on_attempt })
+  equal("1 200 again, 1 200 end", table.concat(told, ", "), "attempts of the wait")
+end)
+
 case("query ends at its timeout", function(host, client)
   local started = host.now()
   failed("timeout", client:query(host:id "never", { timeout = 0.3 }))

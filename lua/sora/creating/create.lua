@@ -57,22 +57,13 @@ function M.error(client, fault)
   return core.error({ kind = fault.kind, message = fault.message, sent = false }, client)
 end
 
---- Sends one request of the service's own functions, and waits for its end.
----@return any? answer
----@return sora.error|table err_or_metatable  beside an answer, that of a task
-local function exchange(inbox, call, opts)
-  inboxes.add(inbox, core.call(inbox.client, call, opts, inbox))
-  return inboxes.result(inbox)
-end
-
---- Waits before the next attempt. Returns false when there is to be none.
+--- Seconds before the next attempt; nil when there is to be none.
 local function pause(inbox, err, attempts, retries, deadline)
-  if attempts > retries then return false end
+  if attempts > retries then return nil end
   local seconds = err.retry_after or core.backoff(attempts)
-  if seconds > LONGEST_RETRY_AFTER then return false end
-  if deadline and inbox.driver.now() + seconds >= deadline then return false end
-  inboxes.sleep(inbox, seconds)
-  return true
+  if seconds > LONGEST_RETRY_AFTER then return nil end
+  if deadline and inbox.driver.now() + seconds >= deadline then return nil end
+  return seconds
 end
 
 --- Sends a call, again as long as `again` allows it.
@@ -92,11 +83,19 @@ function M.perform(inbox, call, policy, given, again)
   local attempts = 0
   while true do
     opts.timeout = deadline and math.max(1e-3, deadline - inbox.driver.now())
-    local answer, err = exchange(inbox, call, opts)
+    inboxes.add(inbox, core.call(inbox.client, call, opts, inbox))
+    local request = inboxes.await(inbox)
+    local answer, err = request:result()
     attempts = attempts + 1
-    if answer ~= nil then return answer, err, attempts end
+    if answer ~= nil then
+      inboxes.tell(request, nil, nil, attempts)
+      return answer, err, attempts
+    end
     err.attempts = attempts
-    if not again(err) or not pause(inbox, err, attempts, retries, deadline) then return nil, err end
+    local seconds = again(err) and pause(inbox, err, attempts, retries, deadline) or nil
+    inboxes.tell(request, err, seconds, attempts)
+    if not seconds then return nil, err end
+    if not inboxes.stopped(inbox) then inboxes.sleep(inbox, seconds) end
     local stopped = inboxes.stopped(inbox)
     if stopped then
       return nil, core.error { kind = "cancelled", message = stopped, sent = err.sent,

@@ -2,9 +2,9 @@
 --
 -- An inbox belongs to one call on one client. It is a table with the requests in flight (`pending`,
 -- request -> whatever the owner wants to remember with it), the ended ones in the order of their
--- ending (those of `taken` from `at` on, then `ended`) and, while its owner is parked, whatever its
--- driver keeps there. Each driver delivers into inboxes and parks on them; what is here is the same
--- for all.
+-- ending (those of `taken` from `at` on, then `ended`), those that go on and of which an attempt is
+-- to be told (`attempted`), and, while its owner is parked, whatever its driver keeps there. Each
+-- driver delivers into inboxes and parks on them; what is here is the same for all.
 
 local core = require "sora.core"
 local plain = require("sora.hosts.module").plain
@@ -20,6 +20,7 @@ local running, insert = coroutine.running, table.insert
 ---@field ended userdata[]
 ---@field taken userdata[]  a list that was `ended`, from `at` on
 ---@field at integer
+---@field attempted userdata[]?
 ---@field calls sora.calls  what it shares with the other inboxes of its client
 ---@field cancels integer  how often the client's calls had been cancelled when this one began
 ---@field parts table<userdata, boolean>?  the parts of downloads that are open
@@ -98,12 +99,38 @@ function M.ask(inbox, id, opts, note)
   M.add(inbox, core.request(inbox.client, id, opts, inbox), note)
 end
 
+--- Has on_attempt told, where somebody asked for that, of the attempts of a request that are over;
+-- with `ended` of its last one, too. Called in the flow of control that the request belongs to: the
+-- function may do whatever a callback may.
+local function tell_attempts(request, ended, err, next_in, number)
+  local tell, info = core.attempt(request, ended, err)
+  while tell do
+    if not info.next_in then info.next_in, info.attempt = next_in, number or info.attempt end
+    tell(info)
+    tell, info = core.attempt(request, ended, err)
+  end
+end
+
+--- What became of a request that was taken, for on_attempt: its owner knows what follows on it.
+---@param request userdata
+---@param err sora.error?  that it has ended with
+---@param next_in number?  seconds until the same is asked again; nil: it is not
+---@param number integer?  of the attempt, where the owner counts them
+function M.tell(request, err, next_in, number)
+  tell_attempts(request, true, err, next_in, number)
+end
+
 --- The next request that has ended, taken out, and what was remembered with it; nil when there is
--- none.
+-- none. Who takes it says what became of it: M.tell.
 ---@param inbox sora.inbox
 ---@return userdata? request
 ---@return any note
 function M.take(inbox)
+  while inbox.attempted do
+    local attempted = table.remove(inbox.attempted, 1)
+    if not inbox.attempted[1] then inbox.attempted = nil end
+    tell_attempts(attempted)
+  end
   if not inbox.taken[inbox.at] then
     if not inbox.ended[1] then return nil end
     inbox.taken, inbox.ended, inbox.at = inbox.ended, inbox.taken, 1
@@ -118,29 +145,20 @@ end
 
 --- Waits for the end of the one request that is in flight for this inbox.
 ---@param inbox sora.inbox
----@param known string?  the mark of an answer that need not be decoded again
----@return any ...  what the request ended with
-function M.result(inbox, known)
+---@return userdata request
+function M.await(inbox)
   local request = M.take(inbox)
   while not request do
     inbox.driver.park(inbox)
     request = M.take(inbox)
   end
-  return request:result(known)
+  return request
 end
 
---- One query: starts it and waits for its end. Nothing else is in flight for this inbox.
+--- The same of what has no attempts: what it ended with.
 ---@param inbox sora.inbox
----@param id string
----@param opts table?  options of a request
----@param known string?  the mark of an answer that need not be decoded again
----@return any? task
----@return sora.error? err
----@return string? mark  of the answer, where `known` was given; alone: it has that
-function M.query(inbox, id, opts, known)
-  M.ask(inbox, id, opts)
-  return M.result(inbox, known)
-end
+---@return any ...
+function M.result(inbox) return M.await(inbox):result() end
 
 --- Waits until something is delivered, the time is over, or the call is to end: see M.stopped.
 ---@param inbox sora.inbox
@@ -232,11 +250,15 @@ function M.abandon(co)
   guarded[co] = nil -- Lua 5.1 would keep for ever what refers to its own key, as an inbox does
 end
 
---- Puts a request that has ended into its owner's inbox, and wakes the owner.
+--- Puts a request that has ended, or (`goes_on`) has something to tell, into its owner's inbox, and
+-- wakes the owner.
 ---@param inbox sora.inbox
 ---@param request userdata
-function M.put(inbox, request)
-  insert(inbox.ended, request) -- at one go: a debug hook may put another one in between two steps
+---@param goes_on boolean?
+function M.put(inbox, request, goes_on)
+  if goes_on then inbox.attempted = inbox.attempted or {} end
+  -- at one go: a debug hook may put another one in between two steps
+  insert(goes_on and inbox.attempted or inbox.ended, request)
   inbox.driver.wake(inbox)
 end
 
@@ -247,8 +269,8 @@ function M.finished(client) return (client.finished or core.finished)(client) en
 --- Delivers all that has ended. What was started with another owner than an inbox is dropped.
 ---@param client sora.attached
 function M.deliver(client)
-  for request, owner in client.finished or core.finished, client do
-    if owner and owner.ended then M.put(owner, request) end
+  for request, owner, goes_on in client.finished or core.finished, client do
+    if owner and owner.ended then M.put(owner, request, goes_on) end
   end
 end
 

@@ -85,6 +85,30 @@
 ---@field progress? number  0 to 1
 ---@field eta? number  seconds until the end, by the progress so far
 
+---What `on_attempt` is told of an attempt that is over. No field holds a key, a URL's query or its
+---user. docs/observing.md says more.
+---@class sora.attempt
+---@field id? string  of the task that is asked for; nil of a call
+---@field method string  such as "GET"
+---@field url? string  without its query
+---@field attempt integer  1: the first of its query, create, call or download
+---@field status? integer  of HTTP
+---@field kind? sora.error_kind  what went wrong; nil: nothing did
+---@field bytes integer  of the answer, headers included
+---@field http_version? "1.0"|"1.1"|"2"|"3"  nil where no answer came
+---@field reused boolean  the connection was there before
+---@field next_in? number  seconds until the next attempt or poll; nil: this was the last
+---@field seconds sora.attempt_seconds
+
+---How long the phases of an attempt took, in seconds.
+---@class sora.attempt_seconds
+---@field queue number  until a connection or a stream was free
+---@field dns? number  to look up the host; this and the next two of a new connection alone
+---@field connect? number
+---@field tls? number
+---@field first_byte? number  from the attempt's beginning, the queue not included
+---@field total number  the same to its end
+
 ---What a client has counted.
 ---@class sora.stats
 ---@field requests integer  that were started
@@ -115,6 +139,7 @@
 ---@field request_timeout? number  seconds for an attempt, default 30; of a download, without a byte
 ---@field connect_timeout? number  seconds until a connection stands, default 10
 ---@field retries? integer  further attempts of a query or a download, default 2; of a poll, 0
+---@field on_attempt? fun(info: sora.attempt)  told of each attempt when it is over
 ---@field null? any  decode every null as this value, in objects too; default: absent in objects
 ---@field max_depth? integer  nested arrays and objects in an answer, default 512
 ---@field max_body? integer  bytes of an answer, default 16777216

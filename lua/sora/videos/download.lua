@@ -88,10 +88,15 @@ end
 
 --- Takes the request that was started, which has ended.
 function Delivery:take(now, request)
+  local transfer = self.transfer
   local result, err = request:result()
-  if self.asks then return self.transfer:looked_up(now, result, err) end
+  if self.asks then
+    transfer:looked_up(now, result, err)
+    return inboxes.tell(request, err, transfer:next_in(now))
+  end
   local bytes = self.part:progress()
-  self.transfer:fetched(now, result, err and quotes.of(err), bytes, self.part:is_whole())
+  transfer:fetched(now, result, err and quotes.of(err), bytes, self.part:is_whole())
+  inboxes.tell(request, err, transfer:next_in(now), transfer.attempts)
 end
 
 --- Gives the part, which is whole, its name.

@@ -90,6 +90,14 @@ function Transfer:due(now)
   return "error", self.failure
 end
 
+--- Seconds until something else is asked for; nil: nothing is.
+---@param now number
+---@return number?
+function Transfer:next_in(now)
+  if self.failure or self.whole then return nil end
+  return math.max(0, self.resume_at - now)
+end
+
 -- URLs
 
 --- Goes on with the relay's own copy. Returns false where there is none, or it was tried.

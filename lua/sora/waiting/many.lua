@@ -82,7 +82,9 @@ function Round:take(request, poller)
   local now = self.now()
   if poller.transfer then return self.deliveries:take(poller, request, now) end
   self.in_flight = self.in_flight - 1
-  local action, value, changed = poller:answer(now, request:result(poller.mark))
+  local task, err, mark = request:result(poller.mark)
+  local action, value, changed = poller:answer(now, task, err, mark)
+  inboxes.tell(request, err, action == "ask" and value or nil)
   if changed then action, value = waits.tell(self.policy, poller, now, action, value) end
   self:follow(poller, now, action, value)
 end

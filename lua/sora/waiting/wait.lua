@@ -26,13 +26,21 @@ function M.poll_options(given)
   return opts
 end
 
+local function ask_once(inbox, id, opts)
+  inboxes.ask(inbox, id, opts)
+  local request = inboxes.await(inbox)
+  local task, err = request:result()
+  inboxes.tell(request, err)
+  return task, err
+end
+
 --- client:query(id, opts) of a host in which the function in C would block.
 ---@return any? task
 ---@return sora.error? err
 function M.query(client, id, policy, given)
   local opts, inbox = { timeout = policy.timeout }, inboxes.new(client)
   for name, value in pairs(given or {}) do opts[name] = value end
-  return inboxes.guard(inbox, inboxes.query, inbox, id, opts)
+  return inboxes.guard(inbox, ask_once, inbox, id, opts)
 end
 
 --- The error of a wait that was ended before its task.
@@ -76,10 +84,13 @@ local function follow(inbox, poller, policy, opts, until_change)
       inboxes.sleep(inbox, value)
     else
       opts.timeout = poller:remaining(now)
-      local task, err, mark = inboxes.query(inbox, poller:asked(), opts, poller.mark)
+      inboxes.ask(inbox, poller:asked(), opts)
+      local request = inboxes.await(inbox)
+      local task, err, mark = request:result(poller.mark)
       local changed
       now = driver.now()
       action, value, changed = poller:answer(now, task, err, mark)
+      inboxes.tell(request, err, action == "ask" and value or nil)
       if changed then action, value = M.tell(policy, poller, now, action, value) end
       if action == "done" then return value, nil, true end
       if action == "error" then return nil, value, true end
