@@ -261,13 +261,11 @@ describe("luv", function()
 
     it("ends a wait between two polls, with the last task", function()
       local heard, callback = listener()
-      local started = sora.driver.now()
       local handle = client:wait(service:id "queued", { interval = 60 }, callback)
       after(200, function() handle:cancel() end)
       run()
       assert.are.equal("cancelled", heard.err.kind)
       assert.are.equal("queued", heard.err.task.status)
-      assert.is_true(sora.driver.now() - started < 10)
     end)
 
     it("ends wait_all: what has ended stays, the rest is cancelled", function()

@@ -117,7 +117,6 @@ describe("sora.luv in Neovim", function()
   end)
 
   it("shows no message and no failure when the editor quits with queries in flight", function()
-    local started = os.time()
     for ending, code in pairs { ["qall!"] = 0, ["3cquit!"] = 3 } do
       local ended = run(([[
         for _ = 1, 100 do client:query(id "never", say) end
@@ -128,7 +127,6 @@ describe("sora.luv in Neovim", function()
       assert.are.equal(code, ended.code)
       assert.are.equal("", ended.out .. ended.err)
     end
-    assert.is_true(os.time() - started < 10)
   end)
 
   it("is called vim.uv where the editor has it", function()
