@@ -10,7 +10,9 @@ files["spec"].std = "+busted"
 
 files["lua/resty"].read_globals = { "ngx" }
 files["examples/openresty"].globals = { "ngx" }
-files["examples/neovim"] = { std = "luajit", globals = { "vim" } }
-
 -- These run in Redis.
 files["lua/sora/fleet/scripts"].read_globals = { "redis", "KEYS", "ARGV" }
+-- The plugin for Neovim, which has LuaJIT.
+files["plugin"] = { std = "luajit", globals = { "vim" } }
+files["lua/sora_nvim"] = { std = "luajit", globals = { "vim" } }
+files["lua/sora/health.lua"] = { std = "luajit", globals = { "vim" } }

@@ -102,6 +102,15 @@ build = {
       ["sora.answers.words"] = "lua/sora/answers/words.lua",
       ["sora.reference.types"] = "lua/sora/reference/types.lua",
       ["sora.waiting.wait"] = "lua/sora/waiting/wait.lua",
+      ["sora.health"] = "lua/sora/health.lua",
+      ["sora_nvim"] = "lua/sora_nvim/init.lua",
+      ["sora_nvim.command"] = "lua/sora_nvim/command.lua",
+      ["sora_nvim.job"] = "lua/sora_nvim/job.lua",
+      ["sora_nvim.message"] = "lua/sora_nvim/message.lua",
+      ["sora_nvim.opener"] = "lua/sora_nvim/opener.lua",
+      ["sora_nvim.text"] = "lua/sora_nvim/text.lua",
+      ["sora_nvim.window"] = "lua/sora_nvim/window.lua",
     },
   },
+  copy_directories = { "plugin", "doc" }, -- of the plugin for Neovim
 }

@@ -25,8 +25,11 @@ local PRELUDE = [[
   function finish(code)
     vim.schedule(function() vim.cmd(code and code ~= 0 and code .. "cquit!" or "qall!") end)
   end
-  vim.defer_fn(function() say "the code has not come to its end" finish(9) end, 25000)
+  vim.defer_fn(function() say "the code has not come to its end" finish(9) end,
+    os.getenv "LIMIT" * 1000)
 ]]
+
+local LIMIT = 25 -- seconds
 
 --- Whether there is a Neovim.
 ---@return boolean
@@ -34,23 +37,34 @@ function M.found()
   return program.run("nvim --version").code == 0
 end
 
+--- Whether there is a Neovim of that version or a later one.
+---@param version string
+---@return boolean
+function M.has(version)
+  local code = ("echo has('nvim-%s')"):format(version)
+  return program.run("nvim --headless -u NONE -i NONE -c " .. shell.quote(code) .. " -c qall").err
+    :find "1" ~= nil
+end
+
 --- Runs code to its end.
 ---@param code string
----@param options table|nil  env: table of variables
+---@param options table|nil  env: table of variables; shada: of a file, none by default; limit:
+---   seconds that the code may take
 ---@return table result  code, out, err
 function M.run(code, options)
   options = options or {}
   local folder = files.folder()
   os.execute("mkdir " .. folder .. "/RUNTIME_DIR")
   files.write(folder .. "/code.lua", PRELUDE .. code)
-  local env = { HOME = folder, NVIM_LOG_FILE = folder .. "/log" }
+  local limit = options.limit or LIMIT
+  local env = { HOME = folder, NVIM_LOG_FILE = folder .. "/log", LIMIT = tostring(limit) }
   for name in ("CONFIG_HOME DATA_HOME STATE_HOME CACHE_HOME RUNTIME_DIR"):gmatch "%S+" do
     env["XDG_" .. name] = folder .. "/" .. name
   end
   for name, value in pairs(options.env or {}) do env[name] = value end
-  local command = "nvim --headless -u NONE -i NONE -n -c "
-    .. shell.quote("luafile " .. folder .. "/code.lua")
-  local result = program.run(command, { env = env })
+  local command = ("nvim --headless -u NONE -i %s -n -c %s"):format(options.shada or "NONE",
+    shell.quote("luafile " .. folder .. "/code.lua"))
+  local result = program.run(command, { env = env, limit = limit + 5 })
   files.remove(folder)
   return result
 end

@@ -6,7 +6,7 @@ local system = require "system"
 
 local M = {}
 
-local LIMIT = 30 -- seconds; a program that takes longer is killed, and ends with 137
+local LIMIT = 30 -- seconds, unless another is given; a program that takes longer is killed: 137
 
 local function read(name) return files.read(name) or "" end
 
@@ -15,12 +15,12 @@ Program.__index = Program
 
 --- Starts a command line of the shell.
 ---@param command string
----@param options table|nil  input: its standard input; env: table of variables
+---@param options table|nil  input: its standard input; env: table of variables; limit: seconds
 ---@return table program  pid and these methods
 function M.start(command, options)
   options = options or {}
   local base = os.tmpname()
-  local program = setmetatable({ base = base }, Program)
+  local program = setmetatable({ base = base, limit = options.limit or LIMIT }, Program)
   files.write(base .. ".in", options.input or "")
   local assignments = {}
   for name, value in pairs(options.env or {}) do
@@ -37,8 +37,8 @@ function M.start(command, options)
 end
 
 --- Waits until the condition holds.
-function Program.await(_, condition)
-  for _ = 1, LIMIT * 100 do
+function Program:await(condition)
+  for _ = 1, self.limit * 100 do
     if condition() then
       return true
     end

@@ -1,0 +1,47 @@
+--- Opens a URL in the program that the system has for it.
+
+local M = {}
+
+local PATIENCE = 2000 -- milliseconds: a program that has failed by then has opened nothing
+
+--- The name of the program, before Neovim 0.10.
+local function program() return vim.fn.has "mac" == 1 and "open" or "xdg-open" end
+
+--- What opens URLs here; nil and the reason where nothing does.
+---@return string? name
+---@return string? why
+function M.found()
+  if vim.ui.open then return "vim.ui.open" end -- since Neovim 0.10
+  if vim.fn.executable(program()) == 1 then return program() end
+  return nil, program() .. " is not installed"
+end
+
+--- Watches a program that vim.ui.open has started.
+local function watch(process, on_failure)
+  vim.defer_fn(function()
+    if not process:is_closing() then return end -- it runs: that is the player
+    local code = process:wait().code -- at once, for it has ended
+    if code ~= 0 then on_failure("the program that opens URLs ended with status " .. code) end
+  end, PATIENCE)
+end
+
+---@param url string
+---@param on_failure fun(why: string)  called soon, or while a program starts
+function M.open(url, on_failure)
+  local found, why = M.found()
+  if not found then return on_failure(why) end
+  if not vim.ui.open then
+    vim.fn.jobstart({ found, url }, {
+      detach = true,
+      on_exit = function(_, code)
+        if code ~= 0 then on_failure(found .. " ended with status " .. code) end
+      end,
+    })
+    return
+  end
+  local process, reason = vim.ui.open(url)
+  if reason then return on_failure(reason) end
+  if type(process) == "table" and process.is_closing then watch(process, on_failure) end
+end
+
+return M
