@@ -23,6 +23,7 @@ struct connection {
   int stands;                       /* a request was sent on it */
   unsigned long long progress;      /* grows with whatever comes on it */
   int held;                         /* libcurl may hold back some of what has come */
+  int version;                      /* of HTTP, as an answer on it has said; 0: none has */
   int live;                         /* requests on it … */
   double idle_since;                /* … and since when there is none, on sora_now */
 };

@@ -232,9 +232,9 @@ static struct handle *make(const struct settings *settings, CURLSH *share) {
 }
 
 struct handle *sora_handle_take(struct handles *handles, const struct settings *settings,
-                                int shared, CURLSH *share) {
+                                int shared, int worn, CURLSH *share) {
   struct handle *handle = handles->idle;
-  if (shared && handle != NULL) {
+  if (shared && handle != NULL && (worn || !handle->worn)) {
     handles->idle = handle->next;
     handles->count--;
     return handle;
@@ -246,15 +246,18 @@ struct handle *sora_handle_take(struct handles *handles, const struct settings *
 }
 
 /* See sora_handle_give_back. Before 7.80 nobody knows how often a request was sent. */
-static int stays_clean(int sent) {
-  unsigned version = sora_libcurl_version();
-  if (version >= 0x075400 && version < 0x080100)
-    return 0;
-  return version >= 0x081100 || (LIBCURL_VERSION_NUM >= 0x075000 && sent <= 1);
+static int counts_no_retry(int sent) {
+  return sora_libcurl_version() >= 0x081100 || (LIBCURL_VERSION_NUM >= 0x075000 && sent <= 1);
 }
 
-void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent) {
-  if (!handle->shared || !stays_clean(sent) || handles->count >= MOST_IDLE) {
+static int is_worn_by_answers(void) {
+  return sora_libcurl_version() >= 0x075400 && sora_libcurl_version() < 0x080100;
+}
+
+void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent, int version) {
+  handle->worn = is_worn_by_answers();
+  if (!handle->shared || !counts_no_retry(sent) || (handle->worn && version != 2) ||
+      handles->count >= MOST_IDLE) {
     destroy(handle);
     return;
   }

@@ -102,9 +102,13 @@ static void note_sent(struct request *request, int local_port, int ipv6) {
 
 #if LIBCURL_VERSION_NUM >= 0x075000
 static int on_sent(void *argument, char *address, char *local, int port, int local_port) {
+  struct request *request = argument;
   (void)address, (void)port;
-  note_sent(argument, local_port, strchr(local, ':') != NULL);
-  return CURL_PREREQFUNC_OK;
+  note_sent(request, local_port, strchr(local, ':') != NULL);
+  const struct connection *connection = sora_request_connection(request);
+  request->attempt.declined =
+      request->attempt.handle->worn && (connection == NULL || connection->version != 2);
+  return request->attempt.declined ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 #endif
 
@@ -123,6 +127,15 @@ void sora_request_find_sent(struct request *request) {
   note_sent(request, (int)port, address != NULL && strchr(address, ':') != NULL);
 }
 
+/* The answer has begun, and with that what it says of its connection. */
+static void note_version(const struct request *request) {
+  struct connection *connection = sora_request_connection(request);
+  if (connection != NULL)
+    connection->version = request->attempt.answer.version;
+  if (!request->sending.large)
+    sora_host_heard(request->place.host, request->attempt.answer.version);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *argument) {
   struct request *request = argument;
   struct attempt *attempt = &request->attempt;
@@ -139,8 +152,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument) {
   }
   int version = attempt->answer.version;
   sora_answer_header(&attempt->answer, line, size);
-  if (attempt->answer.version != version && !request->sending.large)
-    sora_host_heard(request->place.host, attempt->answer.version);
+  if (attempt->answer.version != version)
+    note_version(request);
   return size;
 }
 
