@@ -4,8 +4,8 @@
 --
 -- It prints key=value lines, the last of them ready=1, and serves until its standard input ends,
 -- its parent is gone, SIGTERM or SIGINT arrives, or --lifetime is over. OPTIONS below lists the
--- options. Nothing it makes outlives it. Needs lua-http; lua-cjson for the control port;
--- LuaSocket for resets and the black hole.
+-- options. Nothing it makes outlives it. Needs lua-http; lua-cjson or dkjson for the control port
+-- and new tasks; LuaSocket for resets and the black hole.
 --
 -- ADDRESSES
 --   base_url     the relay: https, HTTP/2 and HTTP/1.1     h1_url    the same, HTTP/1.1 only
@@ -76,11 +76,11 @@ if not pcall(require, "http.server") then
 end
 
 local cqueues = require "cqueues"
-local signal = require "cqueues.signal"
 local bad_tls = require "spec.support.service.bad_tls"
 local certificates = require "spec.support.service.certificates"
 local control = require "spec.support.service.control"
 local journal = require "spec.support.service.journal"
+local life = require "spec.support.service.life"
 local proxy = require "spec.support.service.proxy"
 local scripts = require "spec.support.service.scripts"
 local server = require "spec.support.service.server"
@@ -202,69 +202,6 @@ end
 
 -- Life ---------------------------------------------------------------------------------------
 
-local function stop()
-  service.stopping = true
-end
-
--- The parent's number, or nil where there is no /proc.
-local function parent()
-  local file = io.open("/proc/self/stat")
-  local text = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return text and text:match("%) %S (%d+)")
-end
-
-local function watch_parent()
-  local first = parent()
-  while first and parent() == first do
-    cqueues.sleep(1)
-  end
-  if first then
-    stop()
-  end
-end
-
-local INPUT = { pollfd = 0, events = "r" }
-
--- A file or /dev/null cannot be polled; such an input says nothing about the parent.
-local function input_is_pollable()
-  local probe = cqueues.new()
-  probe:wrap(function()
-    cqueues.poll(INPUT, 0)
-  end)
-  return probe:loop()
-end
-
-local function watch_input()
-  if not input_is_pollable() then
-    return
-  end
-  io.stdin:setvbuf("no")
-  repeat
-    cqueues.poll(INPUT)
-  until not io.stdin:read(1)
-  stop()
-end
-
-local function watch_signals()
-  signal.ignore(signal.SIGPIPE)
-  signal.block(signal.SIGTERM, signal.SIGINT)
-  local listener = signal.listen(signal.SIGTERM, signal.SIGINT)
-  listener:wait()
-  stop()
-end
-
-local function own_pid()
-  local file = io.open("/proc/self/stat")
-  local pid = file and file:read("*n")
-  if file then
-    file:close()
-  end
-  return pid
-end
-
 local function announce()
   local lines = {}
   for name, value in pairs(service.urls) do
@@ -272,16 +209,14 @@ local function announce()
   end
   table.sort(lines)
   lines[#lines + 1] = "sample_id=" .. service.sample_id
-  lines[#lines + 1] = "pid=" .. (own_pid() or "")
+  lines[#lines + 1] = "pid=" .. (life.pid() or "")
   lines[#lines + 1] = "ready=1"
   io.stdout:write(table.concat(lines, "\n"), "\n")
   io.stdout:flush()
 end
 
 local function serve()
-  service.cq:wrap(watch_signals)
-  service.cq:wrap(watch_input)
-  service.cq:wrap(watch_parent)
+  life.watch(service.cq, function() service.stopping = true end)
   open_ports()
   announce()
   local deadline = cqueues.monotime() + service.options.lifetime

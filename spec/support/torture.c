@@ -4,7 +4,8 @@
  * It takes the place of malloc for the whole process, libcurl and OpenSSL included, and gives Lua
  * an allocator of its own, so that the n-th request of either can be refused. What is freed is
  * overwritten, and what grows moves, so that a stale pointer shows. Needs glibc. Of the faults that
- * this finds in libcurl and OpenSSL three end the process: where they are known it is said below.
+ * this finds in libcurl and OpenSSL three end the process: known_faults.h tells them. The rest is
+ * one file because it is one program, which nothing of sora is linked into.
  *
  * The script gets the module "torture":
  *   attempt(which, n, mode, fn, …)   calls fn(…); from the moment of the call, request n (from 0,
@@ -38,6 +39,8 @@
 
 #include "compat.h"
 
+#include "known_faults.h"
+
 #ifndef __clang__ /* gcc's analyzer takes what malloc itself returns for lost */
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
@@ -66,42 +69,6 @@ static int refused(struct memory *memory) {
   long number = atomic_fetch_add(&memory->requests, 1);
   long first = atomic_load(&memory->first);
   return first >= 0 && number >= first && number <= memory->last;
-}
-
-/* Whether libcurl asks, in OpenSSL's callback, for what it remembers of a TLS session. Without that
-   memory libcurl 7.88 frees the name in its cache and keeps the pointer (Curl_ssl_addsessionid): it
-   is freed again with the next session, or when the cache is cleaned up. A program of a share and
-   two curl_easy_perform alone crashes at two of its 4,616 requests. Later versions are mended. */
-static int is_session_of_libcurl(void *const *frames, int count) {
-  Dl_info info;
-  int in_libcurl = 0;
-  for (int i = 0; i < count; i++) {
-    if (dladdr(frames[i], &info) == 0 || info.dli_fname == NULL)
-      return 0;
-    if (strstr(info.dli_fname, "libcurl") != NULL)
-      in_libcurl = 1;
-    else if (in_libcurl)
-      return strstr(info.dli_fname, "libssl") != NULL;
-    else if (strstr(info.dli_fname, "libc.so") == NULL && strstr(info.dli_fname, "torture") == NULL)
-      return 0;
-  }
-  return 0;
-}
-
-/* Whether OpenSSL asks within SSL_set_connect_state. That returns nothing, from OpenSSL 3.2 on it
-   may leave the connection without a record layer, and the next call crashes. A program of SSL_new,
-   that and SSL_set0_rbio alone does, at five of its six requests (3.5.9, 3.6.5). Its last act is a
-   call of a function that is not exported, so that no frame bears its name: libcurl seems to have
-   called what has none. */
-static int is_connect_state_of_openssl(void *const *frames, int count) {
-  const char *callee = "";
-  Dl_info info;
-  for (int i = 0; i < count && dladdr(frames[i], &info) != 0 && info.dli_fname != NULL; i++) {
-    if (strstr(info.dli_fname, "libcurl") != NULL)
-      return callee == NULL;
-    callee = strstr(info.dli_fname, "libssl") != NULL ? info.dli_sname : "";
-  }
-  return 0;
 }
 
 /* Whether refusing that request would only show a fault that is known, and none of ours. */
@@ -247,7 +214,9 @@ static long finish(const struct plan *plan) {
 }
 
 static const char *outcome(int status) {
-  return status == 0 ? "returned" : status == LUA_ERRMEM ? "memory" : "raised";
+  if (status == 0)
+    return "returned";
+  return status == LUA_ERRMEM ? "memory" : "raised";
 }
 
 static int attempt(lua_State *L) {
@@ -394,18 +363,6 @@ static int set_label(lua_State *L) {
 
 /* NOLINTBEGIN(bugprone-signal-handler): the process is lost anyway, and seldom in these functions
  */
-
-/* Where a request for memory of OpenSSL 3.0's set-up was refused, RAND_status, which libcurl calls
-   before its first connection, takes a lock that is NULL. A program of OPENSSL_init_ssl and
-   RAND_status alone crashes so at 49 of its 6,845 requests (3.0.19). */
-static int in_rand_status(void *const *frames, int count) {
-  Dl_info info;
-  for (int i = 0; i < count; i++)
-    if (dladdr(frames[i], &info) != 0 && info.dli_sname != NULL &&
-        strcmp(info.dli_sname, "RAND_status") == 0)
-      return 1;
-  return 0;
-}
 
 /* Tells where it was: a fault that comes and goes may not come a second time. */
 static void on_fatal(int number) {

@@ -2,15 +2,12 @@
 
 local bad_tls = require "spec.support.service.bad_tls"
 local http_util = require "http.util"
+local json = require "spec.support.service.json"
 local reply = require "spec.support.service.reply"
 local server = require "spec.support.service.server"
+local text = require "spec.support.service.text"
 
 local M = {}
-
--- Nothing but the control port needs JSON: a demonstration does without the library.
-local function json()
-  return require "cjson"
-end
 
 local OK = '{"ok":true}'
 local WAIT = 10
@@ -18,16 +15,15 @@ local WAIT = 10
 local routes = {}
 
 local function body_of(x)
-  local text = x.stream:get_body_as_string(WAIT)
-  local ok, value = pcall(json().decode, text or "")
-  if not ok or type(value) ~= "table" then
+  local value = json.decode(x.stream:get_body_as_string(WAIT) or "")
+  if type(value) ~= "table" then
     return nil, "the body is not a JSON array or object"
   end
   return value
 end
 
 local function seconds_of(x)
-  return tonumber(server.query(x.path, "seconds")) or 1
+  return tonumber(text.query(x.path, "seconds")) or 1
 end
 
 routes["PUT /control/script"] = function(x)
@@ -63,18 +59,18 @@ routes["PUT /control/noise"] = function(x)
 end
 
 routes["GET /control/log"] = function(x)
-  local entries = x.service.journal:log { id = x.id, port = server.query(x.path, "port"),
-    since = server.query(x.path, "since") }
-  return #entries == 0 and "[]" or json().encode(entries)
+  local entries = x.service.journal:log { id = x.id, port = text.query(x.path, "port"),
+    since = text.query(x.path, "since") }
+  return #entries == 0 and "[]" or json.encode(entries)
 end
 
 routes["GET /control/created"] = function(x)
   local created = x.service.created
-  return #created == 0 and "[]" or json().encode(created)
+  return #created == 0 and "[]" or json.encode(created)
 end
 
 routes["GET /control/stats"] = function(x)
-  return json().encode(x.service.journal:stats())
+  return json.encode(x.service.journal:stats())
 end
 
 routes["POST /control/reset"] = function(x)
@@ -100,7 +96,7 @@ end
 routes["POST /control/blackhole"] = function(x)
   local port, sockets = bad_tls.blackhole()
   table.insert(x.service.kept, sockets)
-  return json().encode { url = string.format("https://127.0.0.1:%d", port) }
+  return json.encode { url = string.format("https://127.0.0.1:%d", port) }
 end
 
 routes["POST /control/stop"] = function(x)
@@ -115,14 +111,14 @@ local function handle(service, stream)
   end
   local path = headers:get(":path")
   local x = { service = service, stream = stream, path = path, method = headers:get(":method"),
-    id = server.query(path, "id"), entry = {} }
+    id = text.query(path, "id"), entry = {} }
   local action = routes[x.method .. " " .. path:match("^[^?]*")]
   if not action then
     return reply.send(x, { status = 404, body = '{"error":"no such control"}' })
   end
   local result, why = action(x)
   if not result then
-    return reply.send(x, { status = 400, body = json().encode { error = why } })
+    return reply.send(x, { status = 400, body = json.encode { error = why } })
   end
   reply.send(x, { body = result == true and OK or result })
 end
@@ -136,7 +132,7 @@ function M.open(service)
     if not ok then
       service.complain("control: " .. tostring(why))
       reply.send({ stream = stream, entry = {} },
-        { status = 500, body = json().encode { error = tostring(why) } })
+        { status = 500, body = json.encode { error = tostring(why) } })
     end
   end })
 end

@@ -6,6 +6,9 @@
 -- services say that they made nothing, or has the parameter `made=no`: what is counted is what
 -- would be billed.
 
+local json = require "spec.support.service.json"
+local texts = require "spec.support.service.text"
+
 local M = { steps = {} }
 local steps = M.steps
 
@@ -13,15 +16,11 @@ local PATIENCE = 20 -- seconds for the body of a request
 
 -- Bodies -------------------------------------------------------------------------------------
 
-local function json() return require "dkjson" end
-
 --- The parts of a form: list of name, filename, type, size, body (of a field).
 local function parts_of(body, boundary)
-  local parts, from = {}, 1
-  local delimiter = "--" .. boundary
-  body = "\r\n" .. body
-  delimiter = "\r\n" .. delimiter
-  local at, behind = body:find(delimiter, from, true)
+  local parts, delimiter = {}, "\r\n--" .. boundary
+  body = "\r\n" .. body -- the first delimiter has no line in front of it
+  local at, behind = body:find(delimiter, 1, true)
   while at and body:sub(behind + 1, behind + 2) ~= "--" do
     local stop, after = body:find(delimiter, behind + 1, true)
     local part = body:sub(behind + 3, (stop or 0) - 1)
@@ -45,7 +44,7 @@ local function read_body(x)
   if boundary then
     return { parts = parts_of(text, boundary), fields = {} }
   end
-  return { text = text, fields = json().decode(text) or {} }
+  return { text = text, fields = json.decode(text) or {} }
 end
 
 -- Tasks --------------------------------------------------------------------------------------
@@ -75,9 +74,7 @@ local function make_task(x, content)
   local task = ("task_01k%010d"):format(#created + 1)
   local id = model .. ":" .. task
   local script = tostring(value_of(content, "prompt") or ""):match("script:(%S+)")
-  local list = {}
-  for step in (script or "life"):gmatch("[^,]+") do list[#list + 1] = step end
-  assert(service.scripts:set(id, list))
+  assert(service.scripts:set(id, texts.split(script or "life", ",")))
   local common = service.scripts.states["new tasks"]
   if common and not script then service.scripts.states[id].script = common.script end
   local made = { id = id, task = task, model = model, path = x.path, method = x.method,
@@ -117,7 +114,7 @@ end
 --- Says what came: method, path, query, fields or parts, and the headers that matter.
 function steps.echo(x)
   local content = x.content
-  return { body = json().encode {
+  return { body = json.encode {
     method = x.method, path = x.path, text = content.text, parts = content.parts,
     type = x.headers:get("content-type"), key = x.headers:get("idempotency-key"),
     expect = x.headers:get("expect"), authorization = x.headers:get("authorization") ~= nil,
@@ -149,7 +146,7 @@ function steps.uploaded(x)
   for _, one in ipairs(x.content.parts or {}) do
     if one.filename then part = one end
   end
-  return { body = json().encode { id = "file_1", filename = part.filename, bytes = part.size,
+  return { body = json.encode { id = "file_1", filename = part.filename, bytes = part.size,
     url = "https://cdn.example/" .. (part.filename or "") } }
 end
 

@@ -1,20 +1,13 @@
 -- The bytes of the synthetic videos: they can be made at any offset, and checked anywhere.
 --
 -- 64 bytes of a valid MP4 opening (an ftyp box, then a free box as long as the rest), then
--- lines of 64 bytes that count themselves. Needs nothing: specs use it under every Lua.
+-- lines of 64 bytes that count themselves. Needs text.lua alone: specs use it under every Lua.
+
+local big_endian = require("spec.support.service.text").big_endian
 
 local M = {}
 
 local LINE = 64
-
-local function big_endian(value, bytes)
-  local out = {}
-  for place = bytes, 1, -1 do
-    out[place] = string.char(value % 256)
-    value = math.floor(value / 256)
-  end
-  return table.concat(out)
-end
 
 local function opening(size)
   return big_endian(32, 4) .. "ftypisom" .. big_endian(512, 4) .. "isomiso2avc1mp41"

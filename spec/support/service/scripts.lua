@@ -9,6 +9,7 @@ local cqueues = require "cqueues"
 local creating = require "spec.support.service.creating"
 local faults = require "spec.support.service.faults"
 local tasks = require "spec.support.service.tasks"
+local texts = require "spec.support.service.text"
 local wire = require "spec.support.service.wire"
 
 local M = {}
@@ -65,17 +66,10 @@ function M.parse(list)
   return parsed
 end
 
-local function split(text)
-  local list = {}
-  for item in text:gmatch("[^,]+") do
-    list[#list + 1] = item
-  end
-  return list
-end
-
 local function script_of_id(id)
   local text = id:gsub("~.*$", ""):gsub("^[^:,;]*:", "")
-  return M.parse(split(text)) or M.parse(split((text:gsub("^%l+_", ""))))
+  return M.parse(texts.split(text, ","))
+    or M.parse(texts.split((text:gsub("^%l+_", "")), ","))
 end
 
 ---@param service table

@@ -11,26 +11,12 @@ local http_util = require "http.util"
 local reply = require "spec.support.service.reply"
 local scripts = require "spec.support.service.scripts"
 local sock = require "spec.support.service.socket"
+local text = require "spec.support.service.text"
 local videos = require "spec.support.service.videos"
 
 local M = {}
 
 local HOST = "127.0.0.1"
-
-local function percent_decode(text)
-  return (text:gsub("%+", " "):gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
-
---- The decoded value of a key in the query of a path, or nil.
----@param path string
----@param key string
----@return string|nil
-function M.query(path, key)
-  local value = ("&" .. (path:match("%?(.*)$") or "")):match("&" .. key .. "=([^&]*)")
-  return value and percent_decode(value)
-end
 
 -- Requests -----------------------------------------------------------------------------------
 
@@ -59,7 +45,7 @@ end
 
 --- The relay's own copy of a video, where the id says how it is served: content=QUERY.
 local function content(x, id)
-  x.id = percent_decode(id)
+  x.id = text.percent_decode(id)
   x.entry.id = x.id
   local query = x.id:match("content=([^;,~]*)")
   if not query then
@@ -95,11 +81,11 @@ local function exchange(service, port, stream, headers)
     version = stream.connection.version == 2 and "2" or "1.1",
     method = headers:get(":method"),
     path = path,
-    id = M.query(path, "id"),
+    id = text.query(path, "id"),
   }
   local video_id = path:match("^/assets%%2F(.-)%%2Fsrc%.mp4")
   if video_id then
-    x.id = percent_decode(video_id)
+    x.id = text.percent_decode(video_id)
   end
   x.entry = service.journal:begin(x)
   return x

@@ -30,19 +30,6 @@ function M.prepare(socket)
   return socket
 end
 
---- An unsigned integer as HTTP/2 writes it.
----@param value integer
----@param bytes integer
----@return string
-function M.big_endian(value, bytes)
-  local out = {}
-  for place = bytes, 1, -1 do
-    out[place] = string.char(value % 256)
-    value = math.floor(value / 256)
-  end
-  return table.concat(out)
-end
-
 --- Ends a stream of HTTP/2 that can no longer be ended on the wire. lua-http would keep its
 --- connection for ever.
 ---@param stream table

@@ -1,6 +1,8 @@
 -- Steps that answer with a task: every shape of an answer that is not an error.
 -- A step is function(exchange, parameters) -> answer.
 
+local texts = require "spec.support.service.text"
+
 local M = { steps = {} }
 local steps = M.steps
 
@@ -8,12 +10,6 @@ local function json_string(text)
   return '"' .. text:gsub('[%c"\\]', function(character)
     return string.format("\\u%04x", character:byte())
   end) .. '"'
-end
-
-local function percent_encode(text)
-  return (text:gsub("[^%w%-._~]", function(character)
-    return string.format("%%%02X", character:byte())
-  end))
 end
 
 --- The address of an exchange's video, on the CDN. It looks signed, and holds escapes that a
@@ -26,7 +22,7 @@ function M.video_url(x, parameters)
   if extra:find("expire=", 1, true) then
     extra = extra .. "&poll=" .. x.polls
   end
-  return x.service.urls.cdn_url .. "/assets%2F" .. percent_encode(x.id)
+  return x.service.urls.cdn_url .. "/assets%2F" .. texts.percent_encode(x.id)
     .. "%2Fsrc.mp4?st=2025-10-06T14%3A04%3A21Z&se=2025-10-12T15%3A04%3A21Z"
     .. extra .. "&sig=AbC%2Fd%3D"
 end
@@ -177,22 +173,23 @@ for word in WORDS:gmatch("%S+") do
   end
 end
 
+-- A task with a value at a dotted path.
+local function task_with(status, place, value)
+  for key in place:reverse():gmatch("[^.]+") do -- from the innermost name outwards
+    value = '{"' .. key:reverse() .. '":' .. value .. "}"
+  end
+  return '{"id":"$ID","status":"' .. status .. '",' .. value:sub(2)
+end
+
 --- place: the dotted path of the video's URL, such as detail.draft_info.url
 function steps.url_in(x, parameters)
-  local text = '"$VIDEO"'
-  for key in parameters.place:reverse():gmatch("[^.]+") do
-    text = '{"' .. key:reverse() .. '":' .. text .. "}"
-  end
-  return { body = fill('{"id":"$ID","status":"completed",' .. text:sub(2), x, parameters) }
+  return { body = fill(task_with("completed", parameters.place, '"$VIDEO"'), x, parameters) }
 end
 
 --- place: the dotted path of the reason; reason: its text
 function steps.failure_in(x, parameters)
-  local text = json_string(parameters.reason or "content policy")
-  for key in parameters.place:reverse():gmatch("[^.]+") do
-    text = '{"' .. key:reverse() .. '":' .. text .. "}"
-  end
-  return { body = fill('{"id":"$ID","status":"failed",' .. text:sub(2), x, parameters) }
+  local reason = json_string(parameters.reason or "content policy")
+  return { body = fill(task_with("failed", parameters.place, reason), x, parameters) }
 end
 
 --- Any body. text: the body, with $ID, $VIDEO and so on filled in; type: its Content-Type

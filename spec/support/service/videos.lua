@@ -29,13 +29,13 @@
 local cqueues = require "cqueues"
 local faults = require "spec.support.service.faults"
 local pattern = require "spec.support.service.pattern"
+local ranges = require "spec.support.service.ranges"
 local sock = require "spec.support.service.socket"
+local texts = require "spec.support.service.text"
 
 local M = {}
 
 local BLOCK = 16384
-local MODIFIED = "Mon, 06 Oct 2025 15:14:11 GMT"
-local LATER = "Tue, 07 Oct 2025 15:14:11 GMT"
 
 local function arguments(path)
   local found = {}
@@ -52,14 +52,10 @@ local function count(service, path)
   return counts[path]
 end
 
-local function decoded(text)
-  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
 local function source(service, arg)
   local size = tonumber(arg.size)
   if arg.text then
-    local text = decoded(arg.text)
+    local text = texts.percent_decode(arg.text)
     return #text, function(first, last)
       return text:sub(first + 1, last + 1)
     end
@@ -73,38 +69,6 @@ local function source(service, arg)
   return #video, function(first, last)
     return video:sub(first + 1, last + 1)
   end
-end
-
--- First and last byte of a Range header, nil without one, false if it cannot be satisfied.
-local function parse_range(header, size)
-  local first, last = (header or ""):match("^bytes=(%d*)-(%d*)$")
-  if not first or first == "" and last == "" then
-    return nil
-  end
-  first, last = tonumber(first), tonumber(last)
-  if not first then
-    first, last = math.max(0, size - last), size - 1
-  end
-  last = math.min(last or size - 1, size - 1)
-  if first > last then
-    return false
-  end
-  return first, last
-end
-
-local function entity_tag(arg, size, times)
-  if arg.etag == "none" then
-    return nil
-  elseif arg.etag == "changing" then
-    return string.format('"v%d"', times)
-  end
-  return string.format('%s"video-%d"', arg.etag == "weak" and "W/" or "", size)
-end
-
--- RFC 9110, 13.1.5: a weak tag never matches.
-local function range_holds(if_range, etag, modified)
-  return not if_range or if_range == etag and etag:sub(1, 2) ~= "W/"
-    or modified and if_range == modified
 end
 
 local function redirect(x, arg)
@@ -168,7 +132,7 @@ end
 
 -- The text of the query, for ever.
 local function endless(arg)
-  local text = decoded(arg.endless):rep(math.ceil(BLOCK / #arg.endless))
+  local text = texts.percent_decode(arg.endless):rep(math.ceil(BLOCK / #arg.endless))
   return { type = arg.type or "text/html", body = function(write)
     while write(text) do
       cqueues.sleep(0.001)
@@ -199,6 +163,13 @@ local function spoil(answer, answers, first, last, size)
   return answer
 end
 
+local function content_type(arg)
+  if not arg.type then
+    return "video/mp4"
+  end
+  return arg.type ~= "none" and texts.percent_decode(arg.type) or ""
+end
+
 --- Answers a request for a video.
 ---@param x table  the exchange
 ---@return table answer
@@ -212,48 +183,30 @@ function M.answer(x)
   if refused then
     return refused
   end
-
   local size, read = source(x.service, arg)
-  local etag = entity_tag(arg, size, times)
-  local modified = arg.date == "later" and LATER or arg.date ~= "none" and MODIFIED or nil
-  local headers = { { "accept-ranges", arg.ranges == "ignored" and "none" or "bytes" } }
-  if etag then
-    headers[#headers + 1] = { "etag", etag }
-  end
-  if modified then
-    headers[#headers + 1] = { "last-modified", modified }
-  end
-
-  local first, last
-  local if_range = not arg.if_range and x.headers:get("if-range") or nil
-  if arg.ranges ~= "ignored" and range_holds(if_range, etag, modified) then
-    first, last = parse_range(x.headers:get("range") or arg.unasked and "bytes=0-", size)
-  end
-  if first and arg.most then
-    last = math.min(last, first + tonumber(arg.most) - 1)
-  end
-  if first == false or first and arg.ranges == "refused" then
+  local headers, etag, modified = ranges.validators(arg, size, times)
+  local first, last = ranges.wanted(x, arg, size, etag, modified)
+  if first == false then
     headers[#headers + 1] = { "content-range", string.format("bytes */%d", size) }
     return { status = 416, type = "text/plain", headers = headers, body = "" }
   end
-  local status = first and 206 or 200
-  if first and arg.ranges == "wrong" then
+  local part = first ~= nil
+  if not part then
+    first, last = 0, size - 1
+  elseif arg.ranges == "wrong" then
     first = 0
   end
-  if first then
+  if part then
     headers[#headers + 1] = { "content-range", string.format("bytes %d-%d/%d", first, last, size) }
-  else
-    first, last = 0, size - 1
   end
   local cut = times <= (tonumber(arg.times) or math.huge) and tonumber(arg.cut) or nil
-  local kind = arg.type and decoded(arg.type) or "video/mp4"
-  local answer = { status = status, type = kind ~= "none" and kind or "", headers = headers,
+  local answer = { status = part and 206 or 200, type = content_type(arg), headers = headers,
     length = not arg.chunked and last - first + 1 or nil,
     body = stream_bytes(x, arg, read, first, last, cut) }
   if arg.coded then
     answer.gzip, answer.length, answer.body = true, nil, read(first, last)
   end
-  return status == 206 and spoil(answer, arg.answers, first, last, size) or answer
+  return part and spoil(answer, arg.answers, first, last, size) or answer
 end
 
 return M

@@ -7,6 +7,7 @@ local cqueues = require "cqueues"
 local gzip = require "spec.support.service.gzip"
 local reply = require "spec.support.service.reply"
 local sock = require "spec.support.service.socket"
+local texts = require "spec.support.service.text"
 
 local M = { steps = {} }
 local steps = M.steps
@@ -166,7 +167,7 @@ end
 
 -- A HEADERS or CONTINUATION frame of HTTP/2 that does not end its block.
 local function open_frame(kind, stream_id, payload)
-  return sock.big_endian(#payload, 3) .. string.char(kind, 0) .. sock.big_endian(stream_id, 4)
+  return texts.big_endian(#payload, 3) .. string.char(kind, 0) .. texts.big_endian(stream_id, 4)
     .. payload
 end
 
@@ -237,7 +238,7 @@ function steps.goaway(x, parameters)
   local last = math.min(tonumber(parameters.last) or x.stream.id, connection.last_served or 2 ^ 31)
   connection.last_served = last -- reply.lua answers none beyond it
   -- Not by write_goaway_frame: lua-http would throw when it says farewell itself.
-  connection:write_http2_frame(GOAWAY, 0, 0, sock.big_endian(last, 4) .. sock.big_endian(0, 4))
+  connection:write_http2_frame(GOAWAY, 0, 0, texts.big_endian(last, 4) .. texts.big_endian(0, 4))
   return { body = BODY }
 end
 
