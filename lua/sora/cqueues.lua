@@ -29,11 +29,12 @@ local function current()
   return outside
 end
 
---- Nothing is in flight, and nothing has ended that was not told (a cancelled request).
+--- Whether nothing is in flight, and every request that has ended was delivered (a cancelled one
+-- may not have been).
 local function is_idle(client) return client:in_flight() == 0 and client:timeout() ~= 0 end
 
---- Delivers what has ended. With the last of it every pump ends; one of them at most was woken by
--- the descriptor.
+--- Delivers what has ended. When nothing is left in flight, every pump is woken, and ends: the
+-- descriptor has woken one of them at most.
 local function look(client)
   inboxes.pump(client)
   if not is_idle(client) then return end

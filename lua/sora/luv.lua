@@ -65,7 +65,8 @@ local function turn()
   end
 end
 
---- Nothing is in flight, and nothing has ended that was not told (a cancelled request).
+--- Whether nothing is in flight, and every request that has ended was delivered (a cancelled one
+-- may not have been).
 local function is_idle(client) return client:in_flight() == 0 and client:timeout() ~= 0 end
 
 function M.detach(client)

@@ -34,12 +34,13 @@ local DETAIL = places.compile "detail[] detail"
 --- Codes that are as good as none. Others count as success beside a word of success.
 local SUCCESS = { [0] = true, [200] = true, [201] = true, [202] = true, [10000] = true }
 
---- Codes after which to ask again is for nothing, by a part of them, and those that say that there
--- is no such task.
+--- What a code holds after which asking again is of no use.
 local FINAL = {
   "notexist", "notfound", "nosuch", "unknowntask", "failtofetchtask", "invalid", "unauthorized",
   "forbidden", "insufficient", "denied",
 }
+
+--- What a code holds that says that there is no such task.
 local MISSING = { "notexist", "notfound", "nosuch", "failtofetchtask", "unknowntask" }
 
 --- "No such task", in the languages in which it is said; ASCII is in lower case.
@@ -180,7 +181,7 @@ end
 ---@class sora.complaint
 ---@field message string?  nil: nothing was said
 ---@field code string|number|nil
----@field final boolean  to ask again is for nothing
+---@field final boolean  asking again is of no use
 ---@field missing boolean  the service says that it has no such task
 
 --- What an answer says of an error, for one with a bad status of HTTP.

@@ -78,7 +78,7 @@ local MODERATED = {
       nsfw is_nsfw content_filtered moderation.blocked moderation.flagged blocked is_blocked
       moderation_result.is_output_rejection]], true },
 }
---- What says so in a word, by a part of it.
+--- Places of words that say so, and what such a word holds.
 local VERDICTS = places.compile [[
   finish_reason moderation_status moderation.status moderation_result.type
   detail.pending_info.moderation_result.type detail.draft_info.kind]]

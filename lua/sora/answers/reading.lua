@@ -35,7 +35,7 @@ end
 ---@return string? said  of a task: what its envelopes say; else the message of the service's error;
 ---   neither: the answer is no task and says nothing
 ---@return string|number|nil code
----@return boolean? final  to ask again is for nothing
+---@return boolean? final  asking again is of no use
 ---@return boolean? missing  the service says that it has no such task
 function M.read(answer, status, null, id)
   if status >= 300 then

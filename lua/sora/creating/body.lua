@@ -9,7 +9,7 @@ local M = {}
 --- Bytes of a picture that becomes part of the JSON, and of a file that is streamed.
 local MOST_PICTURE, MOST_FILE = 20 * 1024 * 1024, 512 * 1024 * 1024
 
---- What is empty is a list all the same.
+--- The metatable of a list: without values it is encoded as [] all the same.
 local ARRAY = { __jsontype = "array" }
 
 --- A longer text is no path of a file: some services take bare base64.

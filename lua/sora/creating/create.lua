@@ -12,7 +12,7 @@ local M = {}
 
 local LONGEST_RETRY_AFTER = 120 -- seconds; a longer one is the caller's to wait for
 
---- By these a service says that it had nobody to give the task to.
+--- With these words a service says that it had no upstream to give the task to.
 local NO_CHANNEL = { "no available channel", "no available channels", "无可用渠道", "無可用渠道" }
 
 local function says_no_channel(err)

@@ -34,7 +34,7 @@ function M.generate(client, body, policy, given, path)
   if wrong then
     return failed(create.error(client, { kind = "io", message = wrong }), "create")
   end
-  local inbox = inboxes.new(client) -- of the whole call: each step has its own
+  local inbox = inboxes.new(client) -- tells of a cancel between two steps: each step has its own
   local now = inbox.driver.now
   local deadline = policy.timeout and now() + policy.timeout
   local function left()

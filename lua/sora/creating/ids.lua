@@ -86,11 +86,11 @@ local function entry_of(client, id)
   return names and (names.young[id] or names.old[id])
 end
 
---- By what to ask for an id.
+--- What to call a task when the service is asked for it.
 ---@param client sora.client
 ---@param id string
 ---@return string asked
----@return string? other  what else it may be called, where nobody knows yet
+---@return string? other  its other name, while nobody knows which of the two the service knows
 function M.names(client, id)
   local entry = entry_of(client, id)
   if not entry then return id, nil end

@@ -1,69 +1,18 @@
---- The public functions, written once: `new` puts them above the driver of a host.
+--- The public functions, written once: `module` puts them above the driver of a host.
 
 local core = require "sora.core"
+local loading = require "sora.hosts.loading"
 
 local M = {}
 
 M.VERSION = "sora 0.1.0"
 
-local function pass(...) return ... end
+--- Loads all that calls need: see loading.lua.
+M.load = loading.load
 
---- `require`. Lua 5.1 and LuaJIT take a module whose loading has failed (memory was short, or
--- Ctrl-C came) for one that is being loaded, for the rest of the process.
-local function load_module(name)
-  local ok, module = pcall(require, name)
-  if ok then return module end
-  for other, value in pairs(package.loaded) do
-    if type(value) ~= "table" and tostring(other):find "^sora%." then
-      package.loaded[other] = nil
-    end
-  end
-  error(module, 0)
-end
+local in_module, pass = loading.in_module, loading.pass
 
-local deferred = {} -- functions, each of which loads a module
-
---- Loads all that calls need, as far as it can be loaded and is not there: what is wrong is told by
--- the function that needs it. The first call does so; a process that will not be able to read the
--- files when that comes (another user, another root) does it before.
-function M.load()
-  for i = #deferred, 1, -1 do
-    if pcall(deferred[i]) then table.remove(deferred, i) end
-  end
-end
-
-local queried
-
---- For a query, which needs nothing of it, but may be the first call.
-local function load_early()
-  if queried then return end
-  queried = true
-  M.load()
-end
-
-core.load_early = load_early -- sora.query is all in C
-
---- A function of another module, which is loaded when the first of these functions is called: to
--- compile what a program that makes no call does not need would take longer than all the rest of
--- `require`. All of them are loaded then: in the middle of a wait it may be too late, since
--- descriptors are short, or the folder or the user of the process has changed. A function behind it
--- that raises misuse at its caller has this one in between.
----@param name string
----@param work string
----@return function
-function M.in_module(name, work)
-  local fn
-  deferred[#deferred + 1] = function() fn = load_module(name)[work] end
-  return function(...)
-    if not fn then
-      M.load()
-      fn = fn or load_module(name)[work]
-    end
-    return pass(fn(...))
-  end
-end
-
-local in_module = M.in_module
+core.load_early = loading.load_early -- sora.query is all in C
 
 core.task.__tostring = in_module("sora.answers.task", "describe")
 core.task.read = in_module("sora.answers.reading", "read")
@@ -125,7 +74,7 @@ local CALLS = {
 local bars -- of sora.progress_bar, once it was called
 
 local function progress_bar(opts)
-  bars = bars or load_module("sora.terminal.progress_bar").bind {
+  bars = bars or loading.module("sora.terminal.progress_bar").bind {
     now = core.now, terminal = core.terminal,
     level = 4, -- its check, the constructor, the function here, its caller
   }
@@ -141,7 +90,7 @@ local EMPTY_ARRAY = setmetatable({}, {
   __newindex = function() error("sora.empty_array is a constant", 2) end,
 })
 
-local function help(...) return pass(load_module("sora.reference.help").help(...)) end
+local function help(...) return pass(loading.module("sora.reference.help").help(...)) end
 
 --- What a driver may have beside what inbox.lua says, for the manners of its host.
 ---@class sora.manners
@@ -207,7 +156,7 @@ end
 
 --- Where it may block, a query is all in C.
 function methods.query(client, id, opts, callback)
-  load_early()
+  loading.load_early()
   if not core.driver(client, 2, "query") then return pass(core.query_on(client, id, opts)) end
   return perform("query", client, nil, prepare("query", client, id, nil, opts, callback))
 end

@@ -30,9 +30,13 @@ end
 local function character_width(character)
   local first = character:byte()
   if first < 0xCC then return 1 end   -- everything before U+0300
-  local code = first % (first < 0xE0 and 0x20 or first < 0xF0 and 0x10 or 0x08)
+  local prefix = 0x20 -- of two bytes; the bits of a first byte below its prefix are the code's
+  if first >= 0xE0 then prefix = 0x10 end
+  if first >= 0xF0 then prefix = 0x08 end
+  local code = first % prefix
   for i = 2, #character do code = code * 64 + character:byte(i) % 64 end
-  return within(WIDE, code) and 2 or within(ZERO, code) and 0 or 1
+  if within(WIDE, code) then return 2 end
+  return within(ZERO, code) and 0 or 1
 end
 
 --- The columns that text takes.

@@ -15,8 +15,8 @@ local M = {}
 
 local NARROWEST = 12  -- columns below which a bar is left out
 local WIDEST = 32     -- columns of the longest bar
-local NAME = 10       -- columns of the name for whose sake the word, then the times are left out
-local CUT_ID = 20     -- columns that an id keeps when it is cut for the sake of the bar
+local NAME = 10       -- columns that a name gets before the word, and then the times, do
+local CUT_ID = 20     -- columns that an id keeps when it is cut to make room for the bar
 
 local OPTIONS = {
   stream = "file", quiet = "boolean", width = "number", tasks = "number", label = "string",
@@ -74,9 +74,9 @@ local function plain(line)
   return text .. " (" .. line.times .. ")"
 end
 
---- Lays a line out in so many columns. What there is no room for goes: first the beginning of
--- a long id, then the bar, the word, the times; then the name becomes the short one, and at last it
--- is cut.
+--- Lays a line out in so many columns. What there is no room for is left out, in this order: the
+-- beginning of a long id, the bar, the word, the times. Then the short name takes the place of the
+-- name, and at last that is cut.
 local function lay_out(screen, line, columns)
   local percent, word, times = percentage(line.fraction), line.word or "", line.times
   if percent ~= "" then percent = (" "):rep(5 - #percent) .. percent end

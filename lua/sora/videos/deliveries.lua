@@ -16,7 +16,7 @@ local M = {}
 ---@field queue table[]  those that have not begun: id, task; from `head` to `tail`
 ---@field active integer
 ---@field resting table  heap of those that sleep
----@field taken table<string, boolean>  paths that were given to a task of this call
+---@field taken table<string, boolean>  paths of this call that a task has already
 local Deliveries = {}
 Deliveries.__index = Deliveries
 

@@ -20,7 +20,7 @@ local M = {}
 
 local LONGEST_RETRY_AFTER = 120 -- seconds; a longer one is the caller's to wait for
 local MOST_REDIRECTS = 5
-local SMALL, MOST_SMALL = 4096, 100 -- bytes; so many answers that bring fewer are no failures
+local SMALL, MOST_SMALL = 4096, 100 -- so many answers that bring fewer bytes are no failures
 local MOST_ATTEMPTS = 10000
 local LAG = 60                  -- seconds since success was seen in which a 404 may pass
 
@@ -100,7 +100,8 @@ end
 
 -- URLs
 
---- Goes on with the relay's own copy. Returns false where there is none, or it was tried.
+--- Goes on with the relay's own copy; `before` is the URL to come back to, false where there is
+-- none. Returns false where there is no copy, or it was tried.
 function Transfer:try_content()
   if not self.content or not self.id then return false end
   self.url, self.content, self.before = self.content, nil, self.url or false
@@ -139,7 +140,7 @@ end
 --- The URL is dead, or seems so.
 function Transfer:refused(now, err)
   local lagging = err.status == 404
-  if self.before ~= nil then -- it was the relay's copy, which not every relay has
+  if self.before ~= nil then -- the relay's copy is refused: not every relay has one
     err = self.refusal or self:make_error("no_video", "the task has no video URL")
     self.url, self.before = self.before or nil, nil
     lagging = err.status == 404
@@ -175,8 +176,9 @@ end
 
 -- Attempts
 
---- Whether the attempt has brought more than there ever was. The failures are counted anew then.
--- Answers that are whole and small are patience's limit: a server may send a byte at a time.
+--- Whether the attempt has brought more than there ever was: then the failures are counted anew. A
+-- server may send a byte with each answer, so after MOST_SMALL whole answers that bring little,
+-- further ones count as failures.
 function Transfer:progressed(bytes, answered)
   local brought = bytes - self.most
   if brought <= 0 then return false end

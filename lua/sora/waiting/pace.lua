@@ -7,8 +7,9 @@
 local M = {}
 
 local MAX_FACTOR = 8     -- by which pauses are lengthened, at most
-local HOLD = 1           -- seconds × factor of silence after a 429 without Retry-After …
-local WEIGHT = 10        -- … divided by one more than the good answers since the last / WEIGHT
+-- After a 429 without Retry-After the client is silent for HOLD × factor / (1 + good / WEIGHT)
+-- seconds, `good` being the good answers since the last 429.
+local HOLD, WEIGHT = 1, 10
 local MAX_HOLD = 600     -- seconds that one Retry-After may silence a whole client
 local EASE = 30          -- seconds between halvings of the factor
 
@@ -26,9 +27,10 @@ function M.new()
   return setmetatable({ not_before = never, factor = 1, eased_at = never, good_answers = 0 }, Pace)
 end
 
---- A 429 came. Many of them while the client is silent answer requests that were under way, and
--- count as one. One among many good answers says that the pace is nearly right: without it a
--- thousand waits of which one in a hundred is told to slow down would stand still.
+--- A 429 came. Those that come while the client is silent answer requests that were under way: they
+-- count as one. A 429 among many good answers says that the pace is nearly right, and silences for
+-- less: otherwise a thousand waits, one in a hundred of which is told to slow down, would stand
+-- still.
 ---@param now number
 ---@param retry_after number?  seconds
 function Pace:limited(now, retry_after)
