@@ -5,13 +5,15 @@
 -- ending (those of `taken` from `at` on, then `ended`), those that go on and of which an attempt is
 -- to be told (`attempted`), and, while its owner is parked, whatever its driver keeps there. Each
 -- driver delivers into inboxes and parks on them; what is here is the same for all.
+-- Longer than other files by the annotations of what a driver is.
 
 local core = require "sora.core"
+local guards = require "sora.hosts.guard"
 local plain = require("sora.hosts.module").plain
 
 local M = {}
 
-local running, insert = coroutine.running, table.insert
+local insert = table.insert
 
 ---@class sora.inbox
 ---@field client sora.attached
@@ -201,29 +203,12 @@ function M.cancel(inbox)
     request:cancel()
     pending[request] = nil
   end
-  for part in pairs(inbox.parts or pending) do
+  local parts = inbox.parts
+  if not parts then return end
+  for part in pairs(parts) do
     part:abandon()
-    inbox.parts[part] = nil
+    parts[part] = nil
   end
-end
-
---- Not in Lua 5.1; in LuaJIT a coroutine may yield inside pcall. (Trying it out would not do: in
--- nginx a module that is being loaded may not resume a coroutine.)
-local yields_in_pcall = jit ~= nil or _VERSION ~= "Lua 5.1"
-
---- Where it may not, and the driver yields: coroutine -> the inboxes of the calls that it is in. An
--- error that passes through such a call cannot be caught inside the coroutine, and ends it.
-local guarded = setmetatable({}, { __mode = "k" })
-
-local function leave(inboxes, ...)
-  inboxes[#inboxes] = nil
-  return ...
-end
-
-local function settle(inbox, ok, ...)
-  if ok then return ... end
-  M.cancel(inbox)
-  error((...), 0)
 end
 
 --- Returns what fn(...) returns. When it raises (a callback's error, or Ctrl-C), what the inbox has
@@ -231,24 +216,14 @@ end
 ---@param inbox sora.inbox
 ---@param fn function
 function M.guard(inbox, fn, ...)
-  local co = not yields_in_pcall and inbox.driver ~= plain and running()
-  if not co then return settle(inbox, pcall(fn, ...)) end
-  local inboxes = guarded[co] or {}
-  guarded[co] = inboxes
-  inboxes[#inboxes + 1] = inbox
-  return leave(inboxes, fn(...))
+  return guards.run(inbox, inbox.driver == plain, M.cancel, fn, ...)
 end
 
 -- For drivers
 
 --- Cancels what a coroutine left in flight that has ended with an error or was given up.
 ---@param co thread
-function M.abandon(co)
-  local inboxes = guarded[co]
-  if not inboxes then return end
-  for i = 1, #inboxes do M.cancel(inboxes[i]) end
-  guarded[co] = nil -- Lua 5.1 would keep for ever what refers to its own key, as an inbox does
-end
+function M.abandon(co) guards.abandon(co, M.cancel) end
 
 --- Puts a request that has ended, or (`goes_on`) has something to tell, into its owner's inbox, and
 -- wakes the owner.
