@@ -13,18 +13,13 @@ local files = require "spec.support.files"
 local pattern = require "spec.support.service.pattern"
 local shell = require "spec.support.shell"
 local system = require "system"
+local texts = require "spec.support.service.text"
 
 local M = {}
 
 local START_SECONDS = 20
 
 local quote = shell.quote
-
-local function percent_encode(text)
-  return (text:gsub("[^%w%-._~]", function(character)
-    return string.format("%%%02X", character:byte())
-  end))
-end
 
 local Service = {}
 Service.__index = Service
@@ -132,7 +127,7 @@ local function control(self, method, name, body, ...)
   for index = 1, select("#", ...), 2 do
     local key, value = select(index, ...)
     if value ~= nil then
-      query[#query + 1] = key .. "=" .. percent_encode(tostring(value))
+      query[#query + 1] = key .. "=" .. texts.percent_encode(tostring(value))
     end
   end
   local command = { "curl -sS --noproxy '*' --max-time 30 -X", method }
