@@ -31,7 +31,8 @@ local function ask_once(inbox, id, opts)
   local request = inboxes.await(inbox)
   local task, err = request:result()
   inboxes.tell(request, err)
-  return task, err
+  if err then return nil, err end
+  return task
 end
 
 --- client:query(id, opts) of a host in which the function in C would block.
