@@ -222,6 +222,31 @@ static int step(lua_State *L) {
   return 0;
 }
 
+static void remind(struct client *client, double seconds) {
+  sora_client_announce(client, sora_client_is_busy(client) ? seconds : -1);
+}
+
+int sora_client_remind(lua_State *L) {
+  struct client *client = sora_client_check_any(L, 1);
+  remind(client, luaL_checknumber(L, 2));
+  return 0;
+}
+
+int sora_client_send_it(lua_State *L) {
+  struct client *client = sora_client_check_any(L, 1);
+  double seconds = luaL_checknumber(L, 2);
+  sora_client_send(client);
+  int fd = sora_client_is_closed(client) ? -1 : sora_client_fd(client);
+  int ended = sora_client_has_news(client);
+  if (!ended)
+    remind(client, seconds);
+  lua_pushboolean(L, ended);
+  if (fd < 0)
+    return 1;
+  lua_pushinteger(L, fd);
+  return 2;
+}
+
 /* client:pollfd() → a descriptor that is readable when client:step has something to do; nil: poll
    by the timeout, this build has none, or descriptors are short */
 static int pollfd(lua_State *L) {
@@ -235,7 +260,7 @@ static int pollfd(lua_State *L) {
 int sora_client_cancel_all(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
   sora_client_cancel(client, "cancelled by the caller");
-  sora_client_announce(client);
+  sora_client_announce(client, -1);
   return 0;
 }
 

@@ -38,6 +38,15 @@ int sora_client_call(lua_State *L);
    that goes on, of which an attempt is to be told (core.attempt) */
 int sora_client_finished(lua_State *L);
 
+/* core.remind(client, seconds): makes the client's descriptor readable when something is due, or
+   has ended and was not told; while something is in flight, in so many seconds at the latest. */
+int sora_client_remind(lua_State *L);
+
+/* core.send(client, seconds) → whether something has ended that was not told, descriptor: sends
+   what was started, and looks at nothing that has come before. The descriptor is what client:pollfd
+   says. Unless something has ended, that is core.remind as well. */
+int sora_client_send_it(lua_State *L);
+
 /* core.cancel(client): ends everything in flight as cancelled. */
 int sora_client_cancel_all(lua_State *L);
 

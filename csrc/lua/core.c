@@ -17,6 +17,7 @@
 #include "lua/client.h"
 #include "lua/encode.h"
 #include "lua/error.h"
+#include "lua/nginx.h"
 #include "lua/options.h"
 #include "lua/part.h"
 #include "lua/picture.h"
@@ -387,6 +388,9 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"retries", sora_client_retries},  /* videos/download.lua */
       {"finished", sora_client_finished}, /* hosts/inbox.lua, resty.sora */
       {"attempt", sora_attempt_next},     /* hosts/inbox.lua */
+      {"send", sora_client_send_it},      /* resty.sora */
+      {"remind", sora_client_remind},     /* resty.sora */
+      {"nginx_watch", sora_nginx_watch},  /* resty.sora */
       {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */
       {"cancel", sora_client_cancel_all}, /* hosts/inbox.lua: client:cancel */
       {"step", step},                     /* hosts/plain.lua */
@@ -412,6 +416,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   sora_task_open(L);
   sora_request_open(L);
   sora_part_open_lua(L);
+  sora_nginx_open(L);
   lua_settop(L, 0);
   lua_newtable(L);
   sora_json_new(L);

@@ -442,7 +442,7 @@ static int cancel(lua_State *L) {
   struct request *request = sora_request_check(L, 1);
   sora_request_cancel(request, "cancelled by the caller");
   if (sora_request_client(request) != NULL)
-    sora_client_announce(sora_request_client(request));
+    sora_client_announce(sora_request_client(request), -1);
   return 0;
 }
 

@@ -91,7 +91,7 @@ int sora_client_fd(struct client *client) {
   int fd = sora_multi_ready(client) ? sora_pollset_fd(&client->set) : -1;
   if (fd >= 0 && !client->exported) {
     client->exported = 1;
-    sora_client_announce(client);
+    sora_client_announce(client, -1);
   }
   return fd;
 }

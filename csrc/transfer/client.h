@@ -60,6 +60,10 @@ int sora_client_fd(struct client *client);
    0, with errno, when a signal ended the wait. */
 int sora_client_step(struct client *client, double seconds);
 
+/* Sends what was started, as much as a step would, and looks at nothing that has come before. What
+   is due then, sora_client_announce has to tell. */
+void sora_client_send(struct client *client);
+
 /* Seconds until something is due without the descriptor's being ready, 0: now, below 0: nothing
    is. */
 double sora_client_timeout(const struct client *client);
@@ -71,9 +75,9 @@ int sora_client_is_busy(const struct client *client);
    sora_client_next_ended, sora_client_next_reported. */
 int sora_client_has_news(const struct client *client);
 
-/* Makes the descriptor readable where a request has ended outside of a step, such as by a cancel.
- */
-void sora_client_announce(struct client *client);
+/* Makes the descriptor readable where something is due, or has ended, between two steps, such as by
+   a cancel; in `within` seconds at the latest (below 0: only then). */
+void sora_client_announce(struct client *client, double within);
 
 /* Ends all that has not ended, as cancelled. */
 void sora_client_cancel(struct client *client, const char *why);

@@ -100,21 +100,42 @@ struct connection *sora_connections_find(struct connections *connections, const 
 
 static const double A_MOMENT = 0.005; /* seconds */
 
-static int is_closed(const struct connection *connection) {
-  struct pollfd polled = {.fd = connection->fd, .events = POLLRDHUP};
-  return poll(&polled, 1, 0) > 0 && sora_connection_is_ours(connection);
+enum { AT_ONCE = 64 /* connections that the system is asked about */ };
+
+/* Of the host's connections from the one at `*at` on, those that have been idle for a moment.
+   Returns how many; at 0 there are no more. */
+static int list_idle(const struct connections *connections, const struct host *host, double now,
+                     size_t *at, const struct connection **idle, struct pollfd *polled) {
+  int count = 0;
+  for (; *at < connections->count && count < AT_ONCE; ++*at) {
+    const struct connection *connection = &connections->list[*at];
+    if (connection->host != host || !connection->stands || connection->live > 0 ||
+        now - connection->idle_since < A_MOMENT)
+      continue;
+    idle[count] = connection;
+    polled[count++] = (struct pollfd){.fd = connection->fd, .events = POLLRDHUP};
+  }
+  return count;
 }
 
-void sora_connections_drain_closed(const struct connections *connections, const struct host *host,
+void sora_connections_drain_closed(struct connections *connections, const struct host *host,
                                    double now) {
+  const struct connection *idle[AT_ONCE];
+  struct pollfd polled[AT_ONCE];
   char rest[4096];
-  for (size_t i = 0; i < connections->count; i++) {
-    const struct connection *connection = &connections->list[i];
-    if (connection->host != host || !connection->stands || connection->live > 0 ||
-        now - connection->idle_since < A_MOMENT || !is_closed(connection))
+  size_t at = 0;
+  int count;
+  if (connections->drained == host && now - connections->drained_at < A_MOMENT)
+    return;
+  connections->drained = host;
+  connections->drained_at = now;
+  while ((count = list_idle(connections, host, now, &at, idle, polled)) > 0) {
+    if (poll(polled, (nfds_t)count, 0) <= 0)
       continue;
-    while (recv(connection->fd, rest, sizeof rest, MSG_DONTWAIT) > 0)
-      ;
+    for (int i = 0; i < count; i++)
+      while (polled[i].revents != 0 && sora_connection_is_ours(idle[i]) &&
+             recv(polled[i].fd, rest, sizeof rest, MSG_DONTWAIT) > 0)
+        ;
   }
 }
 

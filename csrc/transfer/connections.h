@@ -33,6 +33,9 @@ struct connections {
   struct connection *list; /* few, in no order */
   size_t count, capacity;
   unsigned long long opened; /* ever */
+  const struct host
+      *drained; /* for whom was looked last, and when: sora_connections_drain_closed */
+  double drained_at;
 };
 
 /* Takes in a descriptor that was just opened. Returns 0 when memory is short. */
@@ -60,8 +63,8 @@ struct connection *sora_connections_find(struct connections *connections, const 
 /* Reads off what lies on the host's idle connections that their servers have closed. libcurl takes
    a connection with TLS for alive as long as a byte lies there to be read (OpenSSL's backend
    in 7.88), and the farewell of TLS is one. The system is asked only about connections that have
-   been idle at `now` for longer than a moment. */
-void sora_connections_drain_closed(const struct connections *connections, const struct host *host,
+   been idle at `now` for longer than a moment, and a moment after the last time at the earliest. */
+void sora_connections_drain_closed(struct connections *connections, const struct host *host,
                                    double now);
 
 /* The descriptor of one on which something is held back, which is marked so no longer; -1: none. */

@@ -106,15 +106,13 @@ int sora_pollset_fd(const struct pollset *set) {
 }
 
 void sora_pollset_arm(struct pollset *set, double due) {
-  if (set->epoll < 0 || (due > 0 ? set->armed > 0 && set->armed <= due : set->armed == 0))
+  if (set->epoll < 0 || due <= 0 || (set->armed > 0 && set->armed <= due))
     return;
   struct itimerspec spec = {0};
-  if (due > 0) {
-    spec.it_value.tv_sec = (time_t)due;
-    spec.it_value.tv_nsec = (long)((due - (double)spec.it_value.tv_sec) * 1e9);
-    if (spec.it_value.tv_sec == 0 && spec.it_value.tv_nsec == 0)
-      spec.it_value.tv_nsec = 1;
-  }
+  spec.it_value.tv_sec = (time_t)due;
+  spec.it_value.tv_nsec = (long)((due - (double)spec.it_value.tv_sec) * 1e9);
+  if (spec.it_value.tv_sec == 0 && spec.it_value.tv_nsec == 0)
+    spec.it_value.tv_nsec = 1;
   timerfd_settime(set->timer, TFD_TIMER_ABSTIME, &spec, NULL);
   set->armed = due;
 }

@@ -53,8 +53,9 @@ int sora_pollset_want(struct pollset *set, int fd, int events);
  * poll(2) version. */
 int sora_pollset_fd(const struct pollset *set);
 
-/* Makes sora_pollset_fd readable at `due` (seconds, sora_now) at the latest; 0 for never. Waking
-   early is allowed: an earlier time that is still armed is left. */
+/* Makes sora_pollset_fd readable at `due` (seconds, sora_now) at the latest; 0: nothing is due.
+   Waking early is allowed: a time that is armed already is left where it is, and the next request
+   finds it there; to disarm it and arm it again would take two system calls for each. */
 void sora_pollset_arm(struct pollset *set, double due);
 
 /* Waits up to `seconds` (0: not at all; negative: without limit) for events. Returns how many were

@@ -219,7 +219,17 @@ int sora_client_step(struct client *client, double seconds) {
   return 1;
 }
 
-void sora_client_announce(struct client *client) {
+void sora_client_send(struct client *client) {
+  double now = sora_now();
+  int overdue = client->curl_due != 0 && client->curl_due <= now;
+  if (!overdue) /* else sockets come first: what has arrived is never a timeout */
+    sora_course_start_waiting(client);
+  if (!overdue && client->multi != NULL)
+    run_libcurl(client);
+}
+
+void sora_client_announce(struct client *client, double within) {
+  double due = sora_client_timeout(client);
   if (client->exported)
-    arm(client, sora_client_timeout(client));
+    arm(client, within >= 0 && (due < 0 || due > within) ? within : due);
 }

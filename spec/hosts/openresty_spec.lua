@@ -1,4 +1,8 @@
--- Inside a real nginx, whose Lua is LuaJIT: there is nothing to see under the other Luas.
+-- Inside a real nginx, whose Lua is LuaJIT: there is nothing more to see under the other Luas.
+it("core.nginx_watch returns nothing outside nginx", function()
+  assert.are.same({ n = 0 }, { n = select("#", require "sora.core".nginx_watch(0, print)) })
+end)
+
 if not rawget(_G, "jit") then return end
 
 local contract = require "spec.support.driver_contract"
@@ -23,8 +27,9 @@ local INIT = ([[
   found = {}
 ]]):format(service.base_url, service.ca_file)
 
-local function http(further)
-  return "lua_shared_dict found 1m;\ninit_by_lua_block {\n" .. INIT .. "\n}\n" .. (further or "")
+local function http(further, before)
+  return "lua_shared_dict found 1m;\ninit_by_lua_block {\n" .. (before or "") .. INIT .. "\n}\n"
+    .. (further or "")
 end
 
 local QUERY = "ngx.say(ask(ngx.var.arg_id))"
@@ -337,177 +342,245 @@ describe("resty.sora in several workers", function()
   end)
 end)
 
---- Who looks after the requests of all is one of those who wait.
-describe("resty.sora, when whoever leads", function()
-  local server
-
-  --- What many light threads have said, in the order of their ends, and what is in flight then.
-  local function threads(body)
-    return [[
-      local said, threads, ids = {}, {}, {}
-      for id in ngx.unescape_uri(ngx.var.arg_ids or ""):gmatch "%S+" do ids[#ids + 1] = id end
-      local function start(name, fn, ...)
-        local arguments = { ... }
-        local thread = ngx.thread.spawn(function()
-          local ok, result = pcall(fn, unpack(arguments))
-          said[#said + 1] = name .. " " .. tostring(result)
-        end)
-        threads[#threads + 1] = thread
-        return thread
-      end
-    ]] .. body .. [[
-      for _, thread in ipairs(threads) do ngx.thread.wait(thread) end
-      ngx.say(table.concat(said, "\n"))
-    ]]
+describe("resty.sora keeps no descriptor", function()
+  --- How many the worker has more after a few more requests for /go.
+  local function grown(server)
+    local worker = server:workers()[1]
+    local function go()
+      for _ = 1, 3 do assert.are.equal("completed\n", (server:get "/go")) end
+      return count_descriptors(worker)
+    end
+    go()
+    local first = go()
+    for _ = 1, 5 do go() end
+    return go() - first
   end
 
-  lazy_setup(function()
-    server = nginx.start {
-      http = http "lua_check_client_abort on;",
+  it("of clients that nobody has closed", function()
+    local server = nginx.start {
+      http = http(),
       locations = {
-        ["/query"] = QUERY,
-        ["/in_flight"] = IN_FLIGHT,
-        ["/order"] = threads [[
-          for i, id in ipairs(ids) do start(i, ask, id) end
-        ]],
-        ["/kill"] = threads [[
-          local leads = start("leads", ask, ids[1])
-          for i = 2, #ids do start(i, ask, ids[i]) end
-          ngx.sleep(0.05)
-          ngx.thread.kill(leads)
-        ]],
-        ["/exit"] = [[
-          client:wait(ngx.var.arg_id, { on_update = function() ngx.exit(204) end })
-        ]],
-        ["/callback"] = threads [[
-          start(1, client.wait, client, ids[1], { on_update = function() error("mine", 0) end })
-          start(2, ask, ids[2])
-        ]],
-        ["/crowd"] = threads [[
-          for i = 1, 300 do start("", ask, ids[1] .. i) end
-        ]],
-        ["/clients"] = threads [[
-          local other = new_client()
-          start("other", function()
-            local _, err = other:query(ids[1], { timeout = 0.6 })
-            return err.kind
-          end)
-          start("client", ask, ids[2])
-        ]],
-        ["/close"] = threads [[
-          local other = new_client()
-          start("other", function()
-            local _, err = other:query(ids[1])
-            return err.kind
-          end)
-          start("client", ask, ids[2])
-          ngx.sleep(0.05)
-          other:close()
-        ]],
-        ["/coroutine"] = threads [[
-          start("thread", ask, ids[2])
-          coroutine.wrap(function() said[#said + 1] = "coroutine " .. ask(ids[1]) end)()
-        ]],
-        ["/capture"] = [[
-          ngx.print(ngx.location.capture("/query?id=" .. ngx.var.arg_id).body)
-        ]],
-        ["/raise"] = threads [[
-          local methods = getmetatable(client).__index
-          local step = methods.step
-          function methods.step() error("broken", 0) end
-          start(1, ask, ids[1])
-          start(2, ask, ids[1])
-          ngx.sleep(0.3)
-          methods.step = step
-          start(3, ask, ids[1])
-        ]],
-        ["/timers"] = threads [[
-          start(1, ask, ids[1])
-          ngx.sleep(0.02)
-          said[1] = "running " .. ngx.timer.running_count()
-        ]],
+        ["/go"] = ([[
+          local task
+          for _ = 1, 10 do task = assert(new_client():query(%q)) end
+          ngx.say(task.status)
+          task = nil
+          collectgarbage()
+          collectgarbage()
+        ]]):format(service:id "completed"),
       },
     }
+    finally(function() server:stop() end)
+    assert.is_true(grown(server) < 10)
+    assert.are.equal("", complaints(server:log()))
   end)
 
-  lazy_teardown(function() server:stop() end)
-
-  local function get(path, ...)
-    local ids = { ... }
-    for i, steps in ipairs(ids) do ids[i] = service:id(steps) end
-    local said = server:get(path .. "?ids=" .. table.concat(ids, "%20"))
-    assert.is_true(eventually(function() return server:get "/in_flight" == "0\n" end))
-    return said
-  end
-
-  it("has its answer, the next one leads", function()
-    assert.are.equal("1 completed\n3 completed\n2 completed\n",
-      get("/order", "completed;delay=0.1", "completed;delay=0.9", "completed;delay=0.5"))
-  end)
-
-  it("is killed, the next one leads", function()
-    assert.are.equal("2 completed\n3 completed\n",
-      get("/kill", "never", "completed;delay=0.2", "completed;delay=0.6"))
-  end)
-
-  it("is in a request that is aborted, another request leads", function()
-    local aborted = start_get(server, "/query?id=" .. service:id "never", 0.3)
-    assert.is_true(eventually(function() return server:get "/in_flight" == "1\n" end))
-    assert.are.equal("completed\n", (server:get("/query?id=" .. service:id "completed;delay=0.8")))
-    assert.are.equal(" 000", aborted())
-    assert.is_true(eventually(function() return server:get "/in_flight" == "0\n" end))
-  end)
-
-  it("is in a request that ends in a callback, another request leads", function()
-    local other = start_get(server, "/query?id=" .. service:id "completed;delay=0.8")
-    local _, status = server:get("/exit?id=" .. service:id "queued")
-    assert.are.equal(204, status)
-    assert.are.equal("completed\n 200", other())
-  end)
-
-  it("has a callback that raises, the next one leads", function()
-    assert.are.equal("1 mine\n2 completed\n",
-      get("/callback", "queued;delay=0.1", "completed;delay=0.5"))
-  end)
-
-  it("is one of three hundred, each has its answer", function()
-    local said = get("/crowd", "completed")
-    assert.are.equal(300, (select(2, said:gsub(" completed\n", ""))))
-  end)
-
-  it("waits for another client, all clients are looked after", function()
-    assert.are.equal("client completed\nother timeout\n", get("/clients", "never", "completed"))
-  end)
-
-  it("has its client closed, the next one leads", function()
-    assert.are.equal("other cancelled\nclient completed\n",
-      get("/close", "never", "completed;delay=0.4"))
-  end)
-
-  it("is a coroutine in a light thread, it waits as the thread would", function()
-    assert.are.equal("coroutine completed\nthread completed\n",
-      get("/coroutine", "completed;delay=0.1", "completed;delay=0.5"))
-  end)
-
-  it("is in a subrequest, it waits there", function()
-    assert.are.equal("completed\n", (server:get("/capture?id=" .. service:id "completed")))
-  end)
-
-  it("raises in a step, each call raises that, and the next ones are served", function()
-    assert.are.equal("1 broken\n2 broken\n3 completed\n", get("/raise", "completed"))
-  end)
-
-  it("is in a request, no timer runs", function()
-    assert.are.equal("running 0\n1 completed\n", get("/timers", "completed;delay=0.2"))
-  end)
-
-  it("changes, that is logged nowhere; what was raised when nobody led is, once", function()
-    local log = complaints(server:log()):gsub("[^\n]*client prematurely closed[^\n]*\n?", "")
-    local others, raised = log:gsub("[^\n]*broken\n?", "")
-    assert.are.equal("", others)
-    assert.is_true(raised <= 1, log)
+  it("of the states of Lua that end with each request, without the code cache", function()
+    local server = nginx.start {
+      http = http "lua_code_cache off;",
+      locations = { ["/go"] = ("ngx.say(ask(%q))"):format(service:id "completed") },
+    }
+    finally(function() server:stop() end)
+    assert.is_true(grown(server) < 5)
+    local log = complaints(server:log()):gsub("[^\n]*lua_code_cache is off[^\n]*\n?", "")
+    assert.are.equal("", log)
   end)
 end)
+
+--- nginx calls what it watches at once, or when others have had their turn.
+for _, directive in ipairs { "accept_mutex on;", "multi_accept on;" } do
+  it("resty.sora is served with " .. directive, function()
+    local server = nginx.start {
+      http = http(), events = directive, workers = 2,
+      locations = { ["/query"] = QUERY },
+    }
+    finally(function() server:stop() end)
+    for _ = 1, 10 do
+      assert.are.equal("completed\n", (server:get("/query?id=" .. service:id "completed")))
+    end
+    assert.are.equal("", complaints(server:log()))
+  end)
+end
+
+--- Many wait, and some of them go: whoever is left is served, on both ways to learn of an answer.
+local WAYS = {
+  ["where nginx watches"] = "",
+  ["where nginx cannot watch"] = "require 'sora.core'.nginx_watch = function() end\n",
+}
+
+for way, before in pairs(WAYS) do
+  describe("resty.sora, " .. way .. ", when one who waits", function()
+    local server
+
+    --- What many light threads have said, in the order of their ends, and what is in flight then.
+    local function threads(body)
+      return [[
+        local said, threads, ids = {}, {}, {}
+        for id in ngx.unescape_uri(ngx.var.arg_ids or ""):gmatch "%S+" do ids[#ids + 1] = id end
+        local function start(name, fn, ...)
+          local arguments = { ... }
+          local thread = ngx.thread.spawn(function()
+            local ok, result = pcall(fn, unpack(arguments))
+            said[#said + 1] = name .. " " .. tostring(result)
+          end)
+          threads[#threads + 1] = thread
+          return thread
+        end
+      ]] .. body .. [[
+        for _, thread in ipairs(threads) do ngx.thread.wait(thread) end
+        ngx.say(table.concat(said, "\n"))
+      ]]
+    end
+
+    lazy_setup(function()
+      server = nginx.start {
+        http = http("lua_check_client_abort on;", before),
+        locations = {
+          ["/query"] = QUERY,
+          ["/in_flight"] = IN_FLIGHT,
+          ["/order"] = threads [[
+            for i, id in ipairs(ids) do start(i, ask, id) end
+          ]],
+          ["/kill"] = threads [[
+            local first = start("first", ask, ids[1])
+            for i = 2, #ids do start(i, ask, ids[i]) end
+            ngx.sleep(0.05)
+            ngx.thread.kill(first)
+          ]],
+          ["/exit"] = [[
+            client:wait(ngx.var.arg_id, { on_update = function() ngx.exit(204) end })
+          ]],
+          ["/callback"] = threads [[
+            start(1, client.wait, client, ids[1], { on_update = function() error("mine", 0) end })
+            start(2, ask, ids[2])
+          ]],
+          ["/crowd"] = threads [[
+            for i = 1, 300 do start("", ask, ids[1] .. i) end
+          ]],
+          ["/clients"] = threads [[
+            local other = new_client()
+            start("other", function()
+              local _, err = other:query(ids[1], { timeout = 0.6 })
+              return err.kind
+            end)
+            start("client", ask, ids[2])
+          ]],
+          ["/close"] = threads [[
+            local other = new_client()
+            start("other", function()
+              local _, err = other:query(ids[1])
+              return err.kind
+            end)
+            start("client", ask, ids[2])
+            ngx.sleep(0.05)
+            other:close()
+          ]],
+          ["/coroutine"] = threads [[
+            start("thread", ask, ids[2])
+            coroutine.wrap(function() said[#said + 1] = "coroutine " .. ask(ids[1]) end)()
+          ]],
+          ["/capture"] = [[
+            ngx.print(ngx.location.capture("/query?id=" .. ngx.var.arg_id).body)
+          ]],
+          ["/raise"] = threads [[
+            local methods = getmetatable(client).__index
+            local step = methods.step
+            function methods.step() error("broken", 0) end
+            start(1, ask, ids[1])
+            start(2, ask, ids[1])
+            ngx.sleep(0.3)
+            methods.step = step
+            start(3, ask, ids[1])
+          ]],
+          ["/timers"] = threads [[
+            start(1, ask, ids[1])
+            ngx.sleep(0.02)
+            said[1] = "running " .. ngx.timer.running_count()
+          ]],
+        },
+      }
+    end)
+
+    lazy_teardown(function() server:stop() end)
+
+    local function get(path, ...)
+      local ids = { ... }
+      for i, steps in ipairs(ids) do ids[i] = service:id(steps) end
+      local said = server:get(path .. "?ids=" .. table.concat(ids, "%20"))
+      assert.is_true(eventually(function() return server:get "/in_flight" == "0\n" end))
+      return said
+    end
+
+    it("has its answer, the others wait for theirs", function()
+      assert.are.equal("1 completed\n3 completed\n2 completed\n",
+        get("/order", "completed;delay=0.1", "completed;delay=0.9", "completed;delay=0.5"))
+    end)
+
+    it("is killed, the others are served", function()
+      assert.are.equal("2 completed\n3 completed\n",
+        get("/kill", "never", "completed;delay=0.2", "completed;delay=0.6"))
+    end)
+
+    it("is in a request that is aborted, another request is served", function()
+      local aborted = start_get(server, "/query?id=" .. service:id "never", 0.3)
+      assert.is_true(eventually(function() return server:get "/in_flight" == "1\n" end))
+      local said = server:get("/query?id=" .. service:id "completed;delay=0.8")
+      assert.are.equal("completed\n", said)
+      assert.are.equal(" 000", aborted())
+      assert.is_true(eventually(function() return server:get "/in_flight" == "0\n" end))
+    end)
+
+    it("is in a request that ends in a callback, another request is served", function()
+      local other = start_get(server, "/query?id=" .. service:id "completed;delay=0.8")
+      local _, status = server:get("/exit?id=" .. service:id "queued")
+      assert.are.equal(204, status)
+      assert.are.equal("completed\n 200", other())
+    end)
+
+    it("has a callback that raises, the others are served", function()
+      assert.are.equal("1 mine\n2 completed\n",
+        get("/callback", "queued;delay=0.1", "completed;delay=0.5"))
+    end)
+
+    it("is one of three hundred, each has its answer", function()
+      local said = get("/crowd", "completed")
+      assert.are.equal(300, (select(2, said:gsub(" completed\n", ""))))
+    end)
+
+    it("waits for another client, all clients are looked after", function()
+      assert.are.equal("client completed\nother timeout\n", get("/clients", "never", "completed"))
+    end)
+
+    it("has its client closed, the others are served", function()
+      assert.are.equal("other cancelled\nclient completed\n",
+        get("/close", "never", "completed;delay=0.4"))
+    end)
+
+    it("is a coroutine in a light thread, it waits as the thread would", function()
+      assert.are.equal("coroutine completed\nthread completed\n",
+        get("/coroutine", "completed;delay=0.1", "completed;delay=0.5"))
+    end)
+
+    it("is in a subrequest, it waits there", function()
+      assert.are.equal("completed\n", (server:get("/capture?id=" .. service:id "completed")))
+    end)
+
+    it("raises in a step, each call raises that, and the next ones are served", function()
+      assert.are.equal("1 broken\n2 broken\n3 completed\n", get("/raise", "completed;delay=0.1"))
+    end)
+
+    it("is in a request, no timer runs", function()
+      assert.are.equal("running 0\n1 completed\n", get("/timers", "completed;delay=0.2"))
+    end)
+
+    it("is gone, that is logged nowhere; what was raised when nobody waited is, once", function()
+      local log = complaints(server:log()):gsub("[^\n]*client prematurely closed[^\n]*\n?", "")
+      local others, raised = log:gsub("[^\n]*broken\n?", "")
+      assert.are.equal("", others)
+      assert.is_true(raised <= 1, log)
+    end)
+  end)
+end
 
 --- nginx refuses a timer where too many are pending, and drops it without a word to Lua where too
 -- many run.

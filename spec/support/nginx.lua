@@ -81,7 +81,8 @@ local function configuration(options, place, port)
   add("worker_processes %d;\npid nginx.pid;\nerror_log error.log %s;", options.workers or 1,
     options.log_level or "notice")
   for _, name in ipairs(options.env or {}) do add("env %s;", name) end
-  add("%s\nevents { worker_connections 4096; }\nhttp {", options.main or "")
+  add("%s\nevents { worker_connections 4096; %s }\nhttp {", options.main or "",
+    options.events or "")
   add("  access_log off;\n  lua_package_path '%s%s';", place.lua, package.path)
   add("  lua_package_cpath '%s';", package.cpath)
   add("%s", TEMPORARY)
@@ -122,8 +123,8 @@ local function await(condition, what, seconds)
 end
 
 --- Starts an nginx of one's own.
----@param options table  main, http, server: directives; locations; workers; env: names of variables
----   that workers may see; log_level; or file and port; variables: of its environment
+---@param options table  main, events, http, server: directives; locations; workers; env: names of
+---   variables that workers may see; log_level; or file and port; variables: of its environment
 ---@return table server  url, port, pid, folder and these methods
 function M.start(options)
   local place = assert(find(), "there is no nginx with its Lua module")
