@@ -149,15 +149,38 @@ describe("a progress bar for one task", function()
     end)
   end)
 
-  it("begins a line for each task, and measures the time where it is not told", function()
+  it("is one line for all tasks, and measures the time where it is not told", function()
     with_environment({}, function()
       local bar, seen = make(100)
       bar.on_update(pending(nil, "a"))
-      seen.now = seen.now + 5
-      bar.on_update { id = "a", status = "queued" }
+      for _ = 1, 50 do
+        seen.now = seen.now + 0.1
+        bar.on_update { id = "a", status = "queued" }
+        seen.now = seen.now + 0.1
+        bar.on_update(pending(nil, "b"))
+      end
+      assert.same({ "b  pending  0:10" }, screen_of(seen.text))
+      bar.on_update { id = "a", status = "failed" }
+      bar.on_result("a", nil, "error")
       bar.on_update(pending(nil, "b"))
-      assert.same({ "a  queued  0:05", "b  pending  0:00" }, screen_of(seen.text))
+      assert.same({ "a  failed  0:10", "b  pending  0:10" }, screen_of(seen.text))
+      bar.on_result("c", nil, "error")
+      assert.same(2, #screen_of(seen.text))
     end)
+  end)
+
+  it("writes a plain line for a change of a task, whatever others do meanwhile", function()
+    local bar, seen = make(nil)
+    for percent = 0, 29 do
+      bar.on_update(pending(percent, "a"), { elapsed = 1 })
+      bar.on_update(pending(percent, "b"), { elapsed = 1 })
+    end
+    assert.equal(6, select(2, seen.text:gsub("\n", "")))
+  end)
+
+  it("says how many columns it can write in", function()
+    assert.equal(39, make(40).columns())
+    assert.is_nil(make(nil).columns())
   end)
 
   it("survives tasks without anything and never asks to stop", function()

@@ -79,17 +79,27 @@ describe("screen", function()
     assert.equal("\r   \rtext\nbar", seen.text)
   end)
 
-  it("is due when the key is new, on a terminal also after a while", function()
+  it("prints to another stream that is the same terminal, in the same order", function()
+    local screen, seen = make { terminal = true, width = 20 }
+    screen:draw("bar")
+    seen.text = ""
+    screen:print("text", { write = function(_, ...) screen.stream:write(...) end,
+      flush = function() end })
+    assert.equal("\r   \rtext\nbar", seen.text)
+  end)
+
+  it("is due when a subject's key is new, on a terminal also after a while", function()
     local screen, seen = make { terminal = true }
-    assert.is_true(screen:is_due("a"))
+    assert.is_true(screen:is_due("x", "a"))
     screen:draw("a")
-    assert.is_false(screen:is_due("a"))
-    assert.is_true(screen:is_due("b"))
+    assert.is_false(screen:is_due("x", "a"))
+    assert.is_true(screen:is_due("x", "b"))
     seen.now = seen.now + 0.2
-    assert.is_true(screen:is_due("b"))
+    assert.is_true(screen:is_due("x", "b"))
     screen, seen = make { terminal = false }
-    assert.is_true(screen:is_due("a"))
+    assert.is_true(screen:is_due("x", "a"))
+    assert.is_true(screen:is_due("y", "a"))
     seen.now = seen.now + 100
-    assert.is_false(screen:is_due("a"))
+    assert.is_false(screen:is_due("x", "a"))
   end)
 end)

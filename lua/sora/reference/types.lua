@@ -123,7 +123,8 @@
 ---@field on_update fun(task: sora.task, info?: sora.info)  for `wait` and `wait_all`
 ---@field on_progress fun(received: integer, total?: integer)  for `download`
 ---@field on_result fun(id: string, task?: sora.task, err?: sora.error)  for `wait_all`, `query_all`
----@field print fun(text: string)  writes a line of your own above the bar
+---@field print fun(text: string, stream?: file*)  writes a line of your own above the bar
+---@field columns fun(): integer?  that can be written in; nil where the stream is no terminal
 ---@field finish fun()  leaves the cursor on a clean line
 
 -- Options -----------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ end
 -- Lines
 
 ---@class sora.line
+---@field subject string  what the line is about
 ---@field key any  the line is new when this changes
 ---@field name string
 ---@field short string?  instead of the name where that does not fit
@@ -100,7 +101,7 @@ local function lay_out(screen, line, columns)
 end
 
 local function show(screen, line)
-  if not line.final and not screen:is_due(line.key) then return end
+  if not line.final and not screen:is_due(line.subject, line.key) then return end
   if screen.terminal then
     screen:draw(lay_out(screen, line, screen:width()), line.mark, line.class)
   else
@@ -111,31 +112,30 @@ end
 
 -- What the lines say
 
---- One task after another; a task that comes between begins a line of its own.
+--- The task that has changed last. One line for all of them: only a task's end leaves its line.
 local function task_callbacks(screen, opts)
-  local started, current = nil, nil   -- current: the id whose line is open
+  local started, shown = {}, nil   -- id -> when it was seen first; the id whose line is drawn
 
   local function on_update(answer, info)
     local id = core.plain(task.id(answer) or "task", 80)
-    if current ~= id then
-      screen:close()
-      started, current = screen.now(), id
-    end
+    started[id], shown = started[id] or screen.now(), info and info.id or id
     local class = task.status(answer)
     local final = class ~= "running"
     local word = core.plain(task.word(answer) or class, 40)
     local fraction = class == "succeeded" and 1 or task.progress(answer)
     local left = info and not final and info.eta or nil
     show(screen, {
-      key = table.concat({ id, word, tenth(fraction) }, " "),
+      subject = id, key = word .. tenth(fraction),
       name = opts.label or id, keep_end = not opts.label, word = word, fraction = fraction,
-      times = elapsed_and_left(info and info.elapsed or screen.now() - started, left),
+      times = elapsed_and_left(info and info.elapsed or screen.now() - started[id], left),
       mark = word, class = class, final = final,
     })
-    if final then current = nil end
+    if final then started[id] = nil end
   end
 
-  return on_update, function() screen:close() end
+  return on_update, function(id)
+    if id == shown then screen:close() end
+  end
 end
 
 --- Many tasks, summed up.
@@ -148,7 +148,7 @@ local function summary_callbacks(screen, opts)
     local failures = failed .. " failed"
     local left = ended > 1 and ended < tasks and elapsed / ended * (tasks - ended) or nil
     show(screen, {
-      key = math.floor(ended / tasks * 10),
+      subject = "all", key = math.floor(ended / tasks * 10),
       name = ("%s%d/%d done, %s, %d running")
         :format(prefix, done, tasks, failures, tasks - ended),
       short = ("%d/%d, %s"):format(done, tasks, failures),
@@ -192,8 +192,8 @@ local function transfer_callback(screen, opts)
     if speed then word = word .. ", " .. display.size(speed) .. "/s" end
     show(screen, {
       -- of unknown length: a plain line at each doubling
-      key = "transfer " .. (fraction and tenth(fraction)
-        or math.floor(math.log(received + 1) / math.log(2))),
+      subject = "transfer",
+      key = fraction and tenth(fraction) or math.floor(math.log(received + 1) / math.log(2)),
       name = opts.label or "download", word = word, fraction = fraction,
       times = elapsed_and_left(now - started, left), final = final,
     })
@@ -215,7 +215,8 @@ function M.bind(host)
     local screen = screens.new(opts, host)
     ---@type sora.progress_bar
     local bar = {
-      print = function(text) screen:print(text) end,
+      print = function(text, stream) screen:print(text, stream) end,
+      columns = function() return screen.terminal and screen:width() or nil end,
       finish = function() screen:close() end,
     }
     if opts.quiet then

@@ -52,7 +52,7 @@ function M.new(opts, host)
     drawn = 0,          -- the columns it takes
     open = false,       -- whether the cursor is behind it
     drawn_at = -math.huge,
-    key = nil,
+    keys = {},          -- of what was shown last, by subject
   }, Screen)
 end
 
@@ -63,10 +63,12 @@ end
 
 function Screen:ellipsis() return self.unicode and "…" or "..." end
 
---- Whether it is time to show a line again: `key` is new, or, on a terminal, it was a while ago.
-function Screen:is_due(key)
-  local due = key ~= self.key or self.terminal and self.now() - self.drawn_at >= REDRAW
-  if due then self.key = key end
+--- Whether it is time to show a line again: `key` is new for its subject, or, on a terminal, it was
+-- a while ago.
+function Screen:is_due(subject, key)
+  local due = key ~= self.keys[subject]
+    or self.terminal and self.now() - self.drawn_at >= REDRAW
+  if due then self.keys[subject] = key end
   return due
 end
 
@@ -88,15 +90,19 @@ end
 --- Ends the line that is drawn, if there is one.
 function Screen:close()
   if not self.open then return end
-  self.open, self.drawn, self.key = false, 0, nil
+  self.open, self.drawn, self.keys = false, 0, {}
   self.stream:write("\n")
   self.stream:flush()
 end
 
---- Writes text on lines of its own, above the line that is drawn.
-function Screen:print(text)
+--- Writes text on lines of its own, above the line that is drawn; to another stream than that, if
+-- one is given, which may be the same terminal.
+function Screen:print(text, stream)
   if self.open then self.stream:write("\r", (" "):rep(self.drawn), "\r") end
-  self.stream:write(text, "\n")
+  self.stream:flush()
+  stream = stream or self.stream
+  stream:write(text, "\n")
+  stream:flush()
   if self.open then self.stream:write(self.line) end
   self.stream:flush()
 end
