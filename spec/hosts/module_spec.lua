@@ -48,6 +48,19 @@ describe("a host's module", function()
     client:close()
   end)
 
+  it("passes on Ctrl-C, also where the first call loads what it needs", function()
+    local script = [[
+      package.preload["sora.waiting.poller"] = function()
+        package.preload["sora.waiting.poller"] = nil
+        error "interrupted!"
+      end
+      local client = require "sora".client { base_url = "https://127.0.0.1:1" }
+      print(pcall(client.wait, client, "x", { timeout = 0.1 }))
+      print(client:wait("x", { timeout = 0.1 }))]]
+    local result = program.run(shell.quote(shell.LUA) .. " -e " .. shell.quote(script))
+    assert.matches("^false\t.*interrupted!\nnil\tsora: timeout: ", result.out)
+  end)
+
   it("returns no more than there is", function()
     local module, client = new_module()
     for _, name in ipairs { "query", "wait" } do

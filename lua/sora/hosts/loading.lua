@@ -22,11 +22,16 @@ end
 local deferred = {} -- functions, each of which loads a module
 
 --- Loads all that calls need, as far as it can be loaded and is not there: what is wrong is told by
--- the function that needs it. The first call does so; a process that will not be able to read the
--- files when that comes (another user, another root) does it before.
+-- the function that needs it, but Ctrl-C at once. The first call does so; a process that will not
+-- be able to read the files when that comes (another user, another root) does it before.
 function M.load()
   for i = #deferred, 1, -1 do
-    if pcall(deferred[i]) then table.remove(deferred, i) end
+    local ok, message = pcall(deferred[i])
+    if ok then
+      table.remove(deferred, i)
+    elseif tostring(message):find "interrupted!$" then
+      error(message, 0)
+    end
   end
 end
 
