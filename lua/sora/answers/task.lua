@@ -109,10 +109,11 @@ end
 ---@return sora.status
 function M.status(task) return class_of(view_of(task, "status")) end
 
---- The id in the answer. It may differ from the one that was asked for.
+--- The id in the answer, which may differ from the one that was asked for; that one, where the
+-- answer has none.
 ---@param task table  a decoded answer
 ---@return string?  a number's digits, where it is one
-function M.id(task) return layers.id(view_of(task, "id")) end
+function M.id(task) return layers.id(view_of(task, "id")) or origin.id(task) end
 
 --- The id to go on with: the one that the task was asked with, else the one in the answer.
 ---@param task table  a decoded answer

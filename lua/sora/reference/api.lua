@@ -129,7 +129,7 @@ function sora.video_url(task) end
 function sora.failure(task) end
 
 ---The id in a task's answer, a number as its digits. It may differ from the one that was asked for;
----functions that take a task go on with that one.
+---functions that take a task go on with that one, and it is this where the answer has none.
 ---@param task table
 ---@return string?
 function sora.id(task) end
