@@ -20,10 +20,13 @@ PKG_CONFIG = pkg-config
 PREFIX = /usr/local
 INST_LUADIR = $(PREFIX)/share/lua/$(LUA_ABI)
 INST_LIBDIR = $(PREFIX)/lib/lua/$(LUA_ABI)
+INST_BINDIR = $(PREFIX)/bin
+INST_SHAREDIR = $(PREFIX)/share
 
 comma := ,
 BUILD = build/$(notdir $(LUA))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 MODULE = $(BUILD)/sora/core.so
+COMMAND = $(BUILD)/bin/sora
 
 # 5.1 for LuaJIT.
 LUA_ABI = $(shell $(LUA) -e 'io.write(_VERSION:match("%d+%.%d+"))')
@@ -76,7 +79,7 @@ redis_link = $(if $(HIREDIS),$(HIREDIS_CFLAGS) $(redis_objects) $(HIREDIS_LIBS))
 
 ## build: build the modules for LUA into build/ (the default target)
 .PHONY: build
-build: $(MODULE) $(REDIS)
+build: $(MODULE) $(REDIS) $(COMMAND)
 
 $(MODULE): $(objects)
 	@mkdir -p $(@D)
@@ -99,6 +102,15 @@ $(BUILD)/obj/command: FORCE
 
 .PHONY: FORCE
 FORCE:
+
+# script LUADIR,LIBDIR: the command, with its interpreter and the folders of its modules in it.
+script = { echo '\#!$(shell command -v $(LUA))'; \
+  echo 'package.path = "$1/?.lua;$1/?/init.lua;" .. package.path'; \
+  echo 'package.cpath = "$2/?.so;" .. package.cpath'; sed 1d bin/sora; }
+
+$(COMMAND): FORCE
+	@mkdir -p $(@D)
+	@$(call script,$(CURDIR)/lua,$(CURDIR)/$(BUILD)) > $@ && chmod 755 $@
 
 -include $(objects:.o=.d) $(redis_own:.o=.d)
 
@@ -163,7 +175,7 @@ test-portable:
 ## lint: luacheck; the format of the C files and the rockspec, where the tools are there
 .PHONY: lint
 lint:
-	luacheck -q $(wildcard lua plugin spec examples docs) .busted $(rockspec)
+	luacheck -q $(wildcard bin/* lua plugin spec examples docs) .busted $(rockspec)
 	@sh spec/support/check_includes.sh
 	@if command -v clang-format; then clang-format --dry-run -Werror $(sources) $(redis_sources) $(headers); fi
 	@if command -v luarocks; then luarocks lint $(rockspec); fi
@@ -422,7 +434,7 @@ WAITS = 100000
 soak: build
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/support/soak.lua $(QUERIES) $(WAITS)
 
-## install: install below DESTDIR and PREFIX (/usr/local) or into INST_LUADIR and INST_LIBDIR
+## install: install below DESTDIR and PREFIX (/usr/local): modules, the command, man page, completions
 .PHONY: install
 install: build
 	@for file in $(lua_files:./%=%); do \
@@ -431,6 +443,18 @@ install: build
 	done
 	install -d "$(DESTDIR)$(INST_LIBDIR)/sora"
 	install -m 755 $(MODULE) $(REDIS) "$(DESTDIR)$(INST_LIBDIR)/sora"
+	install -d "$(DESTDIR)$(INST_BINDIR)"
+	@$(call script,$(INST_LUADIR),$(INST_LIBDIR)) > $(BUILD)/installed
+	install -m 755 $(BUILD)/installed "$(DESTDIR)$(INST_BINDIR)/sora"
+	@$(call shared,man,man/man1/sora.1)
+	@$(call shared,completion bash,bash-completion/completions/sora)
+	@$(call shared,completion zsh,zsh/site-functions/_sora)
+	@$(call shared,completion fish,fish/vendor_completions.d/sora.fish)
+
+# shared WORDS,PATH: what the command prints, as a file below INST_SHAREDIR.
+shared = $(COMMAND) $1 > $(BUILD)/shared && \
+  install -d "$(DESTDIR)$(INST_SHAREDIR)/$(dir $2)" && \
+  install -m 644 $(BUILD)/shared "$(DESTDIR)$(INST_SHAREDIR)/$2" && rm $(BUILD)/shared
 
 ## dist: pack what is committed, and a rockspec for it, into build/dist; URL= where the archive will be
 version = $(shell sed -n 's/^M.VERSION = "sora \(.*\)"/\1/p' lua/sora/hosts/module.lua)

@@ -1,5 +1,6 @@
 local display = require "sora.terminal.display"
 local progress_bar = require "sora.terminal.progress_bar"
+local screen_of = require("spec.support.terminal").lines
 
 local ID = "sora-2:task_01k6x15vhrff09dkkqjrzwhm60"
 
@@ -21,26 +22,6 @@ local function make(columns, opts)
     terminal = function() error("not asked for other streams") end,
   }
   return new(opts), seen
-end
-
---- What a terminal shows: its lines, the last one being the cursor's.
-local function screen_of(text)
-  local lines, line, column = {}, {}, 1
-  text = text:gsub("\27%[%d*m", "")
-  for character in text:gmatch("[^\128-\191][\128-\191]*") do
-    if character == "\r" then column = 1
-    elseif character == "\b" then column = column - 1
-    elseif character == "\n" then
-      lines[#lines + 1] = table.concat(line):gsub(" +$", "")
-      line, column = {}, 1
-    else
-      line[column] = character
-      column = column + display.width(character)
-      if display.width(character) == 2 then line[column - 1] = "" end
-    end
-  end
-  lines[#lines + 1] = table.concat(line):gsub(" +$", "")
-  return lines
 end
 
 local function pending(percent, id)

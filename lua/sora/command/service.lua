@@ -1,0 +1,90 @@
+--- The service that a run asks, and the ids that it asks about.
+
+local sora = require "sora"
+local exits = require "sora.command.exits"
+
+local M = {}
+
+--- Options of a command that the one which goes on with its task has to have too.
+M.RESUMED = {
+  "out", "journal", "base-url", "key-file", "ca-file", "timeout", "interval", "json", "quiet",
+}
+
+local function key_in(path)
+  local file, message = io.open(path, "r")
+  if not file then exits.stop(exits.LASTING, "cannot read the key: " .. message) end
+  local key = (file:read "*l" or ""):match "^%s*(.-)%s*$"
+  file:close()
+  if key == "" then exits.stop(exits.LASTING, "there is no key in the first line of " .. path) end
+  return key
+end
+
+--- The client of a run.
+---@param run sora.run
+---@return sora.client
+function M.client(run)
+  local options = run.options
+  local ok, client = pcall(sora.client, {
+    base_url = options["base-url"], ca_file = options["ca-file"],
+    api_key = options["key-file"] and key_in(options["key-file"]),
+    null = run.report.json and sora.null or nil,
+    on_attempt = function(info) run.report:attempt(info) end,
+  })
+  if ok then return client end
+  if tostring(client):find "interrupted!$" then error(client, 0) end
+  exits.stop(exits.USAGE, tostring(client))
+end
+
+--- The service's address for people: host, port and path.
+---@param run sora.run
+---@return string
+function M.address(run)
+  local url = run.options["base-url"] or os.getenv "SORA_BASE_URL" or ""
+  if url == "" then url = "https://az.gptplus5.com" end
+  return (url:gsub("[?#].*$", ""):gsub("^(%a+://)[^/]*@", "%1"):gsub("[%c\128-\255]", "?"))
+end
+
+local function check(id)
+  if id == "" or id:find "%c" or #id > 65536 then
+    exits.stop(exits.USAGE, id == "" and "an empty id" or "an id with a control character in it")
+  end
+  return id
+end
+
+--- The ids of a command line, each once; those of standard input in the place of `-`.
+---@param words string[]
+---@return string[] ids
+function M.ids(words)
+  local ids, seen = {}, {}
+  local function add(id)
+    if not seen[check(id)] then
+      seen[id] = true
+      ids[#ids + 1] = id
+    end
+  end
+  for _, word in ipairs(words) do
+    if word ~= "-" then
+      add(word)
+    else
+      for line in io.lines() do
+        local id = line:match "^%s*(.-)%s*$"
+        if id ~= "" and id:sub(1, 1) ~= "#" then add(id) end
+      end
+    end
+  end
+  return ids
+end
+
+--- Says that the service is asked, before the first request is.
+---@param run sora.run
+---@param tasks integer?
+function M.announce(run, tasks)
+  if run.announced then return end
+  run.announced = true
+  local address = M.address(run)
+  run.report:event("ask", { service = address, tasks = tasks })
+  local what = tasks and tasks > 1 and (" about %d tasks"):format(tasks) or ""
+  run.report:remark("asking " .. address .. what)
+end
+
+return M
