@@ -347,14 +347,12 @@ static void serve(struct link *link) {
 
 /* ---- time ---- */
 
+/* A command that was never sent ends as the last attempt to connect did, where that has failed. */
 static void expire_queued(struct link *link, double now) {
-  while (link->queued.first != NULL && link->queued.first->deadline <= now) {
-    struct command *command = take_first(&link->queued);
-    if (link->failures > 0)
-      end(link, command, link->kind, link->message);
-    else
-      end(link, command, ERROR_timeout, "no connection in time");
-  }
+  int refused = link->failures > 0 && link->kind != ERROR_network;
+  while (link->queued.first != NULL && link->queued.first->deadline <= now)
+    end(link, take_first(&link->queued), refused ? link->kind : ERROR_timeout,
+        refused ? link->message : "no connection in time");
 }
 
 static void expire(struct link *link) {

@@ -111,9 +111,10 @@ end
 -- The process
 
 local function launch(self)
-  -- the shell lives as long as its input; then the server is killed
+  -- the shell waits for a line, or the end of its input; then the server is killed. (Processes that
+  -- were started later may hold the other end of the pipe, too.)
   local command = ("(cd %s && exec %s redis.conf) >>%s/log 2>&1 </dev/null & echo $! >%s/pid; "
-    .. "cat >/dev/null; kill -9 $! 2>/dev/null; wait $! 2>/dev/null")
+    .. "read -r _; kill -9 $! 2>/dev/null; wait $! 2>/dev/null")
   local f = quote(self.folder)
   self.input = assert(io.popen("exec 2>/dev/null; "
     .. command:format(f, self.command, f, f), "w"))
@@ -141,7 +142,9 @@ function M.start(directives)
     "bind 127.0.0.1", "port " .. self.port, "dir " .. self.folder, 'save ""', "loglevel warning",
     "unixsocket " .. self.folder .. "/redis.sock",
   }
-  for name, value in pairs(directives or {}) do lines[#lines + 1] = name .. " " .. value end
+  for name, value in pairs(directives or {}) do
+    lines[#lines + 1] = ('%s "%s"'):format(name, value)
+  end
   self.password = directives and directives.requirepass
   local user = self.password and ":" .. self.password .. "@" or ""
   self.url = ("redis://%s127.0.0.1:%d/0"):format(user, self.port)
@@ -157,6 +160,7 @@ function Server:signal(name) os.execute(("kill -%s %d"):format(name, self.pid)) 
 --- Ends it as a power cut would.
 function Server:kill()
   self:hang_up()
+  self.input:write "\n"
   self.input:close()
 end
 

@@ -69,7 +69,7 @@ local function take_host(address, text)
 end
 
 local function show(address)
-  if address.path then return ("unix://%s?db=%d"):format(address.path, address.db) end
+  if address.path then return ("unix://%s, database %d"):format(address.path, address.db) end
   local host = address.host:find ":" and "[" .. address.host .. "]" or address.host
   return ("%s://%s:%d/%d"):format(address.tls and "rediss" or "redis", host, address.port,
     address.db)
