@@ -4,16 +4,23 @@ local M = {}
 
 local PATIENCE = 2000 -- milliseconds: a program that has failed by then has opened nothing
 
---- The name of the program, before Neovim 0.10.
-local function program() return vim.fn.has "mac" == 1 and "open" or "xdg-open" end
+--- Whether the user has put a function of his own into the place of Neovim's, which is there since
+-- 0.10.
+local function is_replaced()
+  return vim.ui.open and not debug.getinfo(vim.ui.open, "S").source:find "vim/ui%.lua$"
+end
 
 --- What opens URLs here; nil and the reason where nothing does.
 ---@return string? name
 ---@return string? why
 function M.found()
-  if vim.ui.open then return "vim.ui.open" end -- since Neovim 0.10
-  if vim.fn.executable(program()) == 1 then return program() end
-  return nil, program() .. " is not installed"
+  if is_replaced() then return "vim.ui.open" end
+  local usual = vim.fn.has "mac" == 1 and "open" or "xdg-open"
+  local others = vim.ui.open and { "wslview", "explorer.exe", "lemonade" } or {}
+  for _, program in ipairs { usual, unpack(others) } do
+    if vim.fn.executable(program) == 1 then return program end
+  end
+  return nil, usual .. " is not installed"
 end
 
 --- Watches a program that vim.ui.open has started.
@@ -28,9 +35,9 @@ end
 ---@param url string
 ---@param on_failure fun(why: string)  called soon, or while a program starts
 function M.open(url, on_failure)
-  local found, why = M.found()
-  if not found then return on_failure(why) end
   if not vim.ui.open then
+    local found, why = M.found()
+    if not found then return on_failure(why) end
     vim.fn.jobstart({ found, url }, {
       detach = true,
       on_exit = function(_, code)

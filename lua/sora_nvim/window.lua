@@ -142,7 +142,9 @@ function Window:put(lines, state_group)
   vim.bo[self.buf].modifiable = false
   for i, line in ipairs(lines) do
     local group = i == 1 and "SoraId" or i == 2 and "SoraBar" or state_group
-    api.nvim_buf_set_extmark(self.buf, namespace, i - 1, 0, { end_col = #line, hl_group = group })
+    api.nvim_buf_set_extmark(self.buf, namespace, i - 1, #line:match "^ *", {
+      end_col = #line, hl_group = group,
+    })
   end
 end
 

@@ -116,6 +116,18 @@ describe("progress messages", function()
     assert.matches("^0\tcancel 0 sora [^\n]*: no longer followed\n0\tcancel 0 sora ", out)
   end)
 
+  it("end with an editor that quits in the middle of it all", function()
+    local ended = plugin.run([[
+      setup({ interval = 0.05 }, { view = "message" })
+      for i = 1, 20 do vim.cmd("Sora " .. os.getenv "ID" .. i) end
+      vim.wait(200)
+      vim.cmd "qall!"
+    ]], { ID = service:id "queued" })
+    assert.are.equal(0, ended.code)
+    assert.are.equal("", ended.out)
+    assert.is_nil(ended.err:find "E%d+:" or ended.err:find "[Ee]rror")
+  end)
+
   it("say that a task was created, and go on with its id", function()
     service:reset()
     local out = said [[

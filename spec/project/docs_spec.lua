@@ -61,6 +61,24 @@ describe("what make docs gives to pandoc", function()
   end)
 end)
 
+describe("the types that docs/neovim.md names", function()
+  it("are annotated", function()
+    local known = {}
+    for line in io.popen("grep -rhE '^---@(class|alias) ' lua"):lines() do
+      known[line:match "^%-%-%-@%l+ ([%w_.]+)"] = true
+    end
+    local section = files.read "docs/neovim.md":match "\n## Types\n(.-)\n## "
+    local count = 0
+    for row in section:gmatch "\n|([^|]*)|" do
+      for name in row:gmatch "`(sora[%w_.]+)`" do
+        assert.is_truthy(known[name], name)
+        count = count + 1
+      end
+    end
+    assert.is_true(count > 10, count)
+  end)
+end)
+
 describe("the maps in docs/internals/", function()
   it("names every file, and no other", function()
     local expected, named = {}, {}
