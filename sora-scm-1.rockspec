@@ -52,6 +52,7 @@ build = {
       ["sora.reference.annotations"] = "lua/sora/reference/annotations.lua",
       ["sora.reference.api"] = "lua/sora/reference/api.lua",
       ["sora.reference.api_hosts"] = "lua/sora/reference/api_hosts.lua",
+      ["sora.hosts.calls"] = "lua/sora/hosts/calls.lua",
       ["sora.hosts.arguments"] = "lua/sora/hosts/arguments.lua",
       ["sora.command.call"] = "lua/sora/command/call.lua",
       ["sora.command.commands"] = "lua/sora/command/commands.lua",

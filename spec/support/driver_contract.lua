@@ -235,6 +235,28 @@ case("closing the client ends what is in flight, and waits", function(host)
   matches(tostring(message), "closed", "message")
 end)
 
+case("wake has a task asked for at once, by all who sleep on it", function(host, client)
+  local id, other = host:id "queued*2,completed", host:id "queued"
+  local long = { interval = 60, max_interval = 60 }
+  equal(false, client:wake(id), "woken before anybody waits")
+  local one = host:start(function() return client:wait(id, long) end)
+  local many = host:start(function() return client:wait_all({ other, id }, long) end)
+  while client:stats().requests < 3 or client:stats().in_flight > 0 do host.sleep(0.005) end
+  host.sleep(0.05)
+  equal(false, client:wake "nobody:task_waits", "woken by another id")
+  equal(true, client:wake(id), "woken")
+  equal("table", type(host:join(one, 5)), "task of the wait")
+  equal(nil, many.ended, "the end of wait_all")
+  local before = client:stats().requests
+  equal(true, client:wake(other), "woken once more")
+  while client:stats().requests == before do host.sleep(0.005) end
+  client:cancel()
+  local tasks, errs = host:join(many, 5)
+  equal("completed", tasks[id] and tasks[id].status, "task of wait_all")
+  equal("cancelled", errs[other] and errs[other].kind, "error of the other")
+  equal(false, client:wake(id), "woken when nobody waits any more")
+end)
+
 case("wait asks until the task ends", function(host, client)
   local seen = {}
   local task, err = client:wait(host:id "queued,500,pending;progress=0.5,completed", {

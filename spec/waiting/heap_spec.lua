@@ -57,3 +57,58 @@ describe("a heap", function()
     assert.is_nil(next(seen))
   end)
 end)
+
+describe("a value with an id", function()
+  local function named(count)
+    local heap, key = heaps.new(), 1
+    for i = 1, count do
+      key = key * 16807 % 2147483647
+      heap:push(100 + key % 1000, { id = "id" .. i })
+    end
+    return heap
+  end
+
+  it("is brought forward, and the others keep their order", function()
+    local heap = named(200)
+    for i = 7, 200, 10 do
+      assert.equal("id" .. i, heap:advance("id" .. i, i % 50).id)
+    end
+    assert.equal("id" .. 57, heap:advance("id57", 1000).id) -- later than it is
+    assert.is_nil(heap:advance("nobody", 0))
+    local last, seen, early = -1, {}, 0
+    while heap.size > 0 do
+      local key = heap:first()
+      assert.is_true(key >= last)
+      last = key
+      if key < 100 then early = early + 1 end
+      local id = heap:pop().id
+      assert.is_nil(seen[id])
+      seen[id] = true
+    end
+    assert.equal(20, early)
+    assert.is_nil(next(heap.places))
+  end)
+
+  it("is found when it came, or moved, since somebody was looked for", function()
+    local heap = named(50)
+    heap:advance("id1", 1)
+    for round = 1, 500 do
+      local value = heap:pop()
+      heap:push(200 + round * 31 % 977, value)
+      local id = "id" .. (round * 7 % 50 + 1)
+      assert.equal(id, heap:advance(id, round * 13 % 211).id)
+      local count = 0
+      for name, i in pairs(heap.places) do
+        assert.equal(name, heap.values[i].id)
+        count = count + 1
+      end
+      assert.equal(50, count)
+    end
+  end)
+
+  it("costs nothing where nobody is looked for", function()
+    local heap = named(10)
+    while heap.size > 0 do heap:pop() end
+    assert.is_nil(heap.places)
+  end)
+end)

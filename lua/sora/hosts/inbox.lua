@@ -51,15 +51,26 @@ local insert = table.insert
 ---@field closed fun(self): boolean
 ---@field finished (fun(self): userdata|table?, sora.inbox?)?  what has ended, one after the other
 
---- The calls of one client.
+--- The calls of one client. What ends or wakes them is in hosts/calls.lua.
 ---@class sora.calls
 ---@field cancels integer  how often all of them were cancelled
 ---@field sleeping table<sora.inbox, boolean>
+---@field waits table<sora.inbox, sora.waiter>  those that wait for tasks
+
+--- What waits for tasks: one (a poller) or many (a round).
+---@class sora.waiter
+---@field advance fun(self, id: string, now: number): boolean  has that task asked for at once,
+---   where the wait sleeps on it; whether it does
 
 local WEAK = { __mode = "k" }
+local WEAK_BOTH = { __mode = "kv" } -- a waiter may know its inbox: Lua 5.1 would keep both
 
 ---@return sora.calls
-function M.new_calls() return { cancels = 0, sleeping = setmetatable({}, WEAK) } end
+function M.new_calls()
+  return {
+    cancels = 0, sleeping = setmetatable({}, WEAK), waits = setmetatable({}, WEAK_BOTH),
+  }
+end
 
 local function calls(client)
   local shared = core.shared(client)
@@ -198,6 +209,7 @@ function M.release(inbox, part) inbox.parts[part] = nil end
 -- who waits.
 ---@param inbox sora.inbox
 function M.cancel(inbox)
+  inbox.calls.waits[inbox] = nil
   local pending = inbox.pending -- emptied in its place: memory may be what is short
   for request in pairs(pending) do
     request:cancel()
@@ -253,34 +265,6 @@ end
 ---@param client sora.attached
 function M.pump(client)
   if not client:closed() then client:step() end
-  M.deliver(client)
-end
-
--- The end of all calls of a client
-
---- Wakes whoever sleeps; `known` is nil where the client had no call yet.
----@param known sora.calls?
-local function wake_sleeping(known)
-  for inbox in pairs(known and known.sleeping or {}) do inbox.driver.wake(inbox) end
-end
-
---- client:cancel(). What is in flight has ended as cancelled, and the host finds that as it finds
--- every end.
----@param client sora.client
-function M.cancel_calls(client)
-  local known = core.shared(client).calls
-  if known then known.cancels = known.cancels + 1 end
-  core.cancel(client)
-  wake_sleeping(known)
-end
-
---- client:close(). The driver lets go of the descriptor before it goes; whoever waits is told.
----@param client sora.client
----@param driver sora.driver?
-function M.close(client, driver)
-  if driver and driver.detach and not client:closed() then driver.detach(client) end
-  core.close(client)
-  wake_sleeping(core.shared(client).calls)
   M.deliver(client)
 end
 

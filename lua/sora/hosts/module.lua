@@ -161,14 +161,26 @@ function methods.query(client, id, opts, callback)
   return perform("query", client, nil, prepare("query", client, id, nil, opts, callback))
 end
 
-local close_client = in_module("sora.hosts.inbox", "close")
-local cancel_calls = in_module("sora.hosts.inbox", "cancel_calls")
+local close_client = in_module("sora.hosts.calls", "close")
+local cancel_calls = in_module("sora.hosts.calls", "cancel")
+local wake_waits = in_module("sora.hosts.calls", "wake")
 
 function methods.close(client) close_client(client, core.driver(client, 2, "close")) end
 
 function methods.cancel(client)
   core.driver(client, 2, "cancel")
   cancel_calls(client)
+end
+
+--- In the place of `prepare`: what is wrong is raised at the caller's.
+local function id_to_wake(task_or_id)
+  local id = check_id("wake", task_or_id)
+  return id
+end
+
+function methods.wake(client, task_or_id)
+  core.driver(client, 2, "wake")
+  return pass(wake_waits(client, id_to_wake(task_or_id)))
 end
 
 core.class.__close = methods.close

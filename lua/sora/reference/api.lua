@@ -269,6 +269,13 @@ function client:in_flight() end
 ---The client can still be used.
 function client:cancel() end
 
+---Has a task asked for at once by every wait of this client that sleeps on it, wherever that
+---waits: after a webhook, say. A wait that is asking already goes on as it does, and a service that
+---has said 429 is left alone as long as it wants.
+---@param id sora.task|string  as the wait was given it
+---@return boolean woken  whether a wait slept on it; an id that nobody waits for is no error
+function client:wake(id) end
+
 ---Whether it was closed.
 ---@return boolean
 function client:closed() end

@@ -1,4 +1,7 @@
 --- A binary heap of values by a number: what is due first comes out first.
+--
+-- A value that has an `id` can be brought forward by that. Where a value stands is only kept once
+-- somebody has asked for one: a million tasks that wait, and are never woken, pay nothing for it.
 
 local Heap = {}
 Heap.__index = Heap
@@ -7,30 +10,42 @@ local M = {}
 
 ---@class sora.heap
 ---@field size integer
+---@field places table<string, integer>?  by id
 ---@return sora.heap
 function M.new()
-  return setmetatable({ size = 0, keys = {}, values = {} }, Heap)
+  return setmetatable({ size = 0, keys = {}, values = {}, places = nil }, Heap)
+end
+
+local function put(self, i, key, value)
+  self.keys[i], self.values[i] = key, value
+  if self.places then self.places[value.id] = i end
+end
+
+--- Moves a value up from the place i, where its key may be less than its parent's.
+local function rise(self, i, key, value)
+  local keys = self.keys
+  while i > 1 do
+    local parent = (i - i % 2) / 2
+    if keys[parent] <= key then break end
+    put(self, i, keys[parent], self.values[parent])
+    i = parent
+  end
+  put(self, i, key, value)
 end
 
 ---@param key number
 ---@param value any
 function Heap:push(key, value)
-  local keys, values, i = self.keys, self.values, self.size + 1
-  keys[i], values[i] = key, value -- memory may run out here, and the heap stays as it was
+  local i = self.size + 1
+  put(self, i, key, value) -- memory may run out here, and the heap stays as it was
   self.size = i
-  while i > 1 do
-    local parent = (i - i % 2) / 2
-    if keys[parent] <= key then break end
-    keys[i], values[i] = keys[parent], values[parent]
-    i = parent
-  end
-  keys[i], values[i] = key, value
+  rise(self, i, key, value)
 end
 
 --- Takes everything out.
 function Heap:clear()
   for i = 1, self.size do self.keys[i], self.values[i] = nil, nil end
-  self.size = 0
+  self.size, self.places = 0, nil
 end
 
 --- The least key, or nil.
@@ -46,6 +61,7 @@ function Heap:pop()
   keys[size], values[size] = nil, nil
   size = size - 1
   self.size = size
+  if self.places and popped then self.places[popped.id] = nil end
   if size == 0 then return popped end
   local i = 1
   while true do
@@ -53,11 +69,29 @@ function Heap:pop()
     if child > size then break end
     if child < size and keys[child + 1] < keys[child] then child = child + 1 end
     if keys[child] >= key then break end
-    keys[i], values[i] = keys[child], values[child]
+    put(self, i, keys[child], values[child])
     i = child
   end
-  keys[i], values[i] = key, value
+  put(self, i, key, value)
   return popped
+end
+
+local function find_places(self)
+  local places = {}
+  for i = 1, self.size do places[self.values[i].id] = i end
+  self.places = places
+  return places
+end
+
+--- Brings the value with that id forward to a key that is not above its own.
+---@param id string
+---@param key number
+---@return any? value  nil: there is none of that id
+function Heap:advance(id, key)
+  local i = (self.places or find_places(self))[id]
+  local value = i and self.values[i]
+  if value and key < self.keys[i] then rise(self, i, key, value) end
+  return value
 end
 
 return M

@@ -3,6 +3,7 @@
 -- One loop starts queries, at most `concurrency` at a time, and feeds the answers to pollers; a
 -- task that waits is a poller in a heap, without a coroutine and without a timer of the host's.
 
+local calls = require "sora.hosts.calls"
 local core = require "sora.core"
 local deliveries = require "sora.videos.deliveries"
 local heaps = require "sora.waiting.heap"
@@ -46,6 +47,12 @@ function Round:next_due(now)
   end
   local due = self.sleeping:first()
   if due and due <= now then return self.sleeping:pop() end
+end
+
+--- Has a task that sleeps asked for at once.
+function Round:advance(id, now)
+  local poller = self.sleeping:advance(id, now)
+  return poller ~= nil and poller:advance(id, now)
 end
 
 --- An id has come to its end.
@@ -166,7 +173,9 @@ local function all(client, ids, policy, given, opts, new_poller)
     tasks = {}, errs = {},
   }, Round)
   if policy.download then round:deliver(client, copy(given)) end
+  calls.enter(inbox, round)
   inboxes.guard(inbox, round.run, round)
+  calls.leave(inbox)
   return round.tasks, round.errs
 end
 

@@ -354,6 +354,17 @@ function Poller:due(now)
   return "ask", math.max(0, self.next_at - now)
 end
 
+--- Ends its pause, where it is the one for that id and pauses. While a 429 silences its client it
+-- pauses on all the same.
+---@param id string
+---@param now number
+---@return boolean
+function Poller:advance(id, now)
+  if self.id ~= id or self.next_at <= now then return false end
+  self.next_at = now
+  return true
+end
+
 --- Seconds until the deadline, for the timeout of the next query.
 ---@param now number
 ---@return number

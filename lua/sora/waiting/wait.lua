@@ -1,5 +1,6 @@
 --- Waiting for one task: `wait` and `watch`. The rules are poller.lua's; here they meet a driver.
 
+local calls = require "sora.hosts.calls"
 local core = require "sora.core"
 local ids = require "sora.creating.ids"
 local inboxes = require "sora.hosts.inbox"
@@ -113,6 +114,7 @@ end
 local function begin(client, id, policy, given)
   local inbox = inboxes.new(client)
   local poller = pollers.new(id, M.rules(policy, client, given), M.pace(client), inbox.driver.now())
+  calls.enter(inbox, poller)
   return inbox, poller, M.poll_options(given)
 end
 
@@ -122,6 +124,7 @@ end
 function M.wait(client, id, policy, given)
   local inbox, poller, opts = begin(client, id, policy, given)
   local task, err = inboxes.guard(inbox, follow, inbox, poller, policy, opts)
+  calls.leave(inbox)
   if err then return nil, err end
   return task
 end
@@ -135,6 +138,7 @@ function M.watch(client, id, policy, given)
     if over then return nil end
     local task, err, ended = inboxes.guard(inbox, follow, inbox, poller, policy, opts, true)
     over = ended
+    if over then calls.leave(inbox) end
     if err then error(err, 0) end
     return task
   end
