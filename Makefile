@@ -212,9 +212,9 @@ $(BUILD)/support/queue_simulation: spec/support/queue_simulation.c $(BUILD)/obj/
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $^
 
-$(BUILD)/support/siphash: spec/support/siphash.c $(BUILD)/obj/transfer/siphash.o
+$(BUILD)/support/siphash: spec/support/siphash.c csrc/transfer/siphash.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $^
+	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $<
 
 $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 	@mkdir -p $(@D)

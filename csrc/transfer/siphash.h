@@ -1,6 +1,8 @@
 /*
- * SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012; github.com/veorq/SipHash): a hash of
- * bytes for which nobody who does not know the key can find two texts that have the same.
+ * SipHash-1-3 with 128 bits (Aumasson and Bernstein, 2012; github.com/veorq/SipHash): a hash of
+ * bytes for which nobody who does not know the key can find two texts that have the same. One round
+ * for each word and three at the end are what Rust's and Python's tables and rustc's fingerprints
+ * have; two and four, for which its authors have published vectors, take 1.7 times as long.
  *
  * Knows nothing of the rest of the module.
  */

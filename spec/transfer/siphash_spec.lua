@@ -1,4 +1,4 @@
--- The hash by which answers are known again, against its authors' vectors (vectors.h of
+-- The hash by which answers are known again, with the rounds of its authors' vectors (vectors.h of
 -- github.com/veorq/SipHash, vectors_sip128): of the bytes 0, 1, 2, …, so many.
 
 local helpers = require "spec.support.helpers"
