@@ -8,6 +8,7 @@
 #include "lua/metatable.h"
 #include "lua/options.h"
 #include "transfer/client.h"
+#include "transfer/features.h"
 #include "transfer/text.h"
 
 #define PARTS "sora.parts"
@@ -55,6 +56,17 @@ static const char *from_environment(lua_State *L, int level, const char *name) {
   return value;
 }
 
+/* libcurl would write the last one for each request itself, letter by letter, and twice. */
+static void add_usual(lua_State *L, struct headers *headers) {
+  struct features features;
+  sora_features(&features);
+  if (!sora_headers_add(headers, "Content-Type", "application/json") ||
+      !sora_headers_add(headers, "Accept", "application/json") ||
+      (*features.encodings != '\0' &&
+       !sora_headers_add(headers, "Accept-Encoding", features.encodings)))
+    luaL_error(L, "not enough memory");
+}
+
 void sora_configure(lua_State *L, struct client *client, int values, int level) {
   struct settings given;
   struct parts *parts = push_parts(L);
@@ -71,9 +83,7 @@ void sora_configure(lua_State *L, struct client *client, int values, int level) 
   if (wrong != NULL)
     sora_misuse(L, level, "%s %s", from, wrong);
   sora_settings_headers(L, &given, level, parts->headers);
-  if (!sora_headers_add(parts->headers, "Content-Type", "application/json") ||
-      !sora_headers_add(parts->headers, "Accept", "application/json"))
-    luaL_error(L, "not enough memory");
+  add_usual(L, parts->headers);
   sora_check_plain(L, level, &parts->base, &given, parts->headers);
   if (given.null != 0) {
     lua_pushvalue(L, given.null);

@@ -8,6 +8,8 @@ struct features {
   const char *built, *loaded; /* versions: of the headers, of the library */
   const char *tls;            /* its TLS library and that one's version, "none" */
   int http2;
+  const char
+      *encodings; /* that it can undo, for Accept-Encoding as it would write it itself, or "" */
 };
 
 void sora_features(struct features *features);

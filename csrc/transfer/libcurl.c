@@ -69,12 +69,25 @@ int sora_can_speak(long version) {
   return sora_libcurl_http(version) != CURL_HTTP_VERSION_NONE;
 }
 
+static const char *encodings_of(int features) {
+  static const char *const all[] = {
+      "deflate, gzip",
+      "deflate, gzip, br",
+      "deflate, gzip, zstd",
+      "deflate, gzip, br, zstd",
+  };
+  if (!(features & CURL_VERSION_LIBZ))
+    return "";
+  return all[(features & CURL_VERSION_BROTLI ? 1 : 0) + (features & CURL_VERSION_ZSTD ? 2 : 0)];
+}
+
 void sora_features(struct features *features) {
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
   features->built = LIBCURL_VERSION;
   features->loaded = info->version;
   features->tls = info->ssl_version != NULL ? info->ssl_version : "none";
   features->http2 = (info->features & CURL_VERSION_HTTP2) != 0;
+  features->encodings = encodings_of(info->features);
 }
 
 struct sigpipe_guard sora_libcurl_enter(void) {

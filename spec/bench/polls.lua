@@ -1,0 +1,61 @@
+-- What one client asks again and again, counted by instructions.lua between two calls of
+-- core.terminal: polls.lua KIND COUNT URL CA [BODY].
+--
+--   query      one after the other
+--   query_all  100 at once
+--   wait       polls of one wait, all of whose answers are the same
+--   wait_all   the same of ten tasks, one at a time
+
+local core = require "sora.core"
+local sora = require "sora"
+
+local kind, count, url, authorities = ...
+count = tonumber(count)
+
+local client = sora.client {
+  base_url = url, ca_file = authorities, api_key = "bench", request_timeout = 600, retries = 0,
+}
+
+local function ids_of(number)
+  local ids = {}
+  for i = 1, number do ids[i] = "sora-2:task_" .. i end
+  return ids
+end
+
+local function query(number)
+  for i = 1, number do assert(client:query("sora-2:task_" .. i)) end
+end
+
+local function query_all(number)
+  local _, errs = client:query_all(ids_of(number), { concurrency = 100 })
+  assert(next(errs) == nil)
+end
+
+--- Marks the polls that come after the first fifty, of which each asks chance once, and ends.
+local function mark_polls()
+  local random, polls = core.random, 0
+  function core.random()
+    polls = polls + 1
+    if polls == 50 or polls == 50 + count then core.terminal(-1) end
+    if polls > 50 + count then os.exit(0) end
+    return random()
+  end
+end
+
+local AT_ONCE = { interval = 1e-9, max_interval = 1e-9, timeout = 1e6 }
+
+if kind == "wait" then
+  mark_polls()
+  client:wait("sora-2:task_1", AT_ONCE)
+elseif kind == "wait_all" then
+  mark_polls()
+  AT_ONCE.concurrency = 1
+  client:wait_all(ids_of(10), AT_ONCE)
+else
+  local ask = kind == "query" and query or query_all
+  ask(kind == "query" and 20 or 1000)
+  core.terminal(-1)
+  ask(count)
+  core.terminal(-1)
+  os.exit(0)
+end
