@@ -276,7 +276,7 @@ bench: build build/bench/libcurl build/bench/floor build/bench/measure
 
 ## check-instructions: fail where a core path takes 5 % more instructions than is known; UPDATE=update
 .PHONY: check-instructions
-check-instructions: build
+check-instructions: build build/bench/libcurl build/bench/floor
 	@eval "$$($(MAKE) -s env)"; CFLAGS="$(CFLAGS)" $(LUA) spec/bench/instructions.lua $(UPDATE)
 
 portable = build/portable-$(notdir $(LUA))

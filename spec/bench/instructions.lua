@@ -1,5 +1,6 @@
--- Counts the instructions of the core paths and compares them with what they are known to take:
--- `make check-instructions`. Fails when one has grown by more than a twentieth.
+-- Counts the instructions of the core paths and compares them with what they are known to take, and
+-- with those of C programs: `make check-instructions`. Fails when one has grown by more than a
+-- twentieth.
 --
 --   instructions.lua           compare
 --   instructions.lua update    take down what is counted now, after a change that is meant
@@ -12,7 +13,7 @@ package.path = "./?.lua;" .. package.path
 local measure = require "spec.bench.measure"
 local shell = require "spec.support.shell"
 
-local BASELINE = "spec/bench/instructions.txt"
+local BASELINE = os.getenv "BASELINE" or "spec/bench/instructions.txt"
 local GROWTH = 1.05
 local COUNTED = 100 -- of each path
 
@@ -63,19 +64,66 @@ local function step(server, kind, others, url)
     server.ca_file)
 end
 
+--- What a C program takes for one query: `mode` is that of libcurl.c, with COUNT in the place of
+-- how many.
+local function program(name, mode, url, server)
+  return function()
+    local counts = measure.instructions(function(count)
+      return ("build/bench/%s %s %s %s"):format(name, mode:gsub("COUNT", count), url,
+        server.ca_file)
+    end, 200, 600)
+    return counts and counts.all
+  end
+end
+
+--- What is compared with the C programs. `limit` of `floor`, which makes the tables, or of `bare`,
+-- which does not.
+local function against_programs(server)
+  local function polls(kind, count, url)
+    return ("%s spec/bench/polls.lua %s %d %s %s"):format(LUA, kind, count, url, server.ca_file)
+  end
+  local one, many = "sequence COUNT", "many COUNT 100"
+  return {
+    { "query, HTTP/1.1", polls("query", 300, server.http), one, server.http, "floor", 1.10 },
+    { "query, HTTP/1.1, TLS", polls("query", 300, server.h1), one, server.h1, "floor", 1.10 },
+    { "query, HTTP/2", polls("query", 300, server.h2), one, server.h2, "floor", 1.08 },
+    { "100 in flight, HTTP/2", polls("query_all", 2000, server.h2), many, server.h2, "floor",
+      1.12 },
+    { "poll of wait, unchanged, HTTP/1.1", polls("wait", 300, server.http), one, server.http,
+      "bare", 1.15 },
+    { "poll of wait, unchanged, HTTP/2", polls("wait", 300, server.h2), one, server.h2, "bare",
+      1.15 },
+    { "poll of wait_all, unchanged, HTTP/1.1", polls("wait_all", 300, server.http), one,
+      server.http, "bare", 1.15 },
+  }
+end
+
 local function count_all()
   local server = require("spec.bench.server").start()
-  local counted = {}
+  local counted, programs = {}, {}
   local function add(name, command, ours_alone)
     local counts = assert(measure.between_marks(command, COUNTED), "cannot count: " .. name)
     if not ours_alone then counted[#counted + 1] = { name = name, count = counts.all } end
     counted[#counted + 1] = { name = name .. ", in core.so", count = counts["core.so"] }
+    return counts.all
+  end
+  local function compare(name, command, mode, url, which, limit)
+    local key = which .. mode .. url
+    local file = which == "bare" and "libcurl" or which
+    programs[key] = programs[key] or program(file, mode, url, server)()
+    local number = tonumber(command:match "polls.lua %S+ (%d+)")
+    local counts = assert(measure.between_marks(command, number), "cannot count: " .. name)
+    counted[#counted + 1] = { name = name, count = counts.all, of = programs[key], limit = limit,
+      which = which }
   end
   add("decode pending.json", LUA .. " -e " .. shell.quote(DECODE))
-  add("query, HTTP/1.1 without TLS", step(server, "flight", 0, server.http))
+  for _, row in ipairs(against_programs(server)) do compare((table.unpack or unpack)(row)) end
   -- libcurl looks at all that is in flight on a connection whenever something comes
+  local alone = add("query beside none in flight, HTTP/2", step(server, "flight", 0, server.h2))
   add("query beside 10 in flight, HTTP/2", step(server, "flight", 10, server.h2), true)
-  add("query beside 100 in flight, HTTP/2", step(server, "flight", 100, server.h2), true)
+  add("query beside 100 in flight, HTTP/2", step(server, "flight", 100, server.h2))
+  local beside = counted[#counted - 1]
+  beside.of, beside.limit, beside.which = alone, 1.4, "alone"
   add("query beside 100 paused, HTTP/2", step(server, "paused", 100, server.h2))
   server.stop()
   return counted
@@ -100,15 +148,21 @@ if made_with ~= versions() then
 end
 
 local grown = 0
-local function compare(name, count)
+local OF = { floor = "a C program that makes the tables", bare = "a bare C program",
+  alone = "one alone" }
+local function compare(path)
+  local name, count = path.name, path.count
   local known = baseline[name]
   local verdict = not known and "not in the baseline"
     or count > known * GROWTH and "GROWN" or count < known / GROWTH and "less: update it" or ""
   if known and count > known * GROWTH then grown = grown + 1 end
-  print(("%-50s %9.0f %9.0f  %s"):format(name, count, known or 0, verdict))
+  local ratio = path.of and ("%.3f of %s%s"):format(count / path.of, OF[path.which],
+    count > path.of * path.limit and (" (more than %.2f)"):format(path.limit) or "") or ""
+  print(("%-50s %9.0f %9.0f  %s%s"):format(name, count, known or 0,
+    verdict ~= "" and ratio ~= "" and verdict .. ", " or verdict, ratio))
 end
 print(("%-50s %9s %9s"):format("instructions of one", "now", "known"))
 for _, path in ipairs(count_all()) do
-  compare(path.name, path.count)
+  compare(path)
 end
 os.exit(grown == 0 and 0 or 1)
