@@ -434,6 +434,15 @@ WAITS = 100000
 soak: build
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/support/soak.lua $(QUERIES) $(WAITS)
 
+TASKS = 1000
+## chaos: SECONDS (120) of random kills over a fleet's TASKS (1000), and the verdict; KILLS=200: of workers alone
+.PHONY: chaos
+chaos: SECONDS = 120
+chaos: build
+	@sh spec/support/setup.sh test $(LUA)
+	@eval "$$($(MAKE) -s env)"; \
+	$(LUA) spec/support/chaos.lua $(SECONDS) $(TASKS) $(or $(SEED),0) $(KILLS)
+
 ## install: install below DESTDIR and PREFIX (/usr/local): modules, the command, man page, completions
 .PHONY: install
 install: build

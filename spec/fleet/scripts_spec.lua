@@ -283,13 +283,13 @@ describe("report.lua", function()
 
   it("tells who listens of a change and of an end", function()
     local listener = setmetatable({ port = server.port }, getmetatable(server))
-    assert(listener:call("SUBSCRIBE", PREFIX .. "news"))
+    assert(listener:call("SUBSCRIBE", PREFIX .. "news:a"))
     add "a"
     report("a", claim()[1][2], "next", 0, "")
     report("a", claim()[1][2], "next", 0, "NEW")
     report("a", claim()[1][2], "failed", 0, "{}")
-    local message = { "message", PREFIX .. "news", "a" }
-    assert.are.same({ message, message, { "pong", "" } }, -- each call reads the next reply
+    local function message(word) return { "message", PREFIX .. "news:a", word } end
+    assert.are.same({ message "next", message "failed", { "pong", "" } }, -- each reads one reply
       { (listener:call "PING"), (listener:call "PING"), (listener:call "PING") })
     listener:hang_up()
     assert.equal("2", call("HGET", PREFIX .. "counts", "next"))

@@ -1,4 +1,4 @@
--- The annotations in api.lua, types.lua and api_hosts.lua against what there is: nothing public is
+-- The annotations in api.lua and the files beside it against what there is: nothing public is
 -- undocumented, and nothing documented is gone.
 
 local annotations = require "sora.reference.annotations"
@@ -179,6 +179,24 @@ describe("the annotations of the public interface", function()
     local client = sora.client()
     assert.are.same(keys(client:stats()), names_of(annotations.entry("sora.stats").fields))
     client:close()
+  end)
+
+  it("document fleets, where they are built", function()
+    if not pcall(require, "sora.redis") then return pending "sora.redis is not built" end
+    local fleets = require "sora.fleet"
+    local methods = functions("fleet:")
+    for name in pairs(fleets.class) do
+      assert.is_true(methods[name] or name:find "^_" ~= nil or name == "complain", name)
+    end
+    for name in pairs(methods) do assert.is_function(fleets.class[name], name) end
+    for class, options in pairs(fleets.options) do
+      assert.are.same(keys(options), keys(options_of("sora." .. class)))
+      for name, field in pairs(options_of("sora." .. class)) do
+        local default = options[name].default
+        local text = default and ("%d"):format(default) or field.text:match "default (%d+)"
+        assert.equal(text, field.text:match "default (%d+)", name)
+      end
+    end
   end)
 
   it("document progress bars", function()

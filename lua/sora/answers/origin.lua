@@ -29,4 +29,16 @@ end
 ---@return string?
 function M.said(task) return said[task] end
 
+--- Makes a task of a decoded answer that was written down elsewhere.
+---@param task table
+---@param id string  that it was asked with
+---@param relay string?
+---@param text string?  what was said around it
+---@return sora.task
+function M.restore(task, id, relay, text)
+  if rawget(task, "id") ~= id then ids[task] = id end
+  said[task] = text
+  return setmetatable(task, { __name = NAME, __tostring = core.task.__tostring, relay = relay })
+end
+
 return M

@@ -224,6 +224,10 @@ function M.module(driver, default)
     local client = core.client(opts, 2, driver)
     return client
   end
+  function module.fleet(opts)
+    local fleet = loading.module("sora.fleet").new(default, opts, 3)
+    return fleet
+  end
   for name, call in pairs(CALLS) do
     if call.path then
       module[name] = function(source, path, opts, callback)

@@ -1,21 +1,14 @@
---- The annotations in api.lua, types.lua and api_hosts.lua, read as text: what `sora.help` and
--- `make docs` render.
+--- The annotations in api.lua, types.lua, api_fleet.lua and api_hosts.lua, read as text: what
+-- `sora.help` and `make docs` render.
 --
 -- Understands as much of LuaLS's annotations as these use, and knows nothing of what they say.
 
+local sources = require "sora.hosts.sources"
+
 local M = {}
 
-local SOURCES = { "sora.reference.api", "sora.reference.types", "sora.reference.api_hosts" }
-
---- The file of a module, found as `require` would.
-local function find(name)
-  local file = name:gsub("%.", package.config:sub(1, 1))
-  for template in package.path:gmatch "[^;]+" do
-    local path = template:gsub("?", (file:gsub("%%", "%%%%")))
-    local handle = io.open(path)
-    if handle then return handle end
-  end
-end
+local SOURCES = { "sora.reference.api", "sora.reference.types", "sora.reference.api_fleet",
+  "sora.reference.api_hosts" }
 
 --- "name type  text" of a @field or @param.
 local function item(text)
@@ -118,7 +111,7 @@ function M.entries()
   if entries then return entries end
   local list = {}
   for _, name in ipairs(SOURCES) do
-    local file = find(name)
+    local file = sources.open(name)
     if not file then return nil end
     M.parse(file:lines(), list)
     file:close()

@@ -103,6 +103,12 @@ function sora.call(method, path, opts) end
 ---@return sora.client
 function sora.client(opts) end
 
+---Makes a fleet: many processes and machines share one watch for each task and one rate, through
+---Redis (6.2 or later, or Valkey). It needs the module sora.redis, which is built where hiredis is.
+---@param opts sora.fleet_options
+---@return sora.fleet
+function sora.fleet(opts) end
+
 -- Reading a task ----------------------------------------------------------------------------------
 
 ---What a task's status means. All that is not known to be an end is "running".

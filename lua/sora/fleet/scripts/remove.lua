@@ -7,5 +7,5 @@ local prefix, id = KEYS[1], ARGV[2]
 
 local known = redis.call("DEL", prefix .. "task:" .. id, prefix .. "end:" .. id)
   + redis.call("ZREM", prefix .. "due", id)
-if known > 0 then redis.call("PUBLISH", prefix .. "news", id) end
+if known > 0 then redis.call("PUBLISH", prefix .. "news:" .. id, "removed") end
 return math.min(1, known)

@@ -20,6 +20,7 @@ local function finish(id, task, word, text)
   redis.call("SET", prefix .. "end:" .. id, word .. "\n" .. data .. "\n" .. text, "EX", ttl)
   redis.call("XADD", ends, "MINID", "~", ("%.0f"):format(math.max(0, now - ttl) * 1000), "*",
     "id", id)
+  redis.call("PUBLISH", ends, id)
 end
 
 local function follow(id, task, delay, state, text)
@@ -42,7 +43,7 @@ for i = 3, #ARGV, 6 do
     else
       finish(id, task, word, text)
     end
-    if text ~= "" then redis.call("PUBLISH", prefix .. "news", id) end
+    if text ~= "" then redis.call("PUBLISH", prefix .. "news:" .. id, word) end
     redis.call("HINCRBY", counts, word, 1)
   else
     redis.call("HINCRBY", counts, "stale", 1)

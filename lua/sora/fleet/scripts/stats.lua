@@ -28,7 +28,7 @@ end
 local stats = {
   "watched", redis.call("ZCARD", due), "due", redis.call("ZCOUNT", due, "-inf", now),
   "workers", workers, "dead", dead, "in_flight", in_flight,
-  "held_back", left "hold", "undelivered_kept", redis.call("XLEN", prefix .. "ends"),
+  "held_back", left "hold", "kept", redis.call("XLEN", prefix .. "ends"),
 }
 for _, value in ipairs(redis.call("HGETALL", prefix .. "counts")) do
   stats[#stats + 1] = value

@@ -1,0 +1,193 @@
+--- A fleet for specs: a real Redis, the stand-in service, processes that work and read, and what
+-- can be counted when all has ended.
+--
+--   local world = fleets.start { lease = 3 }     -- redis: directives; rate; lease; …
+--   local worker = world:process "work"          -- worker.pid, worker:kill "KILL"
+--   world:add(ids)  world:settle()  world:ends()  world:overlaps()  world:stop()
+
+local files = require "spec.support.files"
+local program = require "spec.support.program"
+local redis = require "spec.support.redis"
+local shell = require "spec.support.shell"
+local sora = require "sora"
+local standin = require "spec.support.standin"
+local system = require "system"
+
+local M = {}
+
+--- Why there can be none here, or nil.
+M.lacking = redis.lacking
+
+local World = {}
+World.__index = World
+
+local function literal(value)
+  if type(value) ~= "table" then
+    return type(value) == "string" and ("%q"):format(value) or tostring(value)
+  end
+  local fields = {}
+  for name, field in pairs(value) do fields[#fields + 1] = name .. "=" .. literal(field) end
+  return "{" .. table.concat(fields, ",") .. "}"
+end
+
+--- opts: redis (directives), name, lease, rate, concurrency, interval, service (one's own)
+function M.start(opts)
+  opts = opts or {}
+  local self = setmetatable({
+    server = redis.start(opts.redis), service = opts.service or standin.start(),
+    folder = files.folder(), processes = {}, opts = opts,
+  }, World)
+  self.client_options = {
+    base_url = self.service.base_url, ca_file = self.service.ca_file, api_key = "sk-fleet-secret",
+    request_timeout = 20,
+  }
+  self.fleet_options = {
+    redis = opts.url or self.server.url, name = opts.name or "spec", lease = opts.lease or 3,
+    interval = opts.interval or 0.2, max_interval = opts.max_interval or 0.5, rate = opts.rate,
+    ttl = 3600,
+  }
+  files.write(self.folder .. "/fleet.lua", "return " .. literal {
+    client = self.client_options, fleet = self.fleet_options,
+    concurrency = opts.concurrency or 50,
+  })
+  self.prefix = "sora:{" .. self.fleet_options.name .. "}:"
+  return self
+end
+
+--- A fleet in this process.
+---@param module table?  whose clients wait: sora
+---@param more table?  options of the fleet
+function World:fleet(module, more)
+  local opts = { client = (module or sora).client(self.client_options) }
+  for name, value in pairs(self.fleet_options) do opts[name] = value end
+  for name, value in pairs(more or {}) do opts[name] = value end
+  return sora.fleet(opts)
+end
+
+--- Starts a process: "work", or "read" and a group.
+---@param role string
+---@param group string?
+---@param env table?  variables of its environment
+function World:process(role, group, env)
+  local variables = { LUA_INIT = "" }
+  for name, value in pairs(env or {}) do variables[name] = value end
+  local process = program.start(("%s spec/support/fleet_process.lua %s %s %s"):format(
+    shell.quote(shell.LUA), shell.quote(self.folder), role, group or ""), { env = variables })
+  self.processes[process] = true
+  return process
+end
+
+--- Kills a process, and returns what it had printed.
+function World:kill(process)
+  self.processes[process] = nil
+  process:kill "KILL"
+  return process:wait()
+end
+
+--- Adds tasks, with their place as data, until Redis has taken each.
+function World:add(ids, timeout)
+  self.adder = self.adder or self:fleet()
+  for i, id in ipairs(ids) do
+    local said, err
+    repeat
+      said, err = self.adder:add(id, { timeout = timeout or 600, data = { order = i } })
+      if not said then system.sleep(0.05) end
+    until said or not err.retryable
+    assert(said, tostring(err))
+  end
+end
+
+--- Waits until nothing is watched any more.
+---@param seconds number?
+---@return boolean
+function World:settle(seconds)
+  local deadline = system.monotime() + (seconds or 60)
+  repeat
+    if self.server:call("ZCARD", self.prefix .. "due") == 0 then return true end
+    system.sleep(0.05)
+  until system.monotime() > deadline
+  return false
+end
+
+--- How often each task has ended in Redis.
+---@return table<string, integer>
+function World:ends()
+  local counts = {}
+  for _, entry in ipairs(assert(self.server:call("XRANGE", self.prefix .. "ends", "-", "+"))) do
+    local id = entry[2][2]
+    counts[id] = (counts[id] or 0) + 1
+  end
+  return counts
+end
+
+--- How a task has ended: the first word of what is kept.
+function World:word(id)
+  local text = self.server:call("GET", self.prefix .. "end:" .. id)
+  return text and text:match "^%S+"
+end
+
+--- What a group was told: how often each id, and the last words of it.
+---@return table<string, integer> counts
+---@return table<string, string> words
+function World:delivered(group)
+  local counts, words = {}, {}
+  for line in (files.read(self.folder .. "/" .. group) or ""):gmatch "[^\n]+" do
+    local id, rest = line:match "^(%S+) (.*)$"
+    counts[id], words[id] = (counts[id] or 0) + 1, rest
+  end
+  return counts, words
+end
+
+--- Waits until a group was told of each of the ids.
+function World:await_delivery(group, ids, seconds)
+  local deadline = system.monotime() + (seconds or 30)
+  repeat
+    local counts, missing = self:delivered(group), 0
+    for _, id in ipairs(ids) do if not counts[id] then missing = missing + 1 end end
+    if missing == 0 then return true end
+    system.sleep(0.05)
+  until system.monotime() > deadline
+  return false
+end
+
+--- The queries of all tasks, as the service saw them: time, seconds, id.
+function World:log()
+  local entries = {}
+  for _, entry in ipairs(self.service:log()) do
+    if entry.path:find "/query" then entries[#entries + 1] = entry end
+  end
+  return entries
+end
+
+--- How many queries of a task began while another one of the same task was being answered.
+function World:overlaps(log)
+  local until_when, count = {}, 0
+  for _, entry in ipairs(log or self:log()) do
+    if until_when[entry.id] and entry.time < until_when[entry.id] then count = count + 1 end
+    until_when[entry.id] = math.max(until_when[entry.id] or 0, entry.time + (entry.seconds or 0))
+  end
+  return count
+end
+
+--- The most queries in any span of so many seconds.
+function World:peak(seconds, log)
+  log = log or self:log()
+  local first, most = 1, 0
+  for i, entry in ipairs(log) do
+    while entry.time - log[first].time >= seconds do first = first + 1 end
+    most = math.max(most, i - first + 1)
+  end
+  return most
+end
+
+--- Ends all that it has started.
+function World:stop()
+  for process in pairs(self.processes) do self:kill(process) end
+  if self.adder then self.adder:close() end
+  self.server:stop()
+  local complaints = self.opts.service and "" or self.service:stop()
+  files.remove(self.folder)
+  return complaints
+end
+
+return M
