@@ -133,8 +133,8 @@ run:
 	@sh spec/support/setup.sh $(if $(ID)$(PROMPT),build,run) $(LUA)
 	@$(MAKE) -s build
 	@eval "$$($(MAKE) -s env)"; \
-	if [ "$$ID" ]; then $(LUA) examples/wait.lua "$$ID"; \
-	elif [ "$$PROMPT" ]; then $(LUA) examples/generate.lua "$$PROMPT"; \
+	if [ "$$ID" ]; then $(COMMAND) wait "$$ID" --out .; \
+	elif [ "$$PROMPT" ]; then $(COMMAND) create "$$PROMPT" --out .; \
 	else $(LUA) spec/support/demo.lua; fi
 
 ## test: install what the specs need and run SPECS (all; core, transfers) under each of LUAS (all)
