@@ -25,31 +25,12 @@
 #include <hiredis/hiredis.h>
 #include <stddef.h>
 
+#include "fleet/command.h"
 #include "fleet/dial.h"
 #include "transfer/kinds.h"
 #include "transfer/pollset.h"
 
 enum link_state { LINK_IDLE, LINK_DIALING, LINK_GREETING, LINK_GREETED, LINK_READY, LINK_CLOSED };
-
-/* One that has ended has a reply, or a kind and a message. */
-struct command {
-  struct command *next;
-  char *text; /* as it is sent (redisFormatCommandArgv), until it is */
-  size_t length;
-  double deadline; /* sora_now */
-  redisReply *reply;
-  enum error_kind kind;
-  int sent; /* some of it may have reached Redis */
-  int tag;  /* for whoever has sent it */
-  int in_list, ended;
-  int orphan; /* nobody holds it but a list */
-  char message[160];
-};
-
-struct command_list {
-  struct command *first, *last;
-  long count;
-};
 
 struct message {
   struct message *next;
@@ -123,12 +104,6 @@ void sora_link_move(struct link *link, char *host, int port);
 
 /* Stays connected from now on, or not. */
 void sora_link_keep(struct link *link, int keep);
-
-/* A command without a text, which nobody holds but the caller. NULL without memory. */
-struct command *sora_command_new(void);
-
-/* The caller lets go of it. */
-void sora_command_free(struct command *command);
 
 /* Sends it, with the next step; takes the text over (redisFormatCommandArgv). */
 void sora_link_send(struct link *link, struct command *command, char *text, size_t length);

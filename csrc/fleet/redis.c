@@ -11,90 +11,20 @@
 
 #include "compat.h"
 #include "fleet/link.h"
+#include "fleet/owned.h"
 #include "fleet/reply.h"
 #include "lua/metatable.h"
 
 #define MODULE "sora.redis"
 #define LINK "sora.redis.link"
 #define COMMAND "sora.redis.command"
-#define WORDS "sora.redis.words"
 #define GREETING "sora.redis.greeting"
-#define REPLY "sora.redis.reply"
 
 static const char *const kind_names[] = {NULL,
 #define X(name) #name,
                                          SORA_ERROR_KINDS(X)
 #undef X
 };
-
-/* ---- what C has allocated, owned by userdata ---- */
-
-/* What redisFormatCommandArgv wants, owned by a userdata. */
-struct words {
-  const char **texts; /* of the strings in a table, which holds them */
-  size_t *lengths;
-  char *command; /* what was made of them, until somebody takes it over */
-};
-
-static int collect_words(lua_State *L) {
-  struct words *words = lua_touserdata(L, 1);
-  free(words->texts);
-  free(words->lengths);
-  if (words->command != NULL)
-    redisFreeCommand(words->command);
-  memset(words, 0, sizeof *words);
-  return 0;
-}
-
-/* Makes a command of the list of strings at `list`, and pushes the userdata that owns it; returns
-   its length. */
-static size_t push_words(lua_State *L, int list) {
-  luaL_checktype(L, list, LUA_TTABLE);
-  size_t count = lua_rawlen(L, list);
-  luaL_argcheck(L, count > 0 && count < INT_MAX, list, "command expected");
-  struct words *words = lua_newuserdata(L, sizeof *words);
-  memset(words, 0, sizeof *words);
-  luaL_setmetatable(L, WORDS);
-  words->texts = calloc(count, sizeof *words->texts);
-  words->lengths = calloc(count, sizeof *words->lengths);
-  if (words->texts == NULL || words->lengths == NULL)
-    luaL_error(L, "not enough memory");
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, list, (int)i + 1);
-    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, list, "list of strings expected");
-    words->texts[i] = lua_tolstring(L, -1, &words->lengths[i]);
-    lua_pop(L, 1); /* it stays in the table */
-  }
-  long long length =
-      redisFormatCommandArgv(&words->command, (int)count, words->texts, words->lengths);
-  if (length < 0)
-    luaL_error(L, "not enough memory");
-  return (size_t)length;
-}
-
-static int collect_greeting(lua_State *L) {
-  struct greeting *greeting = lua_touserdata(L, 1);
-  free(greeting->text);
-  *greeting = (struct greeting){0};
-  return 0;
-}
-
-static int collect_reply(lua_State *L) {
-  redisReply **box = lua_touserdata(L, 1);
-  if (*box != NULL)
-    freeReplyObject(*box);
-  *box = NULL;
-  return 0;
-}
-
-/* Pushes the box that will own a reply. */
-static redisReply **push_box(lua_State *L) {
-  /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
-  redisReply **box = lua_newuserdata(L, sizeof *box);
-  *box = NULL;
-  luaL_setmetatable(L, REPLY);
-  return box;
-}
 
 /* ---- commands ---- */
 
@@ -189,7 +119,7 @@ static int send_command(lua_State *L) {
   check_link(L, 1);
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
-  size_t length = push_words(L, 2);
+  size_t length = sora_words_push(L, 2);
   /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
   struct command **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
@@ -228,7 +158,7 @@ static int next(lua_State *L) {
 
 /* link:message() → the next message that came: {"message", channel, text}; nil: none */
 static int next_message(lua_State *L) {
-  redisReply **box = push_box(L);
+  redisReply **box = sora_box_push(L);
   *box = sora_link_next_message(check_link(L, 1));
   if (*box == NULL)
     return 0;
@@ -236,9 +166,16 @@ static int next_message(lua_State *L) {
   return 1;
 }
 
+static int collect_greeting(lua_State *L) {
+  struct greeting *greeting = lua_touserdata(L, 1);
+  free(greeting->text);
+  *greeting = (struct greeting){0};
+  return 0;
+}
+
 /* Adds the command, a list of strings on top of the stack, which is popped. */
 static void add_to_greeting(lua_State *L, struct greeting *greeting) {
-  size_t length = push_words(L, lua_gettop(L));
+  size_t length = sora_words_push(L, lua_gettop(L));
   struct words *words = lua_touserdata(L, -1);
   char *text = realloc(greeting->text, greeting->length + length);
   if (text == NULL)
@@ -274,7 +211,7 @@ static int greeted(lua_State *L) {
   lua_newtable(L);
   int list = lua_gettop(L);
   for (int i = 1;; i++) {
-    redisReply **box = push_box(L);
+    redisReply **box = sora_box_push(L);
     *box = sora_link_next_reply(check_link(L, 1));
     if (*box == NULL)
       break;
@@ -388,9 +325,7 @@ __attribute__((visibility("default"))) int luaopen_sora_redis(lua_State *L) {
   static const luaL_Reg functions[] = {{"link", new_link}, {NULL, NULL}};
   static const luaL_Reg of_links[] = {{"__gc", collect_link}, {NULL, NULL}};
   static const luaL_Reg of_commands[] = {{"__gc", collect_command}, {NULL, NULL}};
-  static const luaL_Reg of_words[] = {{"__gc", collect_words}, {NULL, NULL}};
   static const luaL_Reg of_greetings[] = {{"__gc", collect_greeting}, {NULL, NULL}};
-  static const luaL_Reg of_replies[] = {{"__gc", collect_reply}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"send", send_command},
                                      {"next", next},
                                      {"message", next_message},
@@ -416,9 +351,8 @@ __attribute__((visibility("default"))) int luaopen_sora_redis(lua_State *L) {
   if (lua_istable(L, -1)) /* `require` was made to forget it: what is in use stays as it is */
     return 1;
   lua_settop(L, 0);
-  sora_metatable_new(L, WORDS, of_words, NULL);
+  sora_owned_open(L);
   sora_metatable_new(L, GREETING, of_greetings, NULL);
-  sora_metatable_new(L, REPLY, of_replies, NULL);
   sora_metatable_new(L, COMMAND, of_commands, command_methods);
   sora_metatable_new(L, LINK, of_links, methods);
   lua_settop(L, 0);
