@@ -62,6 +62,7 @@ sources = $(filter-out csrc/fleet/%,$(wildcard csrc/*/*.c))
 headers = $(wildcard csrc/*.h csrc/*/*.h)
 objects = $(sources:csrc/%.c=$(BUILD)/obj/%.o)
 rockspec = sora-scm-1.rockspec
+fleet_rockspec = csrc/fleet/sora-fleet-scm-1.rockspec
 lua_files = $(shell cd lua && find . -name '*.lua')
 
 # The second module, of a fleet: built where hiredis is, unless HIREDIS= says that it is not wanted.
@@ -80,6 +81,11 @@ redis_link = $(if $(HIREDIS),$(HIREDIS_CFLAGS) $(redis_objects) $(HIREDIS_LIBS))
 ## build: build the modules for LUA into build/ (the default target)
 .PHONY: build
 build: $(MODULE) $(REDIS) $(COMMAND)
+
+## fleet: build the module for Redis alone, which `build` does as well where hiredis is
+.PHONY: fleet
+fleet: $(REDIS)
+	@: $(if $(REDIS),,$(error no hiredis: set HIREDIS, HIREDIS_CFLAGS and HIREDIS_LIBS))
 
 $(MODULE): $(objects)
 	@mkdir -p $(@D)
@@ -175,10 +181,10 @@ test-portable:
 ## lint: luacheck; the format of the C files and the rockspec, where the tools are there
 .PHONY: lint
 lint:
-	luacheck -q $(wildcard bin/* lua plugin spec examples docs) .busted $(rockspec)
+	luacheck -q $(wildcard bin/* lua plugin spec examples docs) .busted $(rockspec) $(fleet_rockspec)
 	@sh spec/support/check_includes.sh
 	@if command -v clang-format; then clang-format --dry-run -Werror $(sources) $(redis_sources) $(headers); fi
-	@if command -v luarocks; then luarocks lint $(rockspec); fi
+	@if command -v luarocks; then luarocks lint $(rockspec) && luarocks lint $(fleet_rockspec); fi
 
 ## check-warnings: build with gcc and with clang, warnings being errors
 .PHONY: check-warnings

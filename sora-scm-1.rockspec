@@ -37,6 +37,7 @@ build = {
     LUA_INCDIR = "$(LUA_INCDIR)",
     CURL_CFLAGS = "-I$(CURL_INCDIR)",
     CURL_LIBS = "-L$(CURL_LIBDIR) -lcurl",
+    HIREDIS = "", -- that is the rock sora-fleet
   },
   install_pass = false,
   install = {

@@ -6,14 +6,15 @@ local output_of = shell.output_of
 local MAKE = os.getenv("MAKE") or "make"
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 
---- The file that require "sora.core" loads.
-local function core_path()
+--- The file that require "sora.NAME" loads, or nil.
+local function path_of(name)
   for template in package.cpath:gmatch("[^;]+") do
-    local path = template:gsub("?", "sora/core")
+    local path = template:gsub("?", "sora/" .. name)
     if files.exists(path) then return path end
   end
-  error("sora.core is not on package.cpath")
 end
+
+local function core_path() return path_of "core" or error("sora.core is not on package.cpath") end
 
 --- Runs a script in a shell, away from the checkout, in which `make env` was evaluated.
 local function output_in_env(before, script)
@@ -25,6 +26,14 @@ describe("the built module", function()
   it("exports luaopen_sora_core and nothing else", function()
     local symbols = output_of("nm -D --defined-only '" .. core_path() .. "'")
     assert.are.same({ "luaopen_sora_core" }, { symbols:match("^%x+ %a ([^\n]+)$") })
+  end)
+
+  it("of a fleet exports luaopen_sora_redis and nothing else, and brings no Lua", function()
+    local path = path_of "redis"
+    if not path then return pending "sora.redis is not built: there is no hiredis" end
+    local symbols = output_of("nm -D --defined-only '" .. path .. "'")
+    assert.are.same({ "luaopen_sora_redis" }, { symbols:match("^%x+ %a ([^\n]+)$") })
+    assert.is_nil(output_of("ldd '" .. path .. "'"):match("liblua%S*"))
   end)
 
   it("says so when another Lua loads it", function()
