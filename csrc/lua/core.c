@@ -1,12 +1,6 @@
 /*
- * luaopen_sora_core: what Lua sees of the module in C, and what blocks.
+ * luaopen_sora_core: what Lua sees of the module in C.
  */
-#include <errno.h>
-#include <math.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -14,6 +8,7 @@
 #include "json/decode.h"
 #include "lua/answer.h"
 #include "lua/attempt.h"
+#include "lua/blocking.h"
 #include "lua/client.h"
 #include "lua/encode.h"
 #include "lua/error.h"
@@ -29,256 +24,6 @@
 #include "transfer/process.h"
 #include "transfer/timers.h"
 #include "transfer/url.h"
-
-#define MODULE "sora.core" /* in the registry */
-
-/* Upvalues that all functions of the module share. */
-enum {
-  UPVALUE_DECODER = 1, /* the decoder's state */
-  UPVALUE_DEFAULT      /* a table with the default client, once there is one */
-};
-
-/* ---- blocking ---- */
-
-static int nothing(lua_State *L) {
-  (void)L;
-  return 0;
-}
-
-/* Runs something in which a hook of the kind `mask` is called. Returns 0, or pushes what the hook
-   has raised. */
-static int run_hook(lua_State *L, int mask) {
-  if (mask & LUA_MASKCALL)
-    lua_pushcfunction(L, nothing);
-  else if (luaL_loadstring(L, "return") != 0) { /* counts and lines are a Lua function's */
-    lua_pop(L, 1);
-    return 0;
-  }
-  return lua_pcall(L, 0, 0, 0) != 0;
-}
-
-/* Lets a hook on the main state run. That is how interpreters treat Ctrl-C: the signal's handler
-   sets a hook, which raises "interrupted!" as soon as anything runs. A hook on the main state does
-   not run in a coroutine, so a coroutine that waits here gets it for this moment. What the hook
-   raises is raised, after the request (NULL: none) was cancelled. A hook that raises nothing, a
-   profiler's for example, stays where it is and is returned. */
-static lua_Hook let_hooks_run(lua_State *L, struct request *request) {
-  lua_State *main = compat_mainthread(L);
-  lua_Hook hook = lua_gethook(main), own = lua_gethook(L);
-  int mask = lua_gethookmask(main);
-  int own_mask = lua_gethookmask(L), own_count = lua_gethookcount(L);
-  int lent = hook != own; /* never in LuaJIT, which has one for all */
-  if (lent)
-    lua_sethook(L, hook, mask, lua_gethookcount(main));
-  int failed = run_hook(L, mask);
-  if (lent)
-    lua_sethook(L, own, own_mask, own_count);
-  if (!failed)
-    return lua_gethook(main);
-  if (lent && lua_gethook(main) == hook) /* it has struck; it would once more on the main state */
-    lua_sethook(main, NULL, 0, 0);
-  if (request != NULL) {
-    sora_request_cancel(request, "interrupted");
-    sora_request_take(request);
-  }
-  lua_error(L);
-}
-
-/* A signal ends no poll(2) when it comes just before it, while libcurl works, or when another
-   thread handles it. Within this many seconds the hook that it has left is seen all the same. */
-static const double NOTICED_WITHIN = 1;
-
-/* Tells of the attempts of the request at `self`, which a query that blocks waits for; of the last
-   one where it has `ended`, with the error at the index `error`, 0: none. Whoever is told may do
-   anything; what is raised there ends the query. */
-static void tell_attempts(lua_State *L, struct request *request, int self, int ended, int error) {
-  while (sora_attempt_push(L, request, self, ended, error)) {
-    if (lua_pcall(L, 1, 0, 0) == 0)
-      continue;
-    sora_request_cancel(request, "interrupted");
-    sora_request_take(request);
-    lua_error(L);
-  }
-}
-
-static void wait_for(lua_State *L, struct client *client, struct request *request, int self) {
-  lua_State *main = compat_mainthread(L);
-  lua_Hook known = lua_gethook(L);
-  while (!sora_request_has_ended(request)) {
-    int interrupted = !sora_client_step(client, NOTICED_WITHIN);
-    tell_attempts(L, request, self, 0, 0);
-    if (!sora_request_has_ended(request) && (interrupted || lua_gethook(main) != known))
-      known = let_hooks_run(L, request);
-    sora_client_enter(client); /* the signal's handler may have forked */
-  }
-}
-
-/* Puts the id to go on with in the place of the task at `index`. */
-static void replace_task(lua_State *L, int index) {
-  luaL_getmetatable(L, TASK_METATABLE);
-  lua_getfield(L, -1, "asked_id");
-  lua_pushvalue(L, index);
-  lua_call(L, 1, 1);
-  lua_replace(L, index);
-  lua_pop(L, 1);
-}
-
-/* Pushes what the request at `self` came to; a task keeps the options of its call, where these have
-   secrets that it may tell. */
-static int push_answer(lua_State *L, struct request *request, int self, int client) {
-  int pushed = sora_answer_push(L, request, self, client, lua_upvalueindex(UPVALUE_DECODER));
-  if (pushed != 1 || sora_request_tag(request) == UNREGISTERED)
-    return pushed;
-  int task = lua_gettop(L);
-  lua_getuservalue(L, self);
-  lua_getfield(L, -1, "options");
-  if (lua_istable(L, -1))
-    sora_secrets_note_task(L, task, task + 2);
-  lua_settop(L, task);
-  return 1;
-}
-
-/* Queries the client at stack index `client` for the id at `id` with the options at `id + 1`;
-   blocks. */
-static int query_client(lua_State *L, int client, int id, int level) {
-  if (lua_istable(L, id))
-    replace_task(L, id);
-  sora_request_new(L, id, level);
-  int self = lua_gettop(L);
-  sora_request_query(L, client, self, id + 1, level);
-  struct request *request = sora_request_check(L, self);
-  wait_for(L, sora_request_client(request), request, self);
-  int pushed = push_answer(L, request, self, client);
-  tell_attempts(L, request, self, 1, pushed == 2 ? lua_gettop(L) : 0);
-  return pushed;
-}
-
-/* core.query_on(client, id [, opts]): as sora.query, misuse raised where the caller was called */
-static int query_on(lua_State *L) {
-  lua_settop(L, 3);
-  return query_client(L, 1, 2, 2);
-}
-
-/* Pushes the default client, made on first use. What is wrong with the environment is raised
-   `level` up. */
-static void push_default(lua_State *L, int level) {
-  lua_rawgeti(L, lua_upvalueindex(UPVALUE_DEFAULT), 1);
-  if (!lua_isnil(L, -1))
-    return;
-  lua_pop(L, 1);
-  lua_pushcfunction(L, sora_client_to_lua);
-  lua_pushnil(L);
-  lua_pushinteger(L, level + 1); /* the function in C that makes it is one more level */
-  lua_call(L, 2, 1);
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, lua_upvalueindex(UPVALUE_DEFAULT), 1);
-  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
-  lua_getfield(L, -1, "load_early"); /* from hosts/module.lua */
-  if (lua_isfunction(L, -1))
-    lua_call(L, 0, 0);
-  else
-    lua_pop(L, 1);
-  lua_pop(L, 1);
-}
-
-/* sora.query(id [, opts]) */
-static int query(lua_State *L) {
-  lua_settop(L, 2);
-  push_default(L, 1);
-  return query_client(L, 3, 1, 1);
-}
-
-/* core.default() → the default client, for functions in Lua that their users call */
-static int default_client(lua_State *L) {
-  push_default(L, 2);
-  return 1;
-}
-
-/* Marks the uservalue at `values` as read; raises the second time. */
-static void read_once(lua_State *L, int values) {
-  lua_getfield(L, values, "read");
-  luaL_argcheck(L, !lua_toboolean(L, -1), 1, "the result was taken already");
-  lua_pop(L, 1);
-  lua_pushboolean(L, 1);
-  lua_setfield(L, values, "read");
-}
-
-/* Whether the string at `index` is that mark. */
-static int is_mark(lua_State *L, int index, const struct answer_mark *mark) {
-  return lua_rawlen(L, index) == sizeof *mark &&
-         memcmp(lua_tostring(L, index), mark, sizeof *mark) == 0;
-}
-
-/* request:result([known]) → what client:query returns; raises for a request that has not ended, and
-   the second time. With the mark of an answer that is known, "" for none, the task comes with its
-   own mark, as the third value; an answer that has the mark known is not decoded, and only the mark
-   is returned, after two nils. */
-static int result(lua_State *L) {
-  struct answer_mark mark;
-  struct request *request = sora_request_check(L, 1);
-  luaL_argcheck(L, sora_request_has_ended(request), 1, "the request has not ended");
-  lua_settop(L, 2);
-  lua_getuservalue(L, 1);
-  read_once(L, 3);
-  int marked = lua_type(L, 2) == LUA_TSTRING && sora_answer_mark(request, &mark);
-  if (marked && is_mark(L, 2, &mark)) {
-    sora_request_take(request);
-    sora_request_forget(request);
-    lua_settop(L, 1);
-    lua_pushnil(L);
-    lua_pushnil(L);
-    lua_pushlstring(L, (const char *)&mark, sizeof mark);
-    return 3;
-  }
-  lua_getfield(L, 3, "client");
-  if (push_answer(L, request, 1, 4) != 1)
-    return 2;
-  if (!marked)
-    return 1;
-  lua_pushnil(L);
-  lua_pushlstring(L, (const char *)&mark, sizeof mark);
-  return 3;
-}
-
-/* core.step(client [, seconds]): does what is due for the client, once something is, the time (nil:
-   no limit) is over or a signal came; it may come back before. */
-static int step(lua_State *L) {
-  struct client *client = sora_client_check_any(L, 1);
-  double seconds = luaL_optnumber(L, 2, NOTICED_WITHIN);
-  lua_State *main = compat_mainthread(L);
-  lua_Hook known = lua_gethook(L);
-  int interrupted;
-  if (sora_client_has_news(client))
-    return 0;
-  seconds = fmax(0, fmin(seconds, NOTICED_WITHIN));
-  if (sora_client_is_busy(client))
-    interrupted = !sora_client_step(client, seconds);
-  else /* nothing can come */
-    interrupted = poll(NULL, 0, (int)ceil(seconds * 1000)) < 0 && errno == EINTR;
-  if (interrupted || lua_gethook(main) != known)
-    let_hooks_run(L, NULL);
-  return 0;
-}
-
-/* core.poll(fds [, seconds]): waits until one of the descriptors, a list, is readable, the time
-   (nil: no limit) is over or a signal came; it may come back before. */
-static int poll_all(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  double seconds = fmax(0, fmin(luaL_optnumber(L, 2, NOTICED_WITHIN), NOTICED_WITHIN));
-  size_t count = lua_rawlen(L, 1);
-  struct pollfd *asked = lua_newuserdata(L, (count + 1) * sizeof *asked);
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, 1, (int)i + 1);
-    asked[i] = (struct pollfd){.fd = (int)luaL_checkinteger(L, -1), .events = POLLIN};
-    lua_pop(L, 1);
-  }
-  lua_State *main = compat_mainthread(L);
-  lua_Hook known = lua_gethook(L);
-  int interrupted = poll(asked, (nfds_t)count, (int)ceil(seconds * 1000)) < 0 && errno == EINTR;
-  if (interrupted || lua_gethook(main) != known)
-    let_hooks_run(L, NULL);
-  return 0;
-}
 
 /* ---- chance, texts ---- */
 
@@ -370,13 +115,13 @@ static void set_versions(lua_State *L) {
 __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       /* the module's own, in Lua */
-      {"query", query},                  /* users: it is sora.query */
+      {"query", sora_query},             /* users: it is sora.query */
       {"decode", sora_answer_decode},    /* users: it is sora.decode */
       {"client", sora_client_to_lua},    /* hosts/module.lua, for sora.client and default clients */
       {"encode", sora_encode},           /* users: it is sora.encode */
       {"data_uri", sora_picture_uri},    /* creating/body.lua */
-      {"default", default_client},       /* init.lua: the client of sora.query */
-      {"query_on", query_on},            /* hosts/module.lua: client:query where it may block */
+      {"default", sora_default_client},  /* init.lua: the client of sora.query */
+      {"query_on", sora_query_on},       /* hosts/module.lua: client:query where it may block */
       {"check", sora_client_check_call}, /* hosts/module.lua, for each call */
       {"options", sora_options},         /* hosts/module.lua, for each call */
       {"driver", sora_client_driver},    /* hosts/module.lua, hosts/inbox.lua */
@@ -393,8 +138,8 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"nginx_watch", sora_nginx_watch},  /* resty.sora */
       {"close", sora_client_close_it},    /* hosts/inbox.lua: client:close */
       {"cancel", sora_client_cancel_all}, /* hosts/inbox.lua: client:cancel */
-      {"step", step},                     /* hosts/plain.lua */
-      {"poll", poll_all},                 /* hosts/plain.lua */
+      {"step", sora_step},                /* hosts/plain.lua */
+      {"poll", sora_poll},                /* hosts/plain.lua */
       {"error", make_error},              /* whoever makes an error in Lua */
       {"now", now},                       /* whoever looks at the clock */
       {"random", random_to_lua},          /* waiting/poller.lua */
@@ -405,9 +150,9 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"content_url", sora_request_content_url}, /* videos/download.lua */
       {"part", sora_part_to_lua},                /* videos/download.lua */
       {NULL, NULL}};
-  static const luaL_Reg of_request[] = {{"result", result}, {NULL, NULL}};
+  static const luaL_Reg of_request[] = {{"result", sora_result}, {NULL, NULL}};
   luaL_checkversion(L);
-  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_getfield(L, LUA_REGISTRYINDEX, SORA_CORE);
   if (lua_istable(L, -1)) /* `require` was made to forget it: what is in use stays as it is */
     return 1;
   compat_mainthread(L); /* 5.1 can only be asked for it while it runs */
@@ -435,6 +180,6 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   lua_settop(L, 3);
   luaL_setfuncs(L, functions, 2);
   lua_pushvalue(L, 1);
-  lua_setfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_setfield(L, LUA_REGISTRYINDEX, SORA_CORE);
   return 1;
 }

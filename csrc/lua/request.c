@@ -10,10 +10,10 @@
 #include "lua/client.h"
 #include "lua/configure.h"
 #include "lua/error.h"
+#include "lua/form.h"
 #include "lua/metatable.h"
 #include "lua/options.h"
 #include "lua/secrets.h"
-#include "transfer/form.h"
 #include "transfer/text.h"
 #include "transfer/timers.h"
 
@@ -193,9 +193,11 @@ static const char *start(struct client *client, struct request *request, struct 
                          const struct call *call, const struct settings *settings) {
   const struct base_url *base = base_of(client, own);
   const char *path = settings->query_path != NULL ? settings->query_path : SORA_QUERY_PATH;
-  const char *fault = call == NULL ? sora_request_set_query(request, base, path)
-                      : sora_request_set_call(request, base, call) ? NULL
-                                                                   : sora_url_no_memory;
+  const char *fault = NULL;
+  if (call == NULL)
+    fault = sora_request_set_query(request, base, path);
+  else if (!sora_request_set_call(request, base, call))
+    fault = sora_url_no_memory;
   if (fault != NULL && fault != sora_url_no_memory)
     return fault;
   sora_request_set_headers(request, headers_of(client, own));
@@ -300,81 +302,7 @@ int sora_request_content_url(lua_State *L) {
 
 /* ---- calls ---- */
 
-#define FORM "sora.form"
 #define CREATE_PATH "/v1/video/create"
-
-static int collect_form(lua_State *L) {
-  struct form **box = lua_touserdata(L, 1);
-  sora_form_free(*box);
-  *box = NULL;
-  return 0;
-}
-
-/* Pushes the value at `place` of the list on top of the stack, which must be a string, and pops it:
-   the list holds it. */
-static const char *text_at(lua_State *L, int place, size_t *length) {
-  lua_rawgeti(L, -1, place);
-  const char *text = luaL_checklstring(L, -1, length);
-  lua_pop(L, 1);
-  return text;
-}
-
-/* Adds the fields of the list at `index`: { name, text }. */
-static int add_fields(lua_State *L, int index, struct form *form) {
-  int added = 1;
-  for (int i = 1; added && lua_istable(L, index) && i <= (int)lua_rawlen(L, index); i++) {
-    size_t length;
-    lua_rawgeti(L, index, i);
-    const char *name = text_at(L, 1, NULL), *text = text_at(L, 2, &length);
-    added = sora_form_add_field(form, name, text, length);
-    lua_pop(L, 1);
-  }
-  return added;
-}
-
-/* Adds the files of the list at `index`: { name, path, most }. What is wrong with one ends the
-   request when it is started. */
-static void add_files(lua_State *L, int index, struct form *form, struct request *request) {
-  const char *fault = NULL;
-  for (int i = 1; fault == NULL && i <= (int)lua_rawlen(L, index); i++) {
-    int too_large;
-    lua_rawgeti(L, index, i);
-    const char *name = text_at(L, 1, NULL), *path = text_at(L, 2, NULL);
-    lua_rawgeti(L, -1, 3);
-    long long most = (long long)lua_tonumber(L, -1);
-    fault = sora_form_add_file(form, name, path, most, &too_large);
-    if (fault != NULL) {
-      enum error_kind kind = fault == sora_form_no_memory ? ERROR_memory
-                             : too_large                  ? ERROR_too_large
-                                                          : ERROR_io;
-      const char *said = lua_pushfstring(L, "files.%s: %s: %s", name, path, fault);
-      sora_request_refuse(request, kind, said);
-      lua_pop(L, 1);
-    }
-    lua_pop(L, 2);
-  }
-}
-
-/* Pushes the form that the table at `call` has, owned by a userdata. Returns NULL, with nil pushed,
-   without one. */
-static struct form **push_form(lua_State *L, int call, struct request *request) {
-  lua_getfield(L, call, "files");
-  if (lua_isnil(L, -1))
-    return NULL;
-  int files = lua_gettop(L);
-  /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
-  struct form **box = lua_newuserdata(L, sizeof *box);
-  *box = NULL;
-  luaL_setmetatable(L, FORM);
-  *box = sora_form_new();
-  lua_getfield(L, call, "fields");
-  if (*box == NULL || !add_fields(L, lua_gettop(L), *box))
-    luaL_error(L, "not enough memory");
-  lua_pop(L, 1);
-  add_files(L, files, *box, request);
-  lua_replace(L, files);
-  return box;
-}
 
 /* The headers of a call: a key of its own against what is sent twice, and no "Expect", for which
    libcurl would wait a second. */
@@ -403,7 +331,7 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
   const char *key = field_of(L, call_index, "key", NULL);
   lua_getfield(L, call_index, "once");
   call.once = lua_toboolean(L, -1);
-  struct form **form = push_form(L, call_index, request);
+  struct form **form = sora_form_push(L, call_index, request);
   settings.given |= AFFECTS_HEADERS; /* headers of its own */
   /* libcurl adds to it what parts the form */
   const char *type = form != NULL ? "multipart/form-data" : NULL;
@@ -462,12 +390,11 @@ static int to_string(lua_State *L) {
 
 void sora_request_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"cancel", cancel}, {"done", done}, {NULL, NULL}};
-  static const luaL_Reg of_forms[] = {{"__gc", collect_form}, {NULL, NULL}};
   static const luaL_Reg of_own[] = {{"__gc", collect_own}, {NULL, NULL}};
   static const luaL_Reg of_requests[] = {
       {"__gc", collect}, {"__tostring", to_string}, {NULL, NULL}};
-  sora_metatable_new(L, FORM, of_forms, NULL);
   sora_metatable_new(L, OWN, of_own, NULL);
   sora_metatable_new(L, METATABLE, of_requests, methods);
-  lua_pop(L, 3);
+  lua_pop(L, 2);
+  sora_form_open(L);
 }

@@ -52,6 +52,7 @@ void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_s
 /* core.content_url(client, id [, opts]) → the URL of the relay's own copy of a task's video, or
    nothing where the id can't be in its path */
 int sora_request_content_url(lua_State *L);
+
 /* Starts the function of the service that the table at `call` tells of (core.call) with the options
    at `options`. */
 void sora_request_call(lua_State *L, int client_index, int self, int call, int options, int level);
