@@ -30,12 +30,12 @@ int sora_default_client(lua_State *L);
    is returned, after two nils. */
 int sora_result(lua_State *L);
 
-/* core.step(client [, seconds]): waits until something is due for the client, and does it. Comes back
-   when the time (nil: no limit) is over or a signal came, and may come back before. */
+/* core.step(client [, seconds]): waits until something is due for the client, and does it. Comes
+   back when the time (nil: no limit) is over or a signal came, and may come back before. */
 int sora_step(lua_State *L);
 
-/* core.poll(fds [, seconds]): waits until one of the descriptors, a list, is readable. Comes back when
-   the time (nil: no limit) is over or a signal came, and may come back before. */
+/* core.poll(fds [, seconds]): waits until one of the descriptors, a list, is readable. Comes back
+   when the time (nil: no limit) is over or a signal came, and may come back before. */
 int sora_poll(lua_State *L);
 
 #endif
