@@ -42,6 +42,11 @@ CURL_CFLAGS = $(shell $(PKG_CONFIG) --cflags libcurl)
 CURL_LIBS = $(or $(shell $(PKG_CONFIG) --libs libcurl), \
   $(error no libcurl: install its headers or set CURL_CFLAGS and CURL_LIBS))
 
+# Whose HMAC verifies webhooks: what has headers here of what libcurl may have its TLS from.
+MAC = $(firstword $(foreach name,libcrypto gnutls,$(shell $(PKG_CONFIG) --exists $(name) && echo $(name))))
+mac_cflags = $(if $(MAC),-DSORA_MAC_$(MAC) $(shell $(PKG_CONFIG) --cflags $(MAC)))
+mac_libs = $(if $(MAC),$(shell $(PKG_CONFIG) --libs $(MAC)))
+
 warnings = -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(WERROR),-Werror)
 sanitizers = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
   -fno-sanitize-recover=undefined)
@@ -56,7 +61,7 @@ endif
 compile = $(CC) -std=c11 -D_GNU_SOURCE -Icsrc -pthread -fPIC -fvisibility=hidden $(warnings) \
   $(sanitizers) $(lua_cflags) $(CURL_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 link = $(CC) -pthread $(sanitizers) $(CFLAGS) $(LIBFLAG) $(LDFLAGS)
-commands = $(compile) $(link) $(objects) $(CURL_LIBS) $(redis_link)
+commands = $(compile) $(mac_cflags) $(link) $(objects) $(CURL_LIBS) $(mac_libs) $(redis_link)
 
 sources = $(filter-out csrc/fleet/%,$(wildcard csrc/*/*.c))
 headers = $(wildcard csrc/*.h csrc/*/*.h)
@@ -89,7 +94,9 @@ fleet: $(REDIS)
 
 $(MODULE): $(objects)
 	@mkdir -p $(@D)
-	$(link) -o $@ $(objects) $(CURL_LIBS)
+	$(link) -o $@ $(objects) $(CURL_LIBS) $(mac_libs)
+
+$(BUILD)/obj/lua/mac.o: CPPFLAGS += $(mac_cflags)
 
 $(redis_own): CPPFLAGS += $(HIREDIS_CFLAGS)
 

@@ -12,6 +12,7 @@
 #include "lua/client.h"
 #include "lua/encode.h"
 #include "lua/error.h"
+#include "lua/mac.h"
 #include "lua/nginx.h"
 #include "lua/options.h"
 #include "lua/part.h"
@@ -177,6 +178,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   luaL_getmetatable(L, TASK_METATABLE);
   lua_setfield(L, 1, "task"); /* the metatable of tasks: hosts/module.lua adds __tostring */
   set_versions(L);
+  sora_mac_open(L);
   lua_settop(L, 3);
   luaL_setfuncs(L, functions, 2);
   lua_pushvalue(L, 1);

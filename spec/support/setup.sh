@@ -30,6 +30,7 @@ needs() {
   need command:pkg-config pkg-config "finds the headers of Lua and libcurl"
   [ -n "${CURL_LIBS-}" ] ||
     need pkg-config:libcurl libcurl4-openssl-dev "headers of libcurl, which speaks HTTPS"
+  need pkg-config:libcrypto libssl-dev "HMAC, by which webhooks are verified"
   for lua in $luas; do
     case $lua in
     lua5.1) interpreter=lua5.1 headers=liblua5.1-0-dev ;;

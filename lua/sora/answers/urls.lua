@@ -65,7 +65,10 @@ end
 
 local BLOCK = 3072 -- digits for one string.char
 
-local function base64(digits)
+--- The bytes that base64 stands for (RFC 4648, 4 and 5).
+---@param digits string
+---@return string? bytes  nil: it is none
+function M.base64(digits)
   digits = digits:gsub("[ \t\r\n]", ""):gsub("=+$", "")
   if digits:find("[^A-Za-z0-9+/_-]") or #digits % 4 == 1 then return nil end
   local parts = {}
@@ -89,7 +92,7 @@ function M.data(url)
   if not kind then return nil end
   contents = contents:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
   if not text.lower(kind):find(";base64$") then return contents end
-  return base64(contents)
+  return M.base64(contents)
 end
 
 return M

@@ -14,6 +14,14 @@ local in_module, pass = loading.in_module, loading.pass
 
 core.load_early = loading.load_early -- sora.query is all in C
 
+--- Whether each attempt is logged, which clients are told as they are made.
+local log_level = os.getenv "SORA_LOG"
+if log_level == "info" or log_level == "debug" then
+  core.observer = loading.module("sora.observing.log").observer(log_level)
+elseif log_level and log_level ~= "" then
+  io.stderr:write("sora: $SORA_LOG must be info or debug\n")
+end
+
 core.task.__tostring = in_module("sora.answers.task", "describe")
 core.task.read = in_module("sora.answers.reading", "read")
 core.task.read_call = in_module("sora.answers.reading", "read_call")
@@ -89,6 +97,12 @@ local EMPTY_ARRAY = setmetatable({}, {
   __jsontype = "array",
   __newindex = function() error("sora.empty_array is a constant", 2) end,
 })
+
+local function verify_webhook(body, headers, secret)
+  return pass(loading.module("sora.observing.webhook").verify(body, headers, secret, os.time()))
+end
+
+local function show(...) loading.module("sora.terminal.show").show(...) end
 
 local function help(...) return pass(loading.module("sora.reference.help").help(...)) end
 
@@ -194,6 +208,15 @@ M.plain = {
   now = core.now, park = of_plain "park", wake = of_plain "wake", attach = of_plain "attach",
 }
 
+--- What a REPL says of a module.
+local MODULE = {
+  __name = "sora",
+  __tostring = function()
+    return ("%s, libcurl %s (%s): sora.help() says what there is"):format(M.VERSION,
+      core.versions.libcurl, core.versions.tls)
+  end,
+}
+
 --- The module of a host: the functions that wait for nothing, and each call on the default client.
 ---@param driver sora.driver?  of its clients; nil: `plain`
 ---@param default (fun(): sora.client)?  its default client; without it, one made on first use
@@ -217,7 +240,9 @@ function M.module(driver, default)
     failure = in_module("sora.answers.task", "failure"),
     id = in_module("sora.answers.task", "id"),
     progress_bar = progress_bar,
+    verify_webhook = verify_webhook,
     help = help,
+    show = show,
     driver = driver or M.plain,
   }
   function module.client(opts)
@@ -243,7 +268,7 @@ function M.module(driver, default)
       end
     end
   end
-  return module
+  return setmetatable(module, MODULE)
 end
 
 return M

@@ -158,6 +158,15 @@ function sora.decode(text, opts) end
 ---@return sora.error? err  of kind `decode`; it names the place, such as `$.images[3].url`
 function sora.encode(value, opts) end
 
+---Verifies a webhook (Standard Webhooks, which OpenAI has as well) and decodes its body: signed by
+---one of the secrets, no more than five minutes ago. docs/observing.md says where to call it.
+---@param body string  as it came, byte for byte
+---@param headers table  by name, in whatever case; `ngx.req.get_headers()`, lua-http's
+---@param secret string|string[]  `whsec_…`; several while it is being changed
+---@return table? event  decoded; nil on an error
+---@return sora.error? err  of kind `api`: forged, too old, or no JSON
+function sora.verify_webhook(body, headers, secret) end
+
 -- In a terminal --------------------------------------------------------------------------------
 
 ---Makes callbacks that show progress: one line, redrawn in place, on a terminal; plain lines
@@ -165,6 +174,14 @@ function sora.encode(value, opts) end
 ---@param opts? sora.progress_bar_options
 ---@return sora.progress_bar bar  also `bar.print(text)` and `bar.finish()`
 function sora.progress_bar(opts) end
+
+---Prints a value as a person reads it, an answer above all: a line for each field, tables indented
+---below, what one looks for first (id, status, progress) before the rest, which is sorted by name.
+---Long strings are cut, and URLs have no query: use the field itself. Colours on a terminal, unless
+---`$NO_COLOR` is set.
+---@param value any
+---@param err? any  shown as well: `sora.show(sora.query(id))` says what went wrong
+function sora.show(value, err) end
 
 ---Prints a page of this reference. Without a topic it lists them.
 ---@param topic? string  such as "wait", "options", "max_errors", "no_video"
