@@ -35,7 +35,14 @@ describe("the transcript of a session", function()
       text = ('{"id":"$ID","status":"completed","video_url":"%s/assets%%2F1%%2Fsrc.mp4?sig=x"}')
         :format(service.http_url),
     }
+    local made = {
+      step = "body",
+      text = ('{"id":"$ID","model":"veo3.1-fast","status":"completed","progress":100,"detail":{'
+        .. '"input":{"prompt":"a cat on a skateboard","images":[]},"pending_info":null},'
+        .. '"video_url":"%s/assets%%2F1%%2Fsrc.mp4?sig=x"}'):format(service.http_url),
+    }
     service:scripts {
+      ["new tasks"] = { "queued", "pending;progress=0.5", made },
       [ID] = { "sample*3", completed },
       ["veo3.1-fast:42"] = { "queued", "pending", completed },
       ["grok:7"] = { "failed" },
@@ -55,6 +62,8 @@ describe("the transcript of a session", function()
       input = input .. "\n", env = { SORA_API_KEY = "sk-repl", SORA_BASE_URL = service.http_url },
     })
     local output = result.out:gsub("video at 127%.0%.0%.1:%d+", "video at cdn.example")
+    output = output:gsub("http://127%.0%.0%.1:%d+", "https://cdn.example")
+    output = output:gsub("libcurl [%d.]+ %(.-%)", "libcurl 7.88.1 (OpenSSL/3.0.19)")
     -- Lua 5.5 prints the digits that it takes to read the same number again
     output = output:gsub("%d%." .. ("%d"):rep(14) .. "+", function(float)
       return ("%.14g"):format(float)
