@@ -282,7 +282,13 @@ build/bench/floor: spec/bench/peers/floor.c spec/bench/peers/libcurl.c
 	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(warnings) $(lua_cflags) $(CURL_CFLAGS) -Icsrc -rdynamic -o $@ $< \
 	  $(shell $(PKG_CONFIG) --libs $(lua_pc)) $(CURL_LIBS)
 
-BENCH = --picture docs/performance.svg
+## bench-scale: wait_all of 100 to 100,000 tasks; TASKS=numbers of them
+.PHONY: bench-scale
+bench-scale: build
+	@sh spec/support/setup.sh test $(LUA) luajit
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/scale.lua $(TASKS)
+
+BENCH = --page docs/performance.md --picture docs/performance.svg
 
 ## bench: compare with a bare C program and with what else there is, in turns; BENCH=its options
 .PHONY: bench

@@ -40,15 +40,15 @@ end
 ---@param rounds integer
 ---@param short integer?  the lesser count
 ---@param long integer
----@return (table|false)[] costs  cpu, wall, peak: the medians; cpu_ratio, wall_ratio: the medians
----   of each round's ratio to the first command; false for a command that failed
-function M.in_turns(commands, rounds, short, long)
-  local taken, failed, costs = {}, {}, {}
+---@param taken table?  what was measured before, of the same commands
+---@return table taken  for each command: the values of all rounds, by what they are; `failed`
+function M.in_turns(commands, rounds, short, long, taken)
+  taken = taken or {}
   for _ = 1, rounds do
     local first
     for i, command in ipairs(commands) do
       taken[i] = taken[i] or { cpu = {}, wall = {}, peak = {}, cpu_ratio = {}, wall_ratio = {} }
-      local whole = not failed[i] and M.run(command(long))
+      local whole = not taken[i].failed and M.run(command(long))
       local start = whole and short and M.run(command(short))
       local cost = whole and start and difference(whole, start, long - short)
         or not short and whole
@@ -56,13 +56,29 @@ function M.in_turns(commands, rounds, short, long)
       if cost and first then
         cost.cpu_ratio, cost.wall_ratio = cost.cpu / first.cpu, cost.wall / first.wall
       end
-      for key, values in pairs(cost and taken[i] or {}) do values[#values + 1] = cost[key] end
-      failed[i] = not cost
+      for key, value in pairs(cost or {}) do table.insert(taken[i][key], value) end
+      taken[i].failed = not cost
     end
   end
-  for i in ipairs(commands) do
-    costs[i] = not failed[i] and {}
-    for key, values in pairs(costs[i] and taken[i] or {}) do costs[i][key] = M.median(values) end
+  return taken
+end
+
+--- What a command cost: medians, and of ratios, each of them between two commands of one round,
+-- the least and the greatest.
+---@param taken table
+---@return (table|false)[] costs  cpu, wall, peak, cpu_ratio, wall_ratio, low and high of either
+---   ratio (cpu_ratio_low, …); false for a command that failed
+function M.costs(taken)
+  local costs = {}
+  for i, of in ipairs(taken) do
+    costs[i] = not of.failed and {}
+    for key, values in pairs(costs[i] and of or {}) do
+      if type(values) == "table" then
+        costs[i][key] = M.median(values)
+        costs[i][key .. "_low"] = math.min((table.unpack or unpack)(values))
+        costs[i][key .. "_high"] = math.max((table.unpack or unpack)(values))
+      end
+    end
   end
   return costs
 end

@@ -1,25 +1,40 @@
---- Prints what was measured as tables in Markdown, and as a picture.
+--- Tells what was measured: a table in Markdown, on standard output and in a page, and a picture.
 
 local M = {}
+
+local lines = {} -- of the table
+
+local function tell(format, ...)
+  local line = select("#", ...) > 0 and format:format(...) or format
+  lines[#lines + 1] = line
+  print(line)
+end
 
 local bars = {} -- of the picture: title, name, ratio
 
 local function number(value) return (value < 10 and "%.2f" or value < 100 and "%.1f" or "%.0f")
   :format(value) end
 
---- A figure and its ratio to the first participant's.
-local function cell(value, ratio) return ("%s (%.2f)"):format(number(value), ratio) end
+--- A figure and its ratio to the first participant's; `low` and `high`: of single rounds.
+local function cell(value, ratio, low, high)
+  local spread = low and low ~= high and (", %.2f–%.2f"):format(low, high) or ""
+  return ("%s (%.2f%s)"):format(number(value), ratio, spread)
+end
 
 ---@param machine string
 ---@param versions string[]
 ---@param rounds integer
-function M.head(machine, versions, rounds)
-  print("- " .. machine)
-  for _, line in ipairs(versions) do print("- " .. line) end
-  print(("- medians of %s rounds; in brackets the median of each round's ratio to the first line "
-    .. "of a block\n"):format(rounds))
-  print "| | | CPU, µs | wall, µs | instructions, thousands | goal |"
-  print "|---|---|---:|---:|---:|---|"
+---@param passes integer
+function M.head(machine, versions, rounds, passes)
+  tell("- %s", machine)
+  for _, line in ipairs(versions) do tell("- %s", line) end
+  tell("- %s", os.date "!%Y-%m-%d")
+  tell("- medians of %d rounds, %d in each of %d passes with processes of their own; in brackets "
+    .. "the median of each round's ratio to the first line of a block, and the least and the "
+    .. "greatest", rounds * passes, rounds, passes)
+  tell ""
+  tell "| | | CPU, µs | wall, µs | instructions, thousands | goal |"
+  tell "|---|---|---:|---:|---:|---|"
 end
 
 local function goal(how)
@@ -41,15 +56,16 @@ function M.row(row)
     local counted = participant.instructions and first.instructions
     local title = i == 1 and row.title or ""
     if not cost then
-      print(("| %s | %s | failed | | | |"):format(title, participant.name))
+      tell("| %s | %s | failed | | | |", title, participant.name)
     elseif how.kib then
-      print(("| %s | %s | %.1f KiB | | | %s |"):format(title, participant.name, cost.peak,
-        participant.name == "sora" and goal(how) or ""))
+      tell("| %s | %s | %.1f KiB | | | %s |", title, participant.name, cost.peak,
+        participant.ours and goal(how) or "")
     else
-      print(("| %s | %s | %s | %s | %s | %s |"):format(title, participant.name,
-        cell(cost.cpu * scale, cost.cpu_ratio), cell(cost.wall * scale, cost.wall_ratio),
+      tell("| %s | %s | %s | %s | %s | %s |", title, participant.name,
+        cell(cost.cpu * scale, cost.cpu_ratio, cost.cpu_ratio_low, cost.cpu_ratio_high),
+        cell(cost.wall * scale, cost.wall_ratio, cost.wall_ratio_low, cost.wall_ratio_high),
         counted and cell(participant.instructions / 1e3, participant.instructions / counted) or "",
-        participant.name == "sora" and goal(how) or ""))
+        participant.ours and goal(how) or "")
       bars[#bars + 1] = { title = title, name = participant.name, ratio = cost.cpu_ratio }
     end
   end
@@ -72,8 +88,8 @@ end
 function M.step(title, few, many)
   for library, name in pairs(LIBRARIES) do
     local a, b = part(few, library), part(many, library)
-    print(("| a query beside %s | instructions in %s | | | %s beside ten, %s (%.2f) | %s |"):format(
-      title, name, number(a), number(b), b / a, name == "sora" and "0.9 to 1.1" or ""))
+    tell("| a query beside %s | instructions in %s | | | %s beside ten, %s (%.2f) | %s |", title,
+      name, number(a), number(b), b / a, name == "sora" and "0.9 to 1.1" or "")
   end
 end
 
@@ -81,7 +97,21 @@ end
 ---@param value number
 ---@param limit number
 function M.line(title, value, limit)
-  print(("| %s | sora | %.2f | | | ≤ %s |"):format(title, value, limit))
+  tell("| %s | sora | %.2f | | | ≤ %s |", title, value, limit)
+end
+
+--- Puts the table into a page, in the place of the one before.
+---@param path string?
+function M.write(path)
+  if not path then return end
+  local file = assert(io.open(path))
+  local page = file:read "*a"
+  file:close()
+  local head, tail = page:match "^(.-<!%-%- bench %-%->\n).*(<!%-%- /bench %-%->.*)$"
+  assert(head, path .. " has no place for the table")
+  file = assert(io.open(path, "w"))
+  file:write(head, table.concat(lines, "\n"), "\n", tail)
+  file:close()
 end
 
 local function escape(text) return (text:gsub("&", "&amp;"):gsub("<", "&lt;")) end
@@ -90,8 +120,8 @@ local function escape(text) return (text:gsub("&", "&amp;"):gsub("<", "&lt;")) e
 ---@param path string
 function M.picture(path)
   local WIDTH, LEFT, STEP, SCALE, LONGEST = 760, 300, 18, 110, 400
-  local lines, y = {}, 28
-  local function add(format, ...) lines[#lines + 1] = format:format(...) end
+  local drawn, y = {}, 28
+  local function add(format, ...) drawn[#drawn + 1] = format:format(...) end
   for _, bar in ipairs(bars) do
     if bar.title ~= "" then
       y = y + STEP + 6
@@ -115,7 +145,7 @@ function M.picture(path)
 <text x="8" y="20">CPU time of a query; the first line of each block is 1, less is better</text>
 %s
 </svg>
-]]):format(WIDTH, y + STEP, table.concat(lines, "\n")))
+]]):format(WIDTH, y + STEP, table.concat(drawn, "\n")))
   file:close()
 end
 
