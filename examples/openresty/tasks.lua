@@ -14,12 +14,17 @@ local FRESH = 1          -- seconds for which an answer is shared
 local INTERVAL = 2       -- seconds between two looks of somebody who follows a task
 local LONGEST = 3600     -- seconds that one may follow it
 local PATIENCE = 45      -- seconds for one query with its retries
+local REMEMBERED = 600   -- seconds for which the end of a task that was made here is known
+local LONG = 30          -- seconds between two looks at such a task, which a webhook ends
 local MOST_LATE = 5      -- looks for the URL of a video whose task has succeeded
 
+local metrics = require("sora.metrics").new(ngx.shared.metrics)
 local client = sora.client {
   ca_file = os.getenv "SORA_CA_FILE", -- nil: the system's authorities
   request_timeout = 15,
+  on_attempt = metrics.observe,
 }
+local secret = os.getenv "WEBHOOK_SECRET"
 local flights = {} -- id -> the query that is in flight: { landed = semaphore, waiting = number }
 
 -- What we say of a task ---------------------------------------------------------------------------
@@ -99,6 +104,32 @@ local function refuse()
   ngx.say(cjson.encode { error = "id", message = "id=… is missing" })
 end
 
+-- Tasks that were made here -----------------------------------------------------------------------
+
+--- Runs in a timer, until the task has ended, whether or not anybody looks: with long pauses, since
+-- a webhook says when to look. What it came to is known to all workers for a while.
+local function wait_for_end(_, id)
+  local task, err = client:wait(id, { interval = LONG, max_interval = LONG, timeout = LONGEST })
+  task = task or err.task
+  if not task then return ngx.log(ngx.WARN, tostring(err)) end
+  ngx.shared.tasks:set(id, "200" .. cjson.encode(describe(id, task)), REMEMBERED)
+end
+
+--- A webhook comes to any worker, and the wait may be in another: each has a list of ids.
+local function tell_workers(id)
+  for worker = 0, ngx.worker.count() - 1 do ngx.shared.ended:rpush(worker, id) end
+end
+
+local function wake_waits(premature)
+  local id = not premature and ngx.shared.ended:lpop(ngx.worker.id())
+  while id do
+    client:wake(id)
+    id = ngx.shared.ended:lpop(ngx.worker.id())
+  end
+end
+
+function M.begin_worker() assert(ngx.timer.every(0.5, wake_waits)) end
+
 -- The locations -----------------------------------------------------------------------------------
 
 local function say(status, said)
@@ -136,11 +167,33 @@ function M.create()
   local task, err = client:create {
     model = body.model, prompt = body.prompt, images = body.picture and { body.picture },
   }
-  if task then return say(200, { id = sora.id(task) }) end
+  if task then
+    local id = sora.id(task)
+    ngx.timer.at(0, wait_for_end, id)
+    return say(200, { id = id })
+  end
   say(err.status == 400 and 400 or 502, {
     error = err.kind, message = err.message,
     made = err.sent and not (err.status and err.status < 500) or nil, -- nobody knows
   })
+end
+
+--- POST /webhook: the service says that a task has ended. What it says is not believed, but asked.
+function M.hear()
+  ngx.req.read_body()
+  local body = ngx.req.get_body_data() or ""
+  if not secret then return say(404, { error = "webhook", message = "no $WEBHOOK_SECRET" }) end
+  local event, err = sora.verify_webhook(body, ngx.req.get_headers(), secret)
+  if not event then return say(400, { error = err.kind, message = err.message }) end
+  local id = sora.id(type(event.data) == "table" and event.data or event)
+  if id then tell_workers(id) end
+  say(200, { woken = id })
+end
+
+--- GET /metrics
+function M.measure()
+  ngx.header.content_type = "text/plain; version=0.0.4"
+  ngx.print(metrics.text())
 end
 
 --- GET /task?id=…

@@ -4,6 +4,8 @@ if not rawget(_G, "jit") then return end
 local nginx = require "spec.support.nginx"
 local standin = require "spec.support.standin"
 local json = require "dkjson"
+local system = require "system"
+local webhooks = require "spec.support.webhooks"
 
 local service = standin.shared()
 local KEY = "QWERTZ/demo+key"
@@ -20,6 +22,7 @@ describe("examples/openresty", function()
       file = "examples/openresty/nginx.conf", port = 8080,
       variables = {
         SORA_BASE_URL = service.base_url, SORA_CA_FILE = service.ca_file, SORA_API_KEY = KEY,
+        WEBHOOK_SECRET = webhooks.SECRET,
       },
     }
   end)
@@ -140,6 +143,54 @@ describe("examples/openresty", function()
       said, status = create '{"prompt":"p","model":"m"}'
       assert.are.same({ 502 }, { status, said.made })
     end)
+  end)
+
+  describe("a webhook", function()
+    it("has a task that was made here asked for at once, whichever worker waits for it", function()
+      for _ = 1, 3 do
+        local text = server:get("/create", "-X POST -H 'Content-Type: application/json' "
+          .. [[--data-binary '{"prompt":"a cat script:queued,completed","model":"m"}']])
+        local id = json.decode(text).id
+        local deadline = system.monotime() + 10
+        local function asked(times)
+          while #service:log(id) < times and system.monotime() < deadline do system.sleep(0.05) end
+          return #service:log(id)
+        end
+        assert.are.equal(1, asked(1))
+        local said, status = server:get("/webhook", webhooks.options(
+          ('{"type":"video.completed","data":{"id":"%s"}}'):format(id)))
+        assert.are.same({ { woken = id }, 200 }, { json.decode(said), status })
+        assert.are.equal(2, asked(2)) -- it would have slept for half a minute
+        assert.are.equal("succeeded", ask(id).status)
+        assert.are.equal(2, #service:log(id))
+      end
+    end)
+
+    it("that is forged is refused", function()
+      local body = '{"data":{"id":"a"}}'
+      local options = webhooks.options(body)
+      for _, forged in ipairs {
+        (options:gsub("msg_1", "msg_2")), (options:gsub("%-X POST", "-X POST -H 'webhook-id: b'")),
+        "--data-binary '" .. body .. "'",
+      } do
+        local said, status = server:get("/webhook", forged)
+        assert.are.same({ "api", 400 }, { json.decode(said).error, status })
+      end
+      assert.are.equal(200, select(2, server:get("/webhook", options)))
+    end)
+  end)
+
+  it("has a page of metrics, which all workers have counted", function()
+    local id = service:id "completed"
+    local function count()
+      local text, status = server:get "/metrics"
+      assert.are.equal(200, status)
+      return tonumber(text:match '\nsora_attempts_total{host="127[%d.]+:%d+",kind="none"} (%d+)\n')
+    end
+    local before = count()
+    ask(id)
+    ask(service:id "completed")
+    assert.are.equal(before + 2, count())
   end)
 
   it("has a page", function()

@@ -5,6 +5,7 @@ local host = require "spec.support.host"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
+local webhooks = require "spec.support.webhooks"
 
 local VIDEO = files.read "spec/support/fixtures/video.mp4"
 local SHORTEST, LONGEST = 8, 32 -- lines
@@ -17,14 +18,14 @@ describe("the examples", function()
   before_each(function() folder = files.folder() end)
   after_each(function() files.remove(folder) end)
 
-  local function start(name, arguments, input, before)
+  local function start(name, arguments, input, before, variables)
     local words = {
       shell.quote(shell.LUA), "-e " .. shell.quote(before or ""), "examples/" .. name .. ".lua",
     }
     for _, argument in ipairs(arguments) do words[#words + 1] = shell.quote(argument) end
-    return program.start(table.concat(words, " "), {
-      input = input, env = { SORA_API_KEY = "sk-examples", SORA_BASE_URL = service.http_url },
-    })
+    local env = { SORA_API_KEY = "sk-examples", SORA_BASE_URL = service.http_url }
+    for variable, value in pairs(variables or {}) do env[variable] = value end
+    return program.start(table.concat(words, " "), { input = input, env = env })
   end
 
   local function run(name, arguments, input) return start(name, arguments, input):wait() end
@@ -43,7 +44,7 @@ describe("the examples", function()
 
   it("are short, require only what is public, and have each a test here", function()
     local public = { sora = true, ["sora.luv"] = true, ["sora.cqueues"] = true,
-      ["resty.sora"] = true }
+      ["resty.sora"] = true, ["sora.metrics"] = true }
     local listing = assert(io.popen("find examples -name '*.lua'"))
     local spec, page = files.read "spec/project/examples_spec.lua", files.read "docs/examples.md"
     for name in listing:lines() do
@@ -157,6 +158,32 @@ describe("the examples", function()
     server:kill "TERM"
     server:wait()
     assert.is_truthy(said:find " completed, video at 127.0.0.1:%d+$", said)
+  end)
+
+  it("webhook.lua looks when the service says so, and believes nobody else", function()
+    local lacking = host.lacks "cqueues"
+    if lacking then return pending(lacking) end
+    local id = finished "queued"
+    local waiting = start("webhook", { id, "0" }, nil, [[package.path = package.path
+      .. ";/usr/share/lua/5.3/?.lua;/usr/share/lua/5.2/?.lua;/usr/share/lua/5.1/?.lua"]],
+      { WEBHOOK_SECRET = webhooks.SECRET })
+    local url
+    assert.is_true(waiting:await(function()
+      url = (files.read(waiting.base .. ".out") or ""):match "http://%S+"
+      return url and #service:log(id) == 1
+    end))
+    local function send(options)
+      return shell.output_of(("curl -s --noproxy '*' -o /dev/null -w '%%{http_code}' %s %s")
+        :format(options, url))
+    end
+    local body = ('{"type":"video.completed","data":{"id":"%s"}}'):format(id)
+    assert.are.equal("400", send("--data-binary " .. shell.quote(body)))
+    assert.are.equal("400", send((webhooks.options(body):gsub("completed", "failed"))))
+    assert.are.equal("204", send(webhooks.options(body)))
+    local result = waiting:wait()
+    assert.are.equal(0, result.code, result.err)
+    assert.is_truthy(result.out:find(id .. " completed, video at", 1, true), result.out)
+    assert.are.equal(2, #service:log(id))
   end)
 
   it("luv.lua waits in libuv's loop, which goes on", function()
