@@ -5,7 +5,10 @@
 void sora_commands_append(struct command_list *list, struct command *command) {
   command->next = NULL;
   command->in_list = 1;
-  *(list->last != NULL ? &list->last->next : &list->first) = command;
+  if (list->last != NULL)
+    list->last->next = command;
+  else
+    list->first = command;
   list->last = command;
   list->count++;
 }

@@ -17,7 +17,7 @@
  * asked for, and frees its context inside callbacks. Here such a reply ends the connection.
  *
  * Nothing here calls back or waits, and Lua is not known: whoever owns a link steps it, and takes
- * what has ended. Only of what a subscriber gets, messages are told from replies.
+ * what has ended. A subscriber's link tells messages from replies; any other takes all for replies.
  */
 #ifndef SORA_LINK_H
 #define SORA_LINK_H

@@ -113,8 +113,10 @@ int sora_lookup_is_over(const struct lookup *lookup) {
 struct addrinfo *sora_lookup_take(struct lookup *lookup, const char **failure) {
   struct addrinfo *found = lookup->found;
   lookup->found = NULL;
-  *failure = lookup->failure == EAI_SYSTEM ? "the name service failed"
-             : lookup->failure != 0        ? gai_strerror(lookup->failure)
-                                           : NULL;
+  *failure = NULL;
+  if (lookup->failure == EAI_SYSTEM)
+    *failure = "the name service failed";
+  else if (lookup->failure != 0)
+    *failure = gai_strerror(lookup->failure);
   return found;
 }

@@ -151,7 +151,10 @@ static void keep_message(struct link *link, redisReply *reply) {
   }
   message->next = NULL;
   message->reply = reply;
-  *(link->last_message != NULL ? &link->last_message->next : &link->first_message) = message;
+  if (link->last_message != NULL)
+    link->last_message->next = message;
+  else
+    link->first_message = message;
   link->last_message = message;
 }
 

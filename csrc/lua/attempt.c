@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "compat.h"
+#include "lua/blocking.h"
 #include "lua/error.h"
 #include "lua/request.h"
 #include "transfer/client.h"
 #include "transfer/settings.h"
 
-#define MODULE "sora.core" /* in the registry */
-#define NOTED "attempts"   /* what is kept with a request: { id, method, url, tell } */
+#define NOTED "attempts" /* what is kept with a request: { id, method, url, tell } */
 
 enum { MOST_URL = 1000 /* bytes */ };
 
@@ -17,7 +17,7 @@ enum { MOST_URL = 1000 /* bytes */ };
 
 /* Pushes core.observer, which hosts/module.lua sets where every attempt is logged; nil without. */
 static int push_observer(lua_State *L) {
-  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_getfield(L, LUA_REGISTRYINDEX, SORA_CORE);
   if (lua_istable(L, -1))
     lua_getfield(L, -1, "observer");
   else

@@ -1,7 +1,7 @@
 /*
  * What Lua is told of the attempts of requests: the option on_attempt, of a client and of a call.
  * Here the reports of transfer/ become tables; who calls the function is lua/sora/hosts/inbox.lua
- * or, for a query that blocks, core.c.
+ * or, for a query that blocks, blocking.c.
  */
 #ifndef SORA_LUA_ATTEMPT_H
 #define SORA_LUA_ATTEMPT_H

@@ -89,7 +89,10 @@ static void list(struct request *request) {
   struct reported_list *reported = &request->place.client->reported;
   request->reports.listed = 1;
   request->reports.next_reported = NULL;
-  *(reported->last != NULL ? &reported->last->reports.next_reported : &reported->first) = request;
+  if (reported->last != NULL)
+    reported->last->reports.next_reported = request;
+  else
+    reported->first = request;
   reported->last = request;
 }
 
@@ -100,10 +103,13 @@ void sora_reports_add(struct request *request, double pause, double now) {
     return;
   reports->spare = NULL;
   fill(request, pause, now, &report->told);
-  *(reports->last != NULL ? &reports->last->next : &reports->first) = report;
+  if (reports->last != NULL)
+    reports->last->next = report;
+  else
+    reports->first = report;
   reports->last = report;
   if (pause < 0)
-    return; /* whoever is told of its end asks */
+    return; /* the request has ended: whoever is told of that asks for the report */
   request->place.client->news++;
   if (!reports->listed)
     list(request);
@@ -116,8 +122,10 @@ void sora_reports_unlist(struct request *request) {
   struct request *before = NULL, *at = reported->first;
   for (; at != request; at = at->reports.next_reported)
     before = at;
-  *(before != NULL ? &before->reports.next_reported : &reported->first) =
-      request->reports.next_reported;
+  if (before != NULL)
+    before->reports.next_reported = request->reports.next_reported;
+  else
+    reported->first = request->reports.next_reported;
   if (reported->last == request)
     reported->last = before;
   request->reports.listed = 0;

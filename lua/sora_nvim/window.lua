@@ -141,7 +141,7 @@ function Window:put(lines, state_group)
   api.nvim_buf_set_lines(self.buf, 0, -1, true, lines)
   vim.bo[self.buf].modifiable = false
   for i, line in ipairs(lines) do
-    local group = i == 1 and "SoraId" or i == 2 and "SoraBar" or state_group
+    local group = ({ "SoraId", "SoraBar" })[i] or state_group
     api.nvim_buf_set_extmark(self.buf, namespace, i - 1, #line:match "^ *", {
       end_col = #line, hl_group = group,
     })

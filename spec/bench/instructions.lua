@@ -25,7 +25,9 @@ local function skip(why)
 end
 
 if not measure.has_valgrind() then skip "there is no valgrind" end
-if not require("spec.support.nginx").is_there() then skip "there is no nginx" end
+if not require("spec.support.nginx").is_there() then
+  skip "there is no nginx (make test LUAS=luajit unpacks one)"
+end
 
 --- The versions that the counts depend on, in one line.
 local function versions()

@@ -1,4 +1,5 @@
---- What every driver has to do, whatever its host: the one spec that they all pass.
+--- What every driver has to do, whatever its host: the one spec that they all pass, and so one list
+-- of cases, as long as it is.
 --
 -- It runs inside the host, without busted, and reports there line by line (TAP); around it, a spec
 -- turns those lines into `it`s. Inside, from a flow of control that may wait (a coroutine, a light

@@ -186,8 +186,9 @@ function M.describe(task)
     return reason and line .. ": " .. plain(reason) or line
   elseif class == "succeeded" then
     local url = video_url_of(task, view)
-    local host = url and plain(url):match("://([^/?#]+)")
-    return line .. (host and ", video at " .. host or url and ", video inside" or ", no video yet")
+    if not url then return line .. ", no video yet" end
+    local host = plain(url):match("://([^/?#]+)")
+    return line .. (host and ", video at " .. host or ", video inside")
   elseif class == "cancelled" then
     return line
   end

@@ -55,7 +55,8 @@ end
 ---@param err sora.error?
 ---@return "succeeded"|"failed"|"gave_up"
 function M.word(err)
-  return not err and "succeeded" or TOLD[err.kind] and "failed" or "gave_up"
+  if not err then return "succeeded" end
+  return TOLD[err.kind] and "failed" or "gave_up"
 end
 
 --- An end as report.lua writes it: word, data, record; a line each.

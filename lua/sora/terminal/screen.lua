@@ -35,7 +35,8 @@ end
 ---@return sora.screen
 function M.new(opts, host)
   local stream = opts.stream or io.stderr
-  local fd = stream == io.stderr and 2 or stream == io.stdout and 1 or nil
+  local fd
+  if stream == io.stderr then fd = 2 elseif stream == io.stdout then fd = 1 end
   local function columns() return fd and host.terminal(fd) or nil end
   local terminal = opts.terminal
   if terminal == nil then terminal = columns() ~= nil end
