@@ -10,6 +10,7 @@ files["spec"].std = "+busted"
 
 files["lua/resty"].read_globals = { "ngx" }
 files["examples/openresty"].globals = { "ngx" }
+files["examples/fleet/node.lua"].globals = { "ngx" }
 -- These run in Redis.
 files["lua/sora/fleet/scripts"].read_globals = { "redis", "KEYS", "ARGV" }
 -- The plugin for Neovim, which has LuaJIT.
