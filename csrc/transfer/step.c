@@ -202,14 +202,16 @@ static double patience(const struct client *client, unsigned news, double second
 int sora_client_step(struct client *client, double seconds) {
   unsigned news = client->news;
   client->started = 0;
-  if (client->multi != NULL && client->live.first != NULL && sora_now() - client->served > STALE &&
-      !serve(client, 0))
+  int stale =
+      client->multi != NULL && client->live.first != NULL && sora_now() - client->served > STALE;
+  if (stale && !serve(client, 0))
     return 0;
   sora_course_start_waiting(client);
   if (client->multi == NULL)
     return 1;
   run_libcurl(client);
-  if (client->multi != NULL && !serve(client, patience(client, news, seconds)))
+  int served = stale && seconds == 0; /* once is enough where nobody waits */
+  if (client->multi != NULL && !served && !serve(client, patience(client, news, seconds)))
     return 0;
   run_timers(client);
   sora_course_start_waiting(client);

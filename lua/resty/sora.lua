@@ -223,7 +223,7 @@ function M.begin(_, opts)
         .. "start a timer (ngx.timer.at) and ask there"):format(phase_now),
     }
   end
-  if now() - searched > count * SEARCH_EACH then search() end -- they may hold what the call needs
+  if count > 0 and now() - searched > count * SEARCH_EACH then search() end -- they may hold a file
   return opts
 end
 

@@ -6,10 +6,11 @@
 -- CASES is a pattern of those that are to run ("tls fast 50"; default: all). RESTY_HTTP names the
 -- folder of lua-resty-http where it is on no path. Each figure is the median of the rounds, which
 -- are interleaved. Where there are two cores the worker has one and everything else the other, so
--- that it is the worker that is compared. CPU is the worker's, for each request, and so are the
--- switches to another task that it made of itself. `ping` is an unrelated location of the same
--- worker, asked while the same crowd comes once more; `late` is by how much a timer of the worker,
--- of 5 ms, comes late then: all but a millisecond of it is other events' time.
+-- that it is the worker that is compared; as root all of it runs before whatever else the machine
+-- does (SCHED_FIFO), which then stands still for seconds. CPU is the worker's, for each request,
+-- and so are the switches to another task that it made of itself. `ping` is an unrelated location
+-- of the same worker, asked while the same crowd comes once more; `late` is by how much a timer of
+-- the worker, of 5 ms, comes late then: all but a millisecond of it is other events' time.
 --
 -- Over TLS resty.sora speaks HTTP/2, lua-resty-http only HTTP/1.1: "sora/1.1" is limited to that.
 
@@ -29,12 +30,16 @@ local folder = files.folder()
 local PINS = tonumber(output_of("nproc")) > 1 and output_of("command -v taskset") ~= ""
 local ELSEWHERE = PINS and "taskset -c 1 " or "" -- before the command of all but the worker
 
---- So that the probe does not wait for its core, where root may say so.
-local HASTY = output_of "id -u" == "0" and "nice -n -20 " or ""
+--- Before the command of the crowd; of the probe, so that it does not wait for its core.
+local FIRST, HASTY = "", ""
+if output_of "id -u" == "0" and output_of("command -v chrt") ~= "" then
+  FIRST, HASTY = "chrt -f 1 ", "chrt -f 2 "
+end
 
---- Has each thread of a process run on one core.
+--- Has each thread of a process run on one core, before others.
 local function pin(pid, core)
   if PINS then output_of(("taskset -acp %d %d"):format(core, pid)) end
+  if FIRST ~= "" then output_of(("chrt -f -a -p 1 %d"):format(pid)) end
 end
 
 local function make_certificate()
@@ -164,11 +169,12 @@ local function read_wrk(output)
 end
 
 local WRK = ELSEWHERE .. "wrk -t1 -c%d -d%d --latency %s %s%s"
+local CROWD = FIRST .. WRK
 
 --- The crowd by itself.
 local function measure(server, worker, path, connections)
   local cpu, switches = costs(worker)
-  local result = read_wrk(output_of(WRK:format(connections, SECONDS, "", server.url, path)))
+  local result = read_wrk(output_of(CROWD:format(connections, SECONDS, "", server.url, path)))
   local cpu_then, switches_then = costs(worker)
   result.cpu = (cpu_then - cpu) / result.count * 1e6
   result.switches = (switches_then - switches) / result.count
@@ -179,7 +185,7 @@ end
 --- What others notice of it. The crowd begins, and ends, half a second before and after they look:
 -- that it comes all at once is not what is measured.
 local function measure_others(server, path, connections, result)
-  local crowd = assert(io.popen(WRK:format(connections, SECONDS + 1, "", server.url, path)))
+  local crowd = assert(io.popen(CROWD:format(connections, SECONDS + 1, "", server.url, path)))
   output_of "sleep 0.5"
   server:get "/late"
   result.ping = read_wrk(output_of(HASTY .. WRK:format(1, SECONDS,

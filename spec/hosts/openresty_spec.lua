@@ -404,11 +404,13 @@ end
 
 --- Many wait, and some of them go: whoever is left is served, on both ways to learn of an answer.
 local WAYS = {
-  ["where nginx watches"] = "",
-  ["where nginx cannot watch"] = "require 'sora.core'.nginx_watch = function() end\n",
+  ["where nginx watches"] = { watch = "userdata", before = "" },
+  ["where nginx cannot watch"] = {
+    watch = "nil", before = "require 'sora.core'.nginx_watch = function() end\n",
+  },
 }
 
-for way, before in pairs(WAYS) do
+for way, of_way in pairs(WAYS) do
   describe("resty.sora, " .. way .. ", when one who waits", function()
     local server
 
@@ -434,10 +436,11 @@ for way, before in pairs(WAYS) do
 
     lazy_setup(function()
       server = nginx.start {
-        http = http("lua_check_client_abort on;", before),
+        http = http("lua_check_client_abort on;", of_way.before),
         locations = {
           ["/query"] = QUERY,
           ["/in_flight"] = IN_FLIGHT,
+          ["/watch"] = "ngx.print(type(require 'sora.core'.shared(client).watch))",
           ["/order"] = threads [[
             for i, id in ipairs(ids) do start(i, ask, id) end
           ]],
@@ -510,6 +513,11 @@ for way, before in pairs(WAYS) do
       assert.is_true(eventually(function() return server:get "/in_flight" == "0\n" end))
       return said
     end
+
+    it("is served in that way", function()
+      get("/order", "completed")
+      assert.are.equal(of_way.watch, (server:get "/watch"))
+    end)
 
     it("has its answer, the others wait for theirs", function()
       assert.are.equal("1 completed\n3 completed\n2 completed\n",
