@@ -510,7 +510,7 @@ nvim_lua = $(if $(LUA_INCDIR),luajit,$(firstword $(foreach lua,luajit lua5.1,\
 .PHONY: nvim
 nvim:
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
-	$(MAKE) -s -j "$$(getconf _NPROCESSORS_ONLN)" LUA=$(nvim_lua) BUILD="$$scratch" build && \
+	$(MAKE) -s -j "$$(getconf _NPROCESSORS_ONLN)" LUA=$(nvim_lua) BUILD="$$scratch" "$$scratch/sora/core.so" && \
 	cp "$$scratch/sora/core.so" lua/sora/core.so.new && mv lua/sora/core.so.new lua/sora/core.so
 
 ## clean: remove all that was built
