@@ -490,14 +490,21 @@ shared = $(COMMAND) $1 > $(BUILD)/shared && \
 
 ## dist: pack what is committed, and a rockspec for it, into build/dist; URL= where the archive will be
 version = $(shell sed -n 's/^M.VERSION = "sora \(.*\)"/\1/p' lua/sora/hosts/module.lua)
-archive = build/dist/sora-$(version).tar.gz
-URL = file://$(CURDIR)/$(archive)
-.PHONY: dist
+release = build/dist/sora-$(version)
+# Where the project will live; this one is nobody's (RFC 2606).
+HOMEPAGE = https://sora.example
+URL = $(HOMEPAGE)/releases/sora-$(version).tar.gz
+# The same commit gives the same bytes, whoever packs it, where and when.
+.PHONY: dist version
+version:
+	@: $(info $(version))
+
 dist:
 	@mkdir -p build/dist
-	git archive --format=tar.gz --prefix=sora-$(version)/ -o $(archive) HEAD
-	sed 's|"scm-1"|"$(version)-1"|; s|"git+file://."|"$(URL)"|' $(rockspec) \
-	  > build/dist/sora-$(version)-1.rockspec
+	git -c tar.umask=0022 archive --format=tar --prefix=sora-$(version)/ HEAD | gzip -9n > $(release).tar.gz
+	git show HEAD:$(rockspec) | sed -e 's|"scm-1"|"$(version)-1"|' \
+	  -e 's|"git+file://."|"$(URL)"|' -e 's|branch = "main"|tag = "v$(version)"|' \
+	  -e 's|https://sora.example|$(HOMEPAGE)|' > $(release)-1.rockspec
 
 # Neovim looks for a C module below lua/ of each plugin. It is built elsewhere, so that nothing else is
 # left in the plugin's folder, and put there by a rename: the editor may have the former one loaded.

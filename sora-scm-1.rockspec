@@ -2,9 +2,11 @@ rockspec_format = "3.0"
 package = "sora"
 version = "scm-1"
 
--- `luarocks make` builds the checkout that it is called in; a release names its archive here.
+-- `luarocks make` builds the checkout that it is called in; `make dist` writes the rockspec of a
+-- release, with its archive, its tag and the project's homepage.
 source = {
   url = "git+file://.",
+  branch = "main",
 }
 
 description = {
@@ -13,6 +15,8 @@ description = {
     A C module on libcurl that queries a task and decodes the JSON answer straight into Lua tables,
     and Lua above it that waits for one task or ten thousand and downloads the videos.]],
   license = "MIT",
+  homepage = "https://sora.example",
+  issues_url = "https://sora.example/issues",
   labels = { "http", "json", "video", "curl" },
 }
 
