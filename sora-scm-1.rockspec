@@ -67,6 +67,7 @@ build = {
       ["sora.command.download"] = "lua/sora/command/download.lua",
       ["sora.command.exits"] = "lua/sora/command/exits.lua",
       ["sora.command.files"] = "lua/sora/command/files.lua",
+      ["sora.command.fleet"] = "lua/sora/command/fleet.lua",
       ["sora.command.follow"] = "lua/sora/command/follow.lua",
       ["sora.command.help"] = "lua/sora/command/help.lua",
       ["sora.command"] = "lua/sora/command/init.lua",

@@ -139,6 +139,23 @@ M.list = {
     example = "curl -s https://example.com/answer | sora decode",
   },
   {
+    name = "fleet", arguments = "work", least = 1, most = 1, words = { "work" },
+    summary = "work for a fleet, which shares tasks through Redis",
+    text = {
+      "Claims tasks that others have added, asks the service about them and reports, until Ctrl-C. "
+        .. "Any number of workers on any number of machines share the watch of each task, and one "
+        .. "rate.",
+    },
+    options = with({
+      { "redis", "URL", "text", "instead of $SORA_REDIS, which alone may have a password in it" },
+      { "name", "NAME", "text", "of the fleet" },
+      { "concurrency", "N", "count", "tasks that it holds at once; default 100" },
+      { "rate", "N", "number", "requests a second of all workers; default none" },
+      { "lease", "SECONDS", "number", "after which a silent worker has lost a task; default 60" },
+    }, SERVICE),
+    example = "sora fleet work --redis redis://redis.internal:6379/0 --name videos",
+  },
+  {
     name = "completion", arguments = "bash|zsh|fish", least = 1, most = 1,
     words = { "bash", "zsh", "fish" },
     summary = "print a script that completes this command in a shell",
@@ -165,6 +182,7 @@ M.list = {
 M.environment = {
   { "SORA_API_KEY", "the key; no option takes one, since all users see what is in a command line" },
   { "SORA_BASE_URL", "the service" },
+  { "SORA_REDIS", "Redis, for fleets" },
   { "https_proxy, no_proxy", "as of the curl program" },
   { "COLUMNS, NO_COLOR, LANG", "how progress and help are drawn" },
 }

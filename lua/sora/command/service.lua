@@ -19,20 +19,28 @@ local function key_in(path)
   return key
 end
 
+--- What a function of the module makes of options; misuse of these is one of the command line.
+---@param fn fun(opts: table): any
+---@param opts table
+---@return any
+function M.make(fn, opts)
+  local ok, made = pcall(fn, opts)
+  if ok then return made end
+  if tostring(made):find "interrupted!$" then error(made, 0) end
+  exits.stop(exits.USAGE, tostring(made))
+end
+
 --- The client of a run.
 ---@param run sora.run
 ---@return sora.client
 function M.client(run)
   local options = run.options
-  local ok, client = pcall(sora.client, {
+  return M.make(sora.client, {
     base_url = options["base-url"], ca_file = options["ca-file"],
     api_key = options["key-file"] and key_in(options["key-file"]),
     null = run.report.json and sora.null or nil,
     on_attempt = function(info) run.report:attempt(info) end,
   })
-  if ok then return client end
-  if tostring(client):find "interrupted!$" then error(client, 0) end
-  exits.stop(exits.USAGE, tostring(client))
 end
 
 --- The service's address for people: host, port and path.
