@@ -101,7 +101,7 @@ local function rendered(path)
   return (path:gsub("^docs/internals/", "internals-"):match("[^/]+$"):gsub("%.md$", ".html"))
 end
 
-local function title(text) return text:match "^# ([^\n]+)" end
+local function title(text) return (text:match "^# ([^\n]+)":gsub("`", "")) end
 
 local pages, is_page = {}, {}
 for _, path in ipairs(arg) do

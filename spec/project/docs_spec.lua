@@ -53,6 +53,15 @@ describe("what make docs gives to pandoc", function()
     listing:close()
   end)
 
+  it("has links that end where their URLs end", function()
+    local listing = assert(io.popen("cat " .. folder .. "/*.md"))
+    local text = listing:read "*a":gsub("\n```.-\n```", ""):gsub("`[^`\n]*`", "")
+    for url in text:gmatch "https?://[^%s<>)]+" do
+      assert.is_nil(url:find "[;:,]$", url) -- GitHub's and pandoc's links would take it in
+    end
+    listing:close()
+  end)
+
   it("keeps columns of tables apart", function()
     for row in files.read(folder .. "/reference.md"):gmatch("\n(|[^\n]*|)%f[\n]") do
       local columns = select(2, row:gsub("\\|", ""):gsub("|", ""))

@@ -132,7 +132,7 @@
 ---Options of a client, and of every call on it that sends something. Those of the call win.
 ---@class sora.request_options
 ---@field api_key? string  sent as `Authorization: Bearer …`, default `$SORA_API_KEY`
----@field base_url? string  default `$SORA_BASE_URL`, else https://az.gptplus5.com; may carry a path
+---@field base_url? string  may have a path; default `$SORA_BASE_URL`, else https://az.gptplus5.com
 ---@field query_path? string  behind it, with the task's `{id}`; default `/v1/video/query?id={id}`
 ---@field content_path? string  of the video at the relay; default `/v1/videos/{id}/content`
 ---@field forwarded_host? string  sent as `X-Forwarded-Host`
