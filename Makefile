@@ -75,13 +75,16 @@ lua_files = $(shell cd lua && find . -name '*.lua')
 HIREDIS = $(shell $(PKG_CONFIG) --exists hiredis && echo hiredis)
 HIREDIS_CFLAGS = $(addprefix -I,$(shell $(PKG_CONFIG) --variable=includedir $(HIREDIS)))
 HIREDIS_LIBS = $(shell $(PKG_CONFIG) --libs $(HIREDIS))
+# TLS is in a library beside hiredis, from 1.0 on.
+HIREDIS_TLS = $(and $(HIREDIS),$(shell $(PKG_CONFIG) --exists hiredis_ssl openssl && echo yes))
+tls_libs = $(if $(HIREDIS_TLS),$(shell $(PKG_CONFIG) --libs hiredis_ssl openssl))
 REDIS = $(if $(HIREDIS),$(BUILD)/sora/redis.so)
 redis_sources = $(wildcard csrc/fleet/*.c)
 redis_own = $(redis_sources:csrc/%.c=$(BUILD)/obj/%.o)
 redis_objects = $(redis_own) $(BUILD)/obj/lua/metatable.o \
   $(addprefix $(BUILD)/obj/transfer/,array.o backoff.o pollset.o process.o sigpipe.o \
   text.o timers.o)
-redis_link = $(if $(HIREDIS),$(HIREDIS_CFLAGS) $(redis_objects) $(HIREDIS_LIBS))
+redis_link = $(if $(HIREDIS),$(HIREDIS_CFLAGS) $(redis_objects) $(HIREDIS_LIBS) $(tls_libs))
 
 ## build: build the modules for LUA into build/ (the default target)
 .PHONY: build
@@ -98,11 +101,11 @@ $(MODULE): $(objects)
 
 $(BUILD)/obj/lua/mac.o: CPPFLAGS += $(mac_cflags)
 
-$(redis_own): CPPFLAGS += $(HIREDIS_CFLAGS)
+$(redis_own): CPPFLAGS += $(HIREDIS_CFLAGS) $(if $(HIREDIS_TLS),-DSORA_REDIS_TLS)
 
 $(BUILD)/sora/redis.so: $(redis_objects)
 	@mkdir -p $(@D)
-	$(link) -o $@ $(redis_objects) $(HIREDIS_LIBS) -lm
+	$(link) -o $@ $(redis_objects) $(tls_libs) $(HIREDIS_LIBS) -lm
 
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/obj/command
 	@mkdir -p $(@D)

@@ -203,7 +203,9 @@ struct link *sora_link_new(const struct link_settings *settings) {
   struct address *to = &link->settings.address;
   to->host = sora_copy_text(from->host);
   to->path = sora_copy_text(from->path);
-  if ((from->host == NULL || to->host != NULL) && (from->path == NULL || to->path != NULL))
+  link->tls = settings->tls ? sora_tls_new() : NULL;
+  if ((from->host == NULL || to->host != NULL) && (from->path == NULL || to->path != NULL) &&
+      (!settings->tls || link->tls != NULL))
     return link;
   sora_link_free(link);
   return NULL;
@@ -217,6 +219,7 @@ void sora_link_free(struct link *link) {
   while ((command = sora_commands_take(&link->over)) != NULL)
     if (command->orphan)
       sora_command_destroy(command);
+  sora_tls_free(link->tls);
   free(link->greeting.text);
   free(link->settings.address.host);
   free(link->settings.address.path);

@@ -27,6 +27,7 @@
 
 #include "fleet/command.h"
 #include "fleet/dial.h"
+#include "fleet/tls.h"
 #include "transfer/kinds.h"
 #include "transfer/pollset.h"
 
@@ -46,7 +47,8 @@ struct greeting {
 struct link_settings {
   struct address address;                  /* copied */
   double connect_timeout, command_timeout; /* seconds */
-  int subscriber;                          /* messages may come, which no command asked for */
+  int tls;
+  int subscriber; /* messages may come, which no command asked for */
 };
 
 struct link {
@@ -57,11 +59,12 @@ struct link {
   int exported; /* somebody polls the descriptor */
   struct dial dial;
   redisContext *context;
-  int moving;     /* to another address, when `sent` is empty */
-  int wanted;     /* POLLSET_ bits, of the context's socket */
-  double greeted; /* when the greeting has to be over */
-  double ready;   /* since when commands pass */
-  double used;    /* when something was sent or came last */
+  struct tls *tls; /* NULL: none */
+  int moving;      /* to another address, when `sent` is empty */
+  int wanted;      /* POLLSET_ bits, of the context's socket */
+  double greeted;  /* when the greeting has to be over */
+  double ready;    /* since when commands pass */
+  double used;     /* when something was sent or came last */
   struct command_list queued, sent, over;
   struct greeting greeting;
   redisReply **replies; /* to the greeting of this connection: those that have come, … */

@@ -76,7 +76,7 @@ static lua_Number number_field(lua_State *L, const char *name) {
 }
 
 /* redis.link{ host =, port = | path =, connect_timeout =, command_timeout = (seconds),
-   subscriber = } → a link, which connects when it has something to send */
+   tls =, subscriber = } → a link, which connects when it has something to send */
 static int new_link(lua_State *L) {
   struct link_settings settings = {0};
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -88,6 +88,9 @@ static int new_link(lua_State *L) {
                 "host or path expected");
   settings.connect_timeout = number_field(L, "connect_timeout");
   settings.command_timeout = number_field(L, "command_timeout");
+  lua_getfield(L, 1, "tls");
+  settings.tls = lua_toboolean(L, -1) && settings.address.host != NULL;
+  luaL_argcheck(L, !settings.tls || sora_tls_is_there(), 1, "there is no TLS");
   lua_getfield(L, 1, "subscriber");
   settings.subscriber = lua_toboolean(L, -1);
   /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
@@ -359,6 +362,8 @@ __attribute__((visibility("default"))) int luaopen_sora_redis(lua_State *L) {
   luaL_newlib(L, functions);
   lua_pushfstring(L, "%d.%d.%d", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
   lua_setfield(L, -2, "hiredis"); /* whose headers it was built with */
+  lua_pushboolean(L, sora_tls_is_there());
+  lua_setfield(L, -2, "tls");
   lua_pushvalue(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, MODULE);
   return 1;

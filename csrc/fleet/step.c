@@ -1,6 +1,8 @@
 #include "fleet/link_parts.h"
 
 #include <errno.h>
+#include <hiredis/sds.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,16 @@ void sora_link_want(struct link *link, int events) {
     link->wanted = events;
 }
 
+/* The connection has broken: before Redis has said anything, it may be TLS that was refused. */
+static void lose_broken(struct link *link) {
+  const char *fault =
+      link->tls != NULL && link->state == LINK_GREETING ? sora_tls_fault(link->tls) : NULL;
+  if (fault != NULL)
+    sora_link_lose(link, ERROR_tls, fault);
+  else
+    sora_link_lose(link, ERROR_network, link->context->errstr);
+}
+
 /* The commands of the greeting are written first, in one go. */
 static void greet(struct link *link) {
   int fd = sora_dial_take(&link->dial, &link->set);
@@ -36,6 +48,10 @@ static void greet(struct link *link) {
     return;
   }
   link->context->flags &= ~REDIS_BLOCK;
+  if (link->tls != NULL && !sora_tls_start(link->tls, link->context, link->settings.address.host)) {
+    sora_link_lose(link, ERROR_tls, link->context->errstr);
+    return;
+  }
   link->wanted = 0;
   link->replies_due = link->greeting.count;
   link->replies = calloc(link->replies_due + 1, sizeof *link->replies);
@@ -115,18 +131,27 @@ static void pass(struct link *link) {
   sora_link_want(link, POLLSET_IN | POLLSET_OUT);
 }
 
+static int is_writable(const struct link *link) {
+  struct pollfd asked = {.fd = link->context->fd, .events = POLLOUT};
+  return poll(&asked, 1, 0) == 1;
+}
+
+/* A write of TLS may wait for what comes (the handshake): then it goes on after that. */
 static void write_some(struct link *link) {
   struct sigpipe_guard guard;
   int done = 0;
   if (link->context == NULL || !(link->wanted & POLLSET_OUT))
     return;
+  size_t before = sdslen(link->context->obuf);
   sora_sigpipe_hold(&guard);
   int written = redisBufferWrite(link->context, &done);
   sora_sigpipe_release(&guard);
   if (written != REDIS_OK)
-    sora_link_lose(link, ERROR_network, link->context->errstr);
+    lose_broken(link);
   else if (done)
     sora_link_want(link, POLLSET_IN);
+  else if (link->tls != NULL && sdslen(link->context->obuf) == before)
+    sora_link_want(link, is_writable(link) ? POLLSET_IN : POLLSET_IN | POLLSET_OUT);
 }
 
 void sora_link_flush(struct link *link) {
@@ -182,9 +207,11 @@ static void read_some(struct link *link) {
   void *reply;
   link->used = sora_now();
   if (redisBufferRead(link->context) != REDIS_OK) {
-    sora_link_lose(link, ERROR_network, link->context->errstr);
+    lose_broken(link);
     return;
   }
+  if (link->tls != NULL && sdslen(link->context->obuf) > 0)
+    sora_link_want(link, POLLSET_IN | POLLSET_OUT);
   while (link->context != NULL) {
     if (redisGetReply(link->context, &reply) != REDIS_OK) {
       sora_link_lose(link, ERROR_network, link->context->errstr);

@@ -316,6 +316,47 @@ describe("a connection comes back by itself", function()
   end)
 end)
 
+describe("TLS", function()
+  local tls = require("sora.redis").tls
+
+  it("is refused where hiredis has none, when the connection is made", function()
+    if tls then return pending "hiredis has TLS" end
+    local ok, message = pcall(connect, "rediss://:hunter2@127.0.0.1:1")
+    assert.is_false(ok)
+    assert.matches("option 'redis' is rediss://, for which hiredis %S+ has no TLS", message)
+  end)
+
+  it("is spoken with a server whose certificate and name are right, and with no other", function()
+    if not tls then return pending "hiredis has no TLS" end
+    local folder, port = files.folder(), servers.free_port()
+    shell.output_of(("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
+      .. "-addext subjectAltName=DNS:localhost -keyout %s/key -out %s/cert 2>&1"):format(folder,
+      folder))
+    redis = servers.start {
+      ["tls-port"] = port, ["tls-cert-file"] = folder .. "/cert",
+      ["tls-key-file"] = folder .. "/key", ["tls-ca-cert-file"] = folder .. "/cert",
+      ["tls-auth-clients"] = "no",
+    }
+    local script = [[
+      local conn = require("sora.fleet.connection").new { redis = arg[1] }
+      local big = ("x"):rep(1000000)
+      local said, err = conn:command("SET", "big", big)
+      print(said or err.kind .. " " .. err.message, conn:command("GET", "big") == big)]]
+    local function try(host, authorities)
+      local url = ("%q"):format(("rediss://%s:%d"):format(host, port))
+      return program.run(("%s -e %s"):format(shell.LUA, shell.quote((script:gsub("arg%[1%]",
+        url)))), { env = { SSL_CERT_FILE = authorities } })
+    end
+    local good = try("localhost", folder .. "/cert")
+    local unknown, misnamed = try("localhost", "/dev/null"), try("127.0.0.1", folder .. "/cert")
+    redis:stop()
+    files.remove(folder)
+    assert.are.equal("OK\ttrue\n", good.out, good.err)
+    assert.matches("^tls .*self.signed certificate", unknown.out)
+    assert.matches("^tls .*IP address mismatch", misnamed.out)
+  end)
+end)
+
 describe("a cluster of one node", function()
   setup(function() redis = servers.start { ["cluster-enabled"] = "yes" } end)
   teardown(function() redis:stop() end)

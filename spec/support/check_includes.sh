@@ -17,8 +17,8 @@ refuse() {
 refuse json 'transfer/|lua/|fleet/|curl/|hiredis/' 'the decoder needs Lua and compat.h alone'
 refuse transfer 'json/|lua/|fleet/|hiredis/|compat\.h|lua\.h|lauxlib\.h|lualib\.h' 'transfers know no Lua'
 refuse lua 'curl/|fleet/|hiredis/' 'what Lua sees asks the transfers, not libcurl'
-if grep -rlE '^ *# *include +<(openssl|gnutls)/' csrc | grep -v '^csrc/lua/mac.c$'; then
-  echo "^ the TLS library is known in csrc/lua/mac.c alone" >&2
+if grep -rlE '^ *# *include +<(openssl|gnutls)/' csrc | grep -vE '^csrc/(lua/mac|fleet/tls)\.c$'; then
+  echo "^ the TLS library is known in csrc/lua/mac.c and csrc/fleet/tls.c alone" >&2
   bad=1
 fi
 refuse fleet 'json/|curl/|lua/([^m]|m[^e])' 'the fleet has Redis, and no HTTP'

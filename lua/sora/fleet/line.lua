@@ -281,7 +281,7 @@ function M.new(address, settings, driver, greeting)
   local line = setmetatable({
     address = address, home = address, driver = driver, greeting = greeting, connections = 0,
     link = redis.link {
-      host = address.host, port = address.port, path = address.path,
+      host = address.host, port = address.port, path = address.path, tls = address.tls,
       connect_timeout = settings.connect_timeout, command_timeout = settings.command_timeout,
       subscriber = greeting ~= nil,
     },
