@@ -82,7 +82,7 @@ REDIS = $(if $(HIREDIS),$(BUILD)/sora/redis.so)
 redis_sources = $(wildcard csrc/fleet/*.c)
 redis_own = $(redis_sources:csrc/%.c=$(BUILD)/obj/%.o)
 redis_objects = $(redis_own) $(BUILD)/obj/lua/metatable.o \
-  $(addprefix $(BUILD)/obj/transfer/,array.o backoff.o pollset.o process.o sigpipe.o \
+  $(addprefix $(BUILD)/obj/transfer/,array.o backoff.o pollset.o process.o sigpipe.o thread.o \
   text.o timers.o)
 redis_link = $(if $(HIREDIS),$(HIREDIS_CFLAGS) $(redis_objects) $(HIREDIS_LIBS) $(tls_libs))
 
@@ -209,8 +209,8 @@ $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/obj/command
 	$(compile) $(LIBFLAG) -o $@ $< $(filter %.o,$^) -ldl
 
 # The file of a download and the rules around it need nothing else.
-part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o part_file.o memo.o range.o sync.o content.o address.o \
-  process.o)
+part_objects = $(addprefix $(BUILD)/obj/transfer/,part.o part_file.o memo.o range.o sync.o \
+  thread.o content.o address.o process.o)
 $(BUILD)/support/parts.so: spec/support/parts.c $(part_objects)
 	@mkdir -p $(@D)
 	$(compile) $(LIBFLAG) -o $@ $< $(part_objects)

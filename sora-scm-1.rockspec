@@ -146,6 +146,7 @@ build = {
       ["sora.answers.videos"] = "lua/sora/answers/videos.lua",
       ["sora.answers.words"] = "lua/sora/answers/words.lua",
       ["sora.reference.types"] = "lua/sora/reference/types.lua",
+      ["sora.waiting.trouble"] = "lua/sora/waiting/trouble.lua",
       ["sora.waiting.wait"] = "lua/sora/waiting/wait.lua",
       ["sora.health"] = "lua/sora/health.lua",
       ["sora_nvim"] = "lua/sora_nvim/init.lua",

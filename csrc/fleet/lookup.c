@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "transfer/thread.h"
 
 /* Shared by the thread and whoever asked: the last of them frees it. */
 struct lookup {
@@ -59,23 +59,6 @@ static void *run(void *argument) {
   return NULL;
 }
 
-/* Starts the thread, deaf to the signals of the program. Returns an error of errno, or 0. */
-static int start(struct lookup *lookup) {
-  pthread_t thread;
-  pthread_attr_t attributes;
-  sigset_t all, before;
-  int failure = pthread_attr_init(&attributes);
-  if (failure != 0)
-    return failure;
-  sigfillset(&all);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  failure = pthread_create(&thread, &attributes, run, lookup);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attributes);
-  return failure;
-}
-
 struct lookup *sora_lookup_start(const char *host, int port) {
   size_t length = strlen(host) + 1;
   struct lookup *lookup = calloc(1, sizeof *lookup + length);
@@ -92,7 +75,7 @@ struct lookup *sora_lookup_start(const char *host, int port) {
     fcntl(ends[i], F_SETFD, FD_CLOEXEC);
   if (failure == 0) {
     lookup->users = 2;
-    failure = start(lookup);
+    failure = sora_thread_start(run, lookup);
     if (failure == 0)
       return lookup;
     lookup->users = 1;

@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "transfer/process.h"
+#include "transfer/thread.h"
 
 enum state { WAITING, OVER };
 
@@ -81,22 +81,6 @@ static void *run(void *nothing) {
   return nothing;
 }
 
-/* Starts the thread, deaf to the signals of the program. Returns 0 where there can be none. */
-static int start(void) {
-  pthread_t thread;
-  pthread_attr_t attributes;
-  sigset_t all, before;
-  sigfillset(&all);
-  if (pthread_attr_init(&attributes) != 0)
-    return 0;
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int started = pthread_create(&thread, &attributes, run, NULL) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attributes);
-  return started;
-}
-
 /* Takes over the descriptor. */
 static struct sync *add(int fd, int given_up) {
   struct sync *sync = fd >= 0 ? calloc(1, sizeof *sync) : NULL;
@@ -109,7 +93,7 @@ static struct sync *add(int fd, int given_up) {
   sync->process = sora_process();
   sync->given_up = given_up;
   enter();
-  if (queue.running || start()) {
+  if (queue.running || sora_thread_start(run, NULL) == 0) {
     queue.running = 1;
     if (queue.last != NULL)
       queue.last->next = sync;

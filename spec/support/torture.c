@@ -277,6 +277,7 @@ static void forget_modules(lua_State *L) {
                                       "sora.waiting.heap",
                                       "sora.waiting.pace",
                                       "sora.waiting.poller",
+                                      "sora.waiting.trouble",
                                       "sora.videos.download",
                                       "sora.terminal.screen",
                                       "sora.terminal.display",

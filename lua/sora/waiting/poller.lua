@@ -21,9 +21,12 @@
 --
 -- A poller is small (one table of 16 fields, no closures), for ten thousand may wait at once; what
 -- they have in common is in `rules` (one per call) and `pace` (one per client).
+--
+-- It is longer than other files: the rules of one wait depend on each other, and stand together.
 
 local core = require "sora.core"
 local task = require "sora.answers.task"
+local troubles = require "sora.waiting.trouble"
 
 local M = {}
 
@@ -32,11 +35,6 @@ local JITTER = 0.2       -- the part of a pause that chance may take away
 local GRACE = 5          -- polls that a task may stay without a URL after it has succeeded
 local LAST_POLL = 5      -- seconds kept for the last poll before the deadline, at most
 local NO_TIME = 1e-3     -- seconds before the deadline into which nothing fits any more
-
---- A replica that lags says that it has no such task, in the first seconds and now and then later.
--- This is believed when it came so many times with no good answer in between, over so many seconds
--- or that part of the wait's timeout, whichever is less.
-local MISSING_TIMES, MISSING_FOR, MISSING_PART = 3, 15, 1 / 4
 
 ---@class sora.rules
 ---@field shortest number  seconds: no pause is shorter, however near the end
@@ -62,7 +60,7 @@ function M.rules(opts, make_error, chance)
     random = chance or core.random,
     shortest = math.min(interval, math.max(1, interval / 5)),
     last_poll = math.min(LAST_POLL, interval, timeout / 10),
-    missing_for = math.min(MISSING_FOR, timeout * MISSING_PART),
+    missing_for = troubles.missing_for(timeout),
   }
 end
 
@@ -88,11 +86,6 @@ end
 ---@field first_progress number?  where the estimate of the time left starts
 ---@field first_at number?  when that was
 
----@class sora.trouble
----@field error any  the last bad answer
----@field errors integer  bad answers, without …
----@field missing integer  … those which say that there is no such task
----@field since number?  when the first of these came
 local Poller = {}
 Poller.__index = Poller
 
@@ -244,35 +237,6 @@ local function good_answer(self, now, answer, mark)
   return action, value, changed
 end
 
---- Whether an error says that there is no such task, in whatever words.
-local function is_missing(err)
-  if err.retryable or err.kind == "cancelled" then return false end
-  return err.not_found or err.status == 404
-end
-
---- Whether asking again is of no use. A page of HTML comes from a wrong base URL or from the
--- challenge of a CDN, unless the same URL has answered well before: then it is a hiccup.
-local function is_final(self, err)
-  if err.kind == "cancelled" then return true end
-  if err.page and self.task then return false end
-  return err.retryable == false
-end
-
---- Why an error that need not be the end is the end, or nil.
-local function reason_to_end(self, now, err)
-  local trouble = self.trouble
-  if is_missing(err) then
-    trouble.since = trouble.since or now
-    trouble.missing = trouble.missing + 1
-    local seconds = now - trouble.since
-    if trouble.missing < MISSING_TIMES or seconds < self.rules.missing_for then return nil end
-    return ("said %d times over %.0f s"):format(trouble.missing, seconds)
-  end
-  trouble.errors = trouble.errors + 1
-  if trouble.errors < self.rules.max_errors then return nil end
-  return ("bad answers in a row: %d"):format(trouble.errors)
-end
-
 --- "error" and the error of a query, which learns what the wait knows.
 local function end_with(self, now, err, reason)
   err.task = err.task or self.task
@@ -282,30 +246,18 @@ local function end_with(self, now, err, reason)
 end
 
 local function bad_answer(self, now, err)
-  self.trouble = self.trouble or { errors = 0, missing = 0 }
-  self.trouble.error = err
+  troubles.note(self, err)
   local demanded = err.retry_after
   if err.status == 429 then
     self.pace:limited(now, demanded)
     demanded = math.max(demanded or 0, self.pace.not_before - now)
   end
-  if not is_missing(err) and is_final(self, err) then return end_with(self, now, err) end
+  if troubles.is_final(self, err) then return end_with(self, now, err) end
   if is_over(self, now) then return time_out(self, now) end
-  local reason = reason_to_end(self, now, err)
+  local reason = troubles.reason_to_end(self, now, err)
   if reason then return end_with(self, now, err, reason) end
   lengthen(self)
   return ask(self, now, self.pause, demanded)
-end
-
---- Some services give a bare id, and know it only with the model in front. Where the one is
--- unknown, the other is tried once, at once.
-local function tries_other(self, err)
-  local unknown = not err.retryable and (err.not_found or err.status == 404 or err.status == 400)
-  if not unknown or self.task then return false end
-  local other = self.other
-  if not self.name then return false end
-  self.name, self.other = other or self.id, nil
-  return other ~= nil
 end
 
 --- What to ask the service for.
@@ -323,7 +275,7 @@ function Poller:asked() return self.name or self.id end
 ---@return boolean?  whether status or progress changed with this answer; true with "done"
 function Poller:answer(now, answer, err, mark)
   self.polls = self.polls + 1
-  if err ~= nil and tries_other(self, err) then
+  if err ~= nil and troubles.tries_other(self, err) then
     self.next_at = now
     return "ask", 0
   end
