@@ -238,7 +238,7 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
-support: $(addprefix $(BUILD)/support/,failing_allocator.so hooks.so intruder.so lenient.so \
+support: $(addprefix $(BUILD)/support/,clock.so failing_allocator.so hooks.so intruder.so lenient.so \
   no_files.so parts.so restless.so unix.so carrier queue_simulation \
   siphash) $(programs)
 	@: $(info $(BUILD)/support/)

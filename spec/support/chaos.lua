@@ -61,9 +61,13 @@ end
 -- What happens
 
 local workers, readers = {}, {}
+local stopped = {} -- process -> when it goes on
 
 local function replace(list, i, ...)
-  if list[i] then world:kill(list[i]) end
+  if list[i] then
+    stopped[list[i]] = nil
+    world:kill(list[i])
+  end
   list[i] = world:process(...)
 end
 
@@ -71,8 +75,6 @@ local function kill_worker()
   replace(workers, math.random(#workers), "work")
   did "kill -9 of a worker"
 end
-
-local stopped = {} -- process -> when it goes on
 
 local function stop_worker()
   local worker = workers[math.random(#workers)]

@@ -68,8 +68,9 @@ end
 ---@param role string
 ---@param group string?
 ---@param env table?  variables of its environment
-function World:process(role, group, env)
-  local variables = { LUA_INIT = "" }
+---@param url string?  of Redis, where it is not reached directly
+function World:process(role, group, env, url)
+  local variables = { LUA_INIT = "", REDIS = url }
   for name, value in pairs(env or {}) do variables[name] = value end
   local process = program.start(("%s spec/support/fleet_process.lua %s %s %s"):format(
     shell.quote(shell.LUA), shell.quote(self.folder), role, group or ""), { env = variables })

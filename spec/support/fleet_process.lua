@@ -1,9 +1,9 @@
 -- One process of a fleet, for specs: a worker, or a reader of its ends.
 --
---   lua spec/support/fleet_process.lua FOLDER work [NAME=VALUE …]
+--   lua spec/support/fleet_process.lua FOLDER work
 --   lua spec/support/fleet_process.lua FOLDER read GROUP
 --
--- FOLDER/fleet.lua returns the options of the fleet and of its client. A reader writes a line for
+-- FOLDER/fleet.lua returns the options of the fleet and of its client; $REDIS is another URL. A reader writes a line for
 -- each end that it is told to FOLDER/GROUP: the id, the kind of the error or "succeeded", the
 -- data. It works until it is killed, or until FOLDER/stop is there.
 
@@ -16,6 +16,7 @@ local folder, role, group = arg[1], arg[2], arg[3]
 local given = dofile(folder .. "/fleet.lua")
 
 local fleet
+given.fleet.redis = os.getenv "REDIS" or given.fleet.redis
 given.fleet.client = sora.client(given.client)
 given.fleet.on_error = function() if files.exists(folder .. "/stop") then fleet:stop() end end
 fleet = sora.fleet(given.fleet)
