@@ -275,6 +275,11 @@ conformance:
 bench-wait: build
 	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/wait_all.lua
 
+## bench-fleet: what a fleet of four workers takes, with 100,000 tasks, alone and beside a million that sleep
+.PHONY: bench-fleet
+bench-fleet: build
+	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/fleet.lua
+
 # Programs in C of the benchmarks.
 build/bench/%: spec/bench/peers/%.c
 	@mkdir -p $(@D)

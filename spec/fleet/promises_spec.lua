@@ -1,8 +1,9 @@
 -- What a fleet promises, each promise against a real redis-server and worker processes.
 --
--- Whatever happens to workers, to Redis and to what is between them: every task ends exactly once in
--- Redis, is told at least once to each group, and is never asked about by two workers at once. With
--- PROMISES=1 in the environment the counts are printed.
+-- Whatever happens to workers, to Redis and to what is between them: every task ends exactly once
+-- in Redis, is told at least once to each group, and is never asked about by two workers at once.
+-- With PROMISES=1 in the environment the counts are printed; $KILLS and $TASKS are those of the
+-- kills.
 
 local files = require "spec.support.files"
 local fleets = require "spec.support.fleet"

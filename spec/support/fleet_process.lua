@@ -3,9 +3,9 @@
 --   lua spec/support/fleet_process.lua FOLDER work
 --   lua spec/support/fleet_process.lua FOLDER read GROUP
 --
--- FOLDER/fleet.lua returns the options of the fleet and of its client; $REDIS is another URL. A reader writes a line for
--- each end that it is told to FOLDER/GROUP: the id, the kind of the error or "succeeded", the
--- data. It works until it is killed, or until FOLDER/stop is there.
+-- FOLDER/fleet.lua returns the options of the fleet and of its client; $REDIS is another URL. A
+-- reader writes a line for each end that it is told to FOLDER/GROUP: the id, the kind of the error
+-- or "succeeded", the data. It works until it is killed, or until FOLDER/stop is there.
 
 package.path = "./?.lua;" .. package.path
 
