@@ -113,6 +113,7 @@ build = {
       ["sora.fleet.waiting"] = "lua/sora/fleet/waiting.lua",
       ["sora.fleet.results"] = "lua/sora/fleet/results.lua",
       ["sora.fleet.store"] = "lua/sora/fleet/store.lua",
+      ["sora.fleet.claimed"] = "lua/sora/fleet/claimed.lua",
       ["sora.fleet.record"] = "lua/sora/fleet/record.lua",
       ["sora.waiting.state"] = "lua/sora/waiting/state.lua",
       ["sora.hosts.sources"] = "lua/sora/hosts/sources.lua",

@@ -44,7 +44,7 @@ function M.start(opts)
   self.fleet_options = {
     redis = opts.url or self.server.url, name = opts.name or "spec", lease = opts.lease or 3,
     interval = opts.interval or 0.2, max_interval = opts.max_interval or 0.5, rate = opts.rate,
-    ttl = 3600,
+    max_errors = 1000, ttl = 3600, -- a busy machine is no reason to give up
   }
   files.write(self.folder .. "/fleet.lua", "return " .. literal {
     client = self.client_options, fleet = self.fleet_options,
@@ -121,10 +121,10 @@ function World:ends()
   return counts
 end
 
---- How a task has ended: the first word of what is kept.
+--- How a task has ended: the first word of what is kept, and all of it.
 function World:word(id)
   local text = self.server:call("GET", self.prefix .. "end:" .. id)
-  return text and text:match "^%S+"
+  return text and text:match "^%S+", text
 end
 
 --- What a group was told: how often each id, and the last words of it.
@@ -160,12 +160,14 @@ function World:log()
   return entries
 end
 
---- How many queries of a task began while another one of the same task was being answered.
+--- How many queries of a task began while another one of the same task was being answered. A worker
+-- gives a query up before its lease is over, whatever a service that stands still does with it.
 function World:overlaps(log)
-  local until_when, count = {}, 0
+  local until_when, count, longest = {}, 0, self.fleet_options.lease / 2
   for _, entry in ipairs(log or self:log()) do
     if until_when[entry.id] and entry.time < until_when[entry.id] then count = count + 1 end
-    until_when[entry.id] = math.max(until_when[entry.id] or 0, entry.time + (entry.seconds or 0))
+    until_when[entry.id] = math.max(until_when[entry.id] or 0,
+      entry.time + math.min(longest, entry.seconds or 0))
   end
   return count
 end

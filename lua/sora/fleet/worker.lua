@@ -4,9 +4,9 @@
 -- sorted set in Redis. A turn, every few milliseconds at most, reports what has come and claims
 -- what there is room for: two scripts for many polls.
 
+local claimed = require "sora.fleet.claimed"
 local core = require "sora.core"
 local inboxes = require "sora.hosts.inbox"
-local pollers = require "sora.waiting.poller"
 local record = require "sora.fleet.record"
 local states = require "sora.waiting.state"
 local waits = require "sora.waiting.wait"
@@ -19,7 +19,6 @@ local HORIZON = 0.2      -- seconds for which permits are taken ahead
 local PERMIT_AGE = 1     -- seconds: an older permit is not used
 local MARGIN = 1         -- seconds before the end of a lease at which a query is over, at most
 local MOST = 100         -- tasks in one script
-local MOST_TRIES = 10    -- claims without a report, after which a task is not asked about any more
 local SEEN = 3           -- seconds between two signs of life, at most
 local LONGEST_PAUSE = 10 -- seconds, after an error of Redis
 
@@ -57,18 +56,6 @@ function Worker:held() return self.tail - self.head + 1 + self.in_flight + #self
 
 -- What was claimed
 
-local function restore(self, claim, now)
-  local fleet = self.fleet
-  local policy = setmetatable({ timeout = math.max(0, claim.age + claim.left) },
-    { __index = fleet.policy })
-  local rules = pollers.rules(policy, fleet.make_error)
-  rules.names = function(id) return id end
-  rules.keep = function() end
-  local answer = claim.answer ~= "" and record.decode(claim.answer, claim.id) or nil
-  return states.restore(claim.id, rules, self.pace, now, core.decode(claim.state) or {},
-    { started = claim.age, exported = claim.idle }, answer)
-end
-
 --- Remembers what is to be reported of a task.
 function Worker:note(held, word, fields)
   local report = fields or {}
@@ -84,15 +71,6 @@ function Worker:finish(held, task, err)
   self:note(held, record.word(err), { text = record.encode(task or err and err.task, err) })
 end
 
---- A task that was claimed again and again, and never reported, may be what ends its workers.
-local function poisoned(claim)
-  return core.error {
-    kind = "cancelled", id = claim.id,
-    message = ("task %s was claimed %d times, and no worker came back to report")
-      :format(core.plain(claim.id, 80), claim.tries - 1),
-  }
-end
-
 --- Takes in a claim. Times count from before the claim was sent: by this clock a permit begins, and
 -- a lease ends, too early rather than too late.
 function Worker:hold(claim, sent)
@@ -100,8 +78,9 @@ function Worker:hold(claim, sent)
     id = claim.id, token = claim.token, permit_at = sent + claim.permit,
     lease_until = sent + self.fleet.lease,
   }
-  if claim.tries > MOST_TRIES then return self:finish(held, nil, poisoned(claim)) end
-  held.poller = restore(self, claim, self.now())
+  local poison = claimed.poison(claim)
+  if poison then return self:finish(held, nil, poison) end
+  held.poller = claimed.poller(claim, self.fleet, self.pace, self.now())
   self.tail = self.tail + 1
   self.queue[self.tail] = held
 end
