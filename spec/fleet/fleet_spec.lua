@@ -148,6 +148,7 @@ describe("fleet:watch", function()
   end)
 
   it("raises the error that wait would return", function()
+    if _VERSION == "Lua 5.1" and not jit then return pending "it cannot yield inside pcall" end
     local id = id_of "failed"
     beside_worker(function(fleet)
       fleet:add(id)
@@ -361,7 +362,8 @@ describe("bad input", function()
   local function fleet_with(opts)
     local given = { redis = world.server.url, name = "spec" }
     for name, value in pairs(opts) do given[name] = value end
-    return sora.fleet(given)
+    local fleet = sora.fleet(given)
+    return fleet
   end
 
   it("is refused where the call stands, and the option named", function()
