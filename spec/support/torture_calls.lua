@@ -62,6 +62,11 @@ M.list = {
   { "query that is repeated", function()
     return warm(), id "500;retry_after=0,completed"
   end, query },
+  { "query that is told of", function()
+    return warm(), id "500;retry_after=0,completed", { on_attempt = function(info)
+      return { info.url, info.seconds.total }
+    end }
+  end, query },
   { "decode", warm, function() return assert(sora.decode(DEEP, { null = sora.null })) end },
   { "decode of bad text", warm, function() return sora.decode '{"a":[1,2,' end, fails = true },
   { "encode", function() return warm(), assert(sora.decode(DEEP, { null = sora.null })) end,
@@ -77,6 +82,19 @@ M.list = {
     return c:wait(one, { interval = 0.001, timeout = 5, max_errors = 3,
       on_update = function(task) return tostring(task) ~= "" end })
   end },
+  { "wait_all that is told of and woken", function()
+    return warm(), { id "queued,pending,completed", id "failed" }
+  end, function(c, ids)
+    local told = 0
+    local tasks = c:wait_all(ids, { interval = 0.002, timeout = 5, max_errors = 3,
+      on_attempt = function() told = told + 1 end,
+      on_update = function() c:wake(ids[1]) end })
+    return told > 0 and tasks
+  end },
+  { "verify_webhook", warm, function()
+    return sora.verify_webhook('{"test": 2432232314}', { ["webhook-id"] = "a",
+      ["webhook-timestamp"] = tostring(os.time()), ["webhook-signature"] = "v1,AAAA" }, "whsec_a2V5")
+  end, fails = true },
   { "wait for a task that fails", function() return warm(), id "queued,failed" end,
     function(c, one) return c:wait(one, QUICK) end, fails = true },
   { "watch", function() return warm(), id "queued,completed" end, function(c, one)
