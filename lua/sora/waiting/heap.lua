@@ -16,28 +16,28 @@ function M.new()
   return setmetatable({ size = 0, keys = {}, values = {}, places = nil }, Heap)
 end
 
-local function put(self, i, key, value)
-  self.keys[i], self.values[i] = key, value
-  if self.places then self.places[value.id] = i end
-end
-
 --- Moves a value up from the place i, where its key may be less than its parent's.
 local function rise(self, i, key, value)
-  local keys = self.keys
+  local keys, values, places = self.keys, self.values, self.places
   while i > 1 do
     local parent = (i - i % 2) / 2
-    if keys[parent] <= key then break end
-    put(self, i, keys[parent], self.values[parent])
+    local above = keys[parent]
+    if above <= key then break end
+    local moved = values[parent]
+    keys[i], values[i] = above, moved
+    if places then places[moved.id] = i end
     i = parent
   end
-  put(self, i, key, value)
+  keys[i], values[i] = key, value
+  if places then places[value.id] = i end
 end
 
 ---@param key number
 ---@param value any
 function Heap:push(key, value)
-  local i = self.size + 1
-  put(self, i, key, value) -- memory may run out here, and the heap stays as it was
+  local i, places = self.size + 1, self.places
+  self.keys[i], self.values[i] = key, value -- memory may run out here …
+  if places then places[value.id] = i end   -- … and here, and the heap stays as it was
   self.size = i
   rise(self, i, key, value)
 end
@@ -55,13 +55,13 @@ function Heap:first() return self.keys[1] end
 --- Takes out the value with the least key.
 ---@return any
 function Heap:pop()
-  local keys, values, size = self.keys, self.values, self.size
+  local keys, values, places, size = self.keys, self.values, self.places, self.size
   local popped = values[1]
   local key, value = keys[size], values[size]
   keys[size], values[size] = nil, nil
   size = size - 1
   self.size = size
-  if self.places and popped then self.places[popped.id] = nil end
+  if places then places[popped.id] = nil end
   if size == 0 then return popped end
   local i = 1
   while true do
@@ -69,10 +69,13 @@ function Heap:pop()
     if child > size then break end
     if child < size and keys[child + 1] < keys[child] then child = child + 1 end
     if keys[child] >= key then break end
-    put(self, i, keys[child], values[child])
+    local moved = values[child]
+    keys[i], values[i] = keys[child], moved
+    if places then places[moved.id] = i end
     i = child
   end
-  put(self, i, key, value)
+  keys[i], values[i] = key, value
+  if places then places[value.id] = i end
   return popped
 end
 
