@@ -1,4 +1,5 @@
 local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 local show = require "sora.terminal.show"
 local sora = require "sora"
 
@@ -85,6 +86,27 @@ zeta:
     local before = sora.encode(task)
     shown(task)
     assert.equal(before, sora.encode(task))
+  end)
+end)
+
+describe("sora.show on a terminal", function()
+  --- What a program prints that shows a table, on a pseudo-terminal that script(1) makes.
+  local function printed(environment)
+    local program = ([[%s -e 'require "sora".show { id = "a" }']]):format(shell.LUA)
+    return (shell.output_of(("TERM=xterm %s script -qefc %s /dev/null </dev/null")
+      :format(environment, shell.quote(program))):gsub("\r", ""))
+  end
+
+  it("has colours, unless NO_COLOR says no, or TERM is dumb", function()
+    if shell.output_of "command -v script" == "" then return pending "there is no script(1)" end
+    assert.equal('\27[36mid\27[0m: \27[32m"a"\27[0m', printed "NO_COLOR=")
+    assert.equal('id: "a"', printed "NO_COLOR=1")
+    assert.equal('id: "a"', printed "TERM=dumb")
+  end)
+
+  it("has none elsewhere", function()
+    local program = ([[TERM=xterm NO_COLOR= %s -e 'require "sora".show { id = "a" }']])
+    assert.equal('id: "a"', shell.output_of(program:format(shell.LUA)))
   end)
 end)
 
