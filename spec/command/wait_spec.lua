@@ -132,6 +132,8 @@ describe("the command", function()
       assert.are.equal(0, result.code)
       assert.are.equal(first .. " pending 40 %\n" .. second .. " failed: content policy\n",
         result.out)
+      result = run("query", first)
+      assert.is_truthy(result.out:find('status: "pending"\n', 1, true), result.out)
       result = run("query", "--json", first, "no-such-task")
       assert.are.equal(4, result.code)
       assert.are.equal("ask result error", command.names(result.events))

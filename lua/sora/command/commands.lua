@@ -96,9 +96,9 @@ M.list = {
     name = "query", arguments = "ID…", least = 1,
     summary = "ask once how tasks are doing",
     text = {
-      "Prints a line for each task, with --json all that the service sent. The exit code is 0 when "
-        .. "there was an answer for each, whatever it says. An id that is - stands for those on "
-        .. "standard input.",
+      "Prints a line for each task; of a single one all that the service said, URLs cut short. "
+        .. "--json has all of it, as it was sent. The exit code is 0 when there was an answer for "
+        .. "each, whatever it says. An id that is - stands for those on standard input.",
     },
     options = with({
       { "timeout", "SECONDS", "number", "for all of it; default none" },

@@ -1,5 +1,6 @@
 --- `sora query`
 
+local sora = require "sora"
 local exits = require "sora.command.exits"
 local service = require "sora.command.service"
 
@@ -15,7 +16,11 @@ function M.run(run)
   for _, id in ipairs(ids) do
     if tasks[id] then
       report:event("result", { id = id, task = tasks[id] })
-      report:result(tostring(tasks[id]))
+      if #ids == 1 and not report.json then
+        sora.show(tasks[id])
+      else
+        report:result(tostring(tasks[id]))
+      end
     else
       exit = math.max(exit, report:failed(errs[id], id))
     end
