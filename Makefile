@@ -432,7 +432,7 @@ test-gc:
 	  "--helper=spec/support/greedy.lua --exclude-pattern=torture --exclude-tags=unchecked $(SPECS)" \
 	  $(LUAS)
 
-analyzed = $(sources) $(wildcard spec/support/*.c spec/fuzz/*.c spec/bench/peers/*.c)
+analyzed = $(sources) $(if $(HIREDIS),$(redis_sources)) $(wildcard spec/support/*.c spec/fuzz/*.c spec/bench/peers/*.c)
 
 ## analyze: gcc's analyzer, clang-tidy and cppcheck over all C files, which have to be quiet
 .PHONY: analyze

@@ -31,9 +31,10 @@ static const char *const kind_names[] = {NULL,
 /* command:result() → the reply; or nil, the kind of error ("api": Redis' own), a message and
    whether some of it may have reached Redis */
 static int result(lua_State *L) {
-  struct command **box = luaL_checkudata(L, 1, COMMAND);
-  luaL_argcheck(L, *box != NULL && (*box)->ended, 1, "the command has not ended");
+  struct command *const *box = luaL_checkudata(L, 1, COMMAND);
   const struct command *command = *box;
+  if (command == NULL || !command->ended)
+    return luaL_argerror(L, 1, "the command has not ended");
   if (command->reply == NULL || command->reply->type == REDIS_REPLY_ERROR) {
     lua_pushnil(L);
     lua_pushstring(L, command->reply != NULL ? "api" : kind_names[command->kind]);

@@ -54,7 +54,7 @@ static void greet(struct link *link) {
   }
   link->wanted = 0;
   link->replies_due = link->greeting.count;
-  link->replies = calloc(link->replies_due + 1, sizeof *link->replies);
+  link->replies = calloc(link->replies_due + 1, sizeof(redisReply *));
   link->state = link->replies_due > 0 ? LINK_GREETING : LINK_GREETED;
   link->used = sora_now();
   if (link->replies == NULL || redisAppendFormattedCommand(link->context, link->greeting.text,
