@@ -211,7 +211,7 @@ void sora_course_attempt_over(struct request *request, CURLcode code) {
   if (!again)
     sora_reports_add(request, pause, now);
   sora_timers_remove(&client->timers, &request->place.timer);
-  if (sora_request_spoils_connection(request, code))
+  if (sora_request_spoils_connection(request, code, now))
     sora_connection_shut(sora_request_connection(request));
   leave_libcurl(request);
   client->short_of_memory |= request->outcome.kind == ERROR_memory;

@@ -315,12 +315,14 @@ int sora_request_is_late(struct request *request, double now, double *due) {
   return 1;
 }
 
-int sora_request_spoils_connection(const struct request *request, CURLcode code) {
+int sora_request_spoils_connection(const struct request *request, CURLcode code, double now) {
   const struct connection *connection = sora_request_connection(request);
   if (connection == NULL)
     return 0;
   if (code == CURLE_OPERATION_TIMEDOUT)
-    return connection->progress == request->attempt.progress;
+    return connection->progress == request->attempt.progress &&
+           (connection->live <= 1 ||
+            now - request->attempt.times.sent >= request->limits.request_timeout);
   return code == CURLE_HTTP2 || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
 }
 

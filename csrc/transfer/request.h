@@ -110,9 +110,10 @@ double sora_request_look_at(const struct request *request, double since);
    handle's error says what was waited for. */
 int sora_request_is_late(struct request *request, double now, double *due);
 
-/* Whether the connection that the attempt was sent on is to be shut: it has failed as a whole, or
-   nothing at all has come on it since. libcurl would go on using one of HTTP/2. */
-int sora_request_spoils_connection(const struct request *request, CURLcode code);
+/* Whether the connection that the attempt was sent on is to be shut at `now`: it has failed as a
+   whole, or nothing at all has come on it since. libcurl would go on using one of HTTP/2. While
+   others wait on it, a call that had less time than request_timeout takes it from nobody. */
+int sora_request_spoils_connection(const struct request *request, CURLcode code, double now);
 
 /* Sets the outcome of a request that ends without an answer, whatever came before. */
 void sora_request_fail(struct request *request, enum error_kind kind, const char *message);

@@ -149,6 +149,22 @@ describe("a connection", function()
     end)
   end)
 
+  it("is left to others by a call that had little time", function()
+    if flows.lacking then return pending(flows.lacking) end
+    client_of({ max_connections = 1 }, flows.sora)
+    flows.run(function()
+      client:query(service:id "queued")
+      local patient = flows.spawn(function()
+        return client:query(service:id "queued;delay=2", { retries = 0 })
+      end)
+      flows.sleep(0.1)
+      local _, err = client:query(service:id "never", { timeout = 0.3 })
+      assert.equal("timeout", err.kind)
+      assert.is_truthy(patient:join())
+      assert.equal(1, client:stats().connections)
+    end)
+  end)
+
   it("that never came to be is not counted as open", function()
     client_of { base_url = service:blackhole() }
     for _ = 1, 3 do
