@@ -162,14 +162,21 @@ end
 
 --- How many queries of a task began while another one of the same task was being answered. A worker
 -- gives a query up before its lease is over, whatever a service that stands still does with it.
+---@return integer count
+---@return string[] which
 function World:overlaps(log)
-  local until_when, count, longest = {}, 0, self.fleet_options.lease / 2
+  local until_when, before, longest, which = {}, {}, self.fleet_options.lease / 2, {}
   for _, entry in ipairs(log or self:log()) do
-    if until_when[entry.id] and entry.time < until_when[entry.id] then count = count + 1 end
+    if until_when[entry.id] and entry.time < until_when[entry.id] then
+      local first = before[entry.id]
+      which[#which + 1] = ("%s: at %.3f s for %.3f s on connection %d, at %.3f s on %d"):format(
+        entry.id, first.time, first.seconds or 0, first.connection, entry.time, entry.connection)
+    end
+    before[entry.id] = entry
     until_when[entry.id] = math.max(until_when[entry.id] or 0,
       entry.time + math.min(longest, entry.seconds or 0))
   end
-  return count
+  return #which, which
 end
 
 --- The most queries in any span of so many seconds.
