@@ -232,6 +232,29 @@ describe("fleet:results", function()
       reader:join()
     end)
   end)
+
+  it("goes past what it owes and the stream has dropped", function()
+    local dropped, kept = id_of "completed", id_of "completed"
+    beside_worker(function(fleet)
+      for _, id in ipairs { dropped, kept } do
+        fleet:add(id)
+        fleet:wait(id)
+      end
+      pcall(fleet.results, fleet, {
+        group = "db", consumer = "me", on_result = function() error "no" end,
+      })
+      local stream = world.prefix .. "ends"
+      local entries = world.server:call("XRANGE", stream, "-", "+")
+      assert.equal(2, #entries)
+      world.server:call("XDEL", stream, entries[1][1])
+      local reader, told = read(fleet, { group = "db", consumer = "me" })
+      await(function() return #told == 1 end)
+      assert.equal(entries[2][2][2], told[1].id)
+      fleet:stop()
+      reader:join()
+      assert.equal(0, world.server:call("XPENDING", stream, "db")[1])
+    end)
+  end)
 end)
 
 describe("fleet:work", function()

@@ -133,8 +133,8 @@ function Store:report(reports)
   return run(self, "report", (table.unpack or unpack)(words))
 end
 
---- Nothing is handed out for so many seconds.
----@return string? seconds
+--- Has claims find nothing for so many seconds.
+---@return string? seconds  for which the fleet is silent now: a longer silence is not cut short
 ---@return sora.error? err
 function Store:hold(seconds) return run(self, "hold", seconds) end
 
@@ -179,18 +179,20 @@ function Store:make_group(group)
   return true
 end
 
---- Entries of a stream as a list of { entry, id }; those that were dropped meanwhile have no id.
+--- Entries of a stream as a list of { entry, id }. One that a reader owes and that was dropped
+-- meanwhile has the id "", under which no end is kept: it is acknowledged, and told nobody. (For
+-- such a one XAUTOCLAIM of Redis 6.2 has null, without the entry's name: that is left out.)
 local function entries_of(reply)
   local list = {}
-  for i, entry in ipairs(reply or {}) do
+  for _, entry in ipairs(reply or {}) do
     local fields = entry and entry[2]
-    if fields then list[i] = { entry = entry[1], id = fields[2] } end
+    if entry then list[#list + 1] = { entry = entry[1], id = fields and fields[2] or "" } end
   end
   return list
 end
 
---- What a reader has to deliver: what it was given before and has not acknowledged (from "0" on),
--- or what nobody was given (">").
+--- What a reader has to deliver: from "0" on what it was given before and has not acknowledged;
+-- from ">" on what no reader of the group was given yet.
 ---@return { entry: string, id: string }[]? list
 ---@return sora.error? err
 function Store:read(group, reader, from, count)
@@ -210,7 +212,7 @@ function Store:take_over(group, reader, idle, cursor, count)
   return entries_of(reply[2]), reply[1]
 end
 
---- How tasks ended; false in the place of one of which that is not kept any more.
+--- How tasks ended; false for one whose end is not kept any more.
 ---@return (string|false)[]? outcomes
 ---@return sora.error? err
 function Store:outcomes(list)
