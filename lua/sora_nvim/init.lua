@@ -30,8 +30,9 @@ function M.setup(opts)
   opts = opts or {}
   for name, value in pairs(opts) do
     if type(value) ~= FIELDS[name] then
-      error(FIELDS[name] and ("option '%s': %s expected, got %s"):format(name, FIELDS[name],
-        type(value)) or ("unknown option '%s'"):format(name), 2)
+      local expected = FIELDS[name]
+      if not expected then error(("unknown option '%s'"):format(name), 2) end
+      error(("option '%s': %s expected, got %s"):format(name, expected, type(value)), 2)
     end
   end
   if opts.view and opts.view ~= "window" and opts.view ~= "message" then
@@ -54,21 +55,30 @@ local function new_job(title, state)
   return jobs.new(title, state, M.view() == "message" and message.new or window.new)
 end
 
---- The module, with a client for it; nil where there is none, which is said.
+local function complain(raised)
+  local why = tostring(raised):match "^[^\n]*":gsub("^.-:%d+: ", "")
+  vim.notify("sora: " .. why .. " See :checkhealth sora", vim.log.levels.ERROR)
+end
+
+--- The module sora.luv, once there is a client; nil where one of the two cannot be had, after the
+-- user was told.
 local function load()
   local found, sora = pcall(require, "sora.luv")
-  local made, err = found, sora
-  if found and not client then
-    made, err = pcall(sora.client, options.client)
-    client = made and err or nil
+  if not found then return complain(sora) end
+  if not client then
+    local made, result = pcall(sora.client, options.client)
+    if not made then return complain(result) end
+    client = result
   end
-  if made then return sora end
-  local why = tostring(err):match "^[^\n]*":gsub("^.-:%d+: ", "")
-  vim.notify("sora: " .. why .. " See :checkhealth sora", vim.log.levels.ERROR)
-  return nil
+  return sora
 end
 
 local function reason(err) return type(err) == "table" and err.message or tostring(err) end
+
+--- Whether the service may have made a task, all the same: docs/creating.md has the table.
+local function may_have_made(err)
+  return err.sent and not (err.status and err.status >= 400 and err.status < 500)
+end
 
 local function download(job, task, path)
   local opts = { on_progress = function(bytes, total) job:transfer(bytes, total) end }
@@ -119,7 +129,7 @@ function M.create(prompt)
   local body = vim.tbl_extend("keep", { prompt = prompt }, options.body or {}, { model = "sora-2" })
   job:start(client.create, client, body, function(err, task)
     if err then
-      if err.sent and not (err.status and err.status < 500) then
+      if may_have_made(err) then
         vim.notify("sora: a task may have been made: " .. reason(err), vim.log.levels.WARN)
       end
       return job:fail(reason(err))

@@ -125,12 +125,24 @@ describe("the plugin for Neovim", function()
   end)
 
   it("says when a task may have been made", function()
-    service:script("/v1/video/create", { "502" })
+    for _, fault in ipairs { "502", "redirect", "web_ui" } do
+      service:script("/v1/video/create", { fault })
+      said([[
+        setup()
+        vim.cmd "Sora create a cat"
+        when(function() return #require("sora_nvim.job").running == 0 end, finish)
+      ]], nil, "^sora: a task may have been made: ")
+      service:reset()
+    end
+  end)
+
+  it("says nothing of the kind when the service has refused it", function()
+    service:script("/v1/video/create", { "400" })
     said([[
       setup()
       vim.cmd "Sora create a cat"
-      when(function() return text():find "upstream" end, finish)
-    ]], nil, "^sora: a task may have been made: upstream error")
+      when(function() return #require("sora_nvim.job").running == 0 end, finish)
+    ]])
     service:reset()
   end)
 
