@@ -30,6 +30,7 @@ describe("sora fleet work", function()
     local result = run("--name", "x", "--redis", "redis://:secret@127.0.0.1:1/0")
     assert.are.equal(64, result.code)
     assert.is_nil(result.err:find("secret", 1, true))
+    assert.are.equal(64, run("--name", "x", "--redis", "redis://:sec/ret@127.0.0.1:1/0").code)
     assert.are.equal(64, run("--redis", "redis://127.0.0.1:1/0").code)
     assert.are.equal(64, run("--name", "x").code)
     if lacking then return end

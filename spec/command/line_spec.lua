@@ -56,6 +56,7 @@ end)
 describe("the command by itself", function()
   it("ends with 64 on a mistake, and prints nothing on standard output", function()
     for _, line in ipairs { { "wiat" }, { "wait" }, { "help", "wiat" }, { "download", "x" },
+      { "query", "" }, { "query", ("x"):rep(65537) }, { "download", "x", "spec/" },
       { "call", "get", "/x" }, { "completion", "csh" }, { "create", "x", "--set", "y" } } do
       local result = command.run(nil, line)
       assert.are.same({ 64, "" }, { result.code, result.out }, line[1])

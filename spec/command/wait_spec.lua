@@ -190,6 +190,9 @@ describe("the command", function()
       result = run("call", "POST", "/echo", "--body", '{"a":1}', "--query", "b=c d", "--json")
       local answer = result.events[2].answer
       assert.are.equal('{"a":1}', answer.text)
+      result = run("call", "GET", "/echo", "--query", "a=1", "--query", "b=2", "--query", "a=3",
+        "--query", "a=4", "--json")
+      assert.are.equal("/echo?a=1&a=3&a=4&b=2", result.events[2].answer.path)
     end)
 
     it("takes the body from a file or standard input", function()

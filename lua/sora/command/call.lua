@@ -7,21 +7,28 @@ local service = require "sora.command.service"
 
 local M = {}
 
---- The pairs of a list of NAME=VALUE: name -> value, of a name that is there twice a list.
+--- The pairs of a list of NAME=VALUE: name -> value, of a name that is there twice a list of
+-- values.
 local function pairs_of(list, option)
   if not list then return nil end
   local fields = {}
   for _, pair in ipairs(list) do
     local name, value = pair:match "^([^=]+)=(.*)$"
     if not name then exits.stop(exits.USAGE, ("--%s needs NAME=VALUE"):format(option)) end
-    fields[name] = value
+    local before = fields[name]
+    if type(before) == "table" then
+      before[#before + 1] = value
+    else
+      fields[name] = before and { before, value } or value
+    end
   end
   return fields
 end
 
 local function body_of(given)
   if given == "-" then return files.read() end
-  return given and given:sub(1, 1) == "@" and files.read(given:sub(2)) or given
+  if given and given:sub(1, 1) == "@" then return files.read(given:sub(2)) end
+  return given
 end
 
 ---@param run sora.run

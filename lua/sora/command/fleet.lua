@@ -6,10 +6,11 @@ local service = require "sora.command.service"
 
 local M = {}
 
---- The address of Redis. One with a password is for the environment: all users see a command line.
+--- The address of Redis. One with a password (what stands before an "@") is taken from the
+-- environment alone: all users see a command line.
 local function redis_of(run)
   local given = run.options.redis
-  if given and given:find "^[^/]*//[^/]*@" then
+  if given and given:find("@", 1, true) then
     exits.stop(exits.USAGE, "a URL with a password in it belongs into $SORA_REDIS")
   end
   return given or os.getenv "SORA_REDIS"

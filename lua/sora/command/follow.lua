@@ -33,12 +33,13 @@ end
 ---@param path string
 function M.check_file(path)
   local folder = path:match "^(.*)/[^/]*$"
-  if path:find "/$" or folder and folder ~= "" and not M.is_folder(folder) then
+  if folder and folder ~= "" and not M.is_folder(folder) then
     exits.stop(exits.USAGE, "there is no folder " .. folder)
   end
+  if path:find "/$" then exits.stop(exits.USAGE, path .. " is a folder, not a file") end
 end
 
---- The end of a task, or of a download, told.
+--- Tells how a task, or a download, has ended.
 ---@param run sora.run
 ---@param id string  or a URL
 ---@param task sora.task?
@@ -60,8 +61,8 @@ function M.ended(run, id, task, err, path)
   return exits.OK
 end
 
---- What a former run has noted as the end of a task, told once more: the exit code; nil where there
--- is something left to do.
+--- Tells once more what a former run has noted as the end of a task. Returns its exit code; nil
+-- where something is left to do.
 ---@param run sora.run
 ---@param id string
 ---@param wants_video boolean

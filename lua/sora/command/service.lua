@@ -5,7 +5,10 @@ local exits = require "sora.command.exits"
 
 local M = {}
 
---- Options of a command that the one which goes on with its task has to have too.
+local LONGEST_ID = 65536 -- bytes
+
+--- Options of `create` that are carried over into the command line, which it offers, of the `wait`
+-- that goes on with its task.
 M.RESUMED = {
   "out", "journal", "base-url", "key-file", "ca-file", "timeout", "interval", "json", "quiet",
 }
@@ -19,7 +22,7 @@ local function key_in(path)
   return key
 end
 
---- What a function of the module makes of options; misuse of these is one of the command line.
+--- Calls fn(opts). What it raises over these options is a mistake in the command line here.
 ---@param fn fun(opts: table): any
 ---@param opts table
 ---@return any
@@ -53,9 +56,9 @@ function M.address(run)
 end
 
 local function check(id)
-  if id == "" or id:find "%c" or #id > 65536 then
-    exits.stop(exits.USAGE, id == "" and "an empty id" or "an id with a control character in it")
-  end
+  if id == "" then exits.stop(exits.USAGE, "an empty id") end
+  if id:find "%c" then exits.stop(exits.USAGE, "an id with a control character in it") end
+  if #id > LONGEST_ID then exits.stop(exits.USAGE, "an id of more than 64 KiB") end
   return id
 end
 
