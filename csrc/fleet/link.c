@@ -131,7 +131,7 @@ void sora_link_accept(struct link *link) {
   free_replies(link);
   link->state = LINK_READY;
   link->ready = sora_now();
-  link->counts++;
+  link->connections++;
   sora_link_flush(link);
   sora_link_arm(link);
 }

@@ -70,12 +70,12 @@ struct link {
   redisReply **replies; /* to the greeting of this connection: those that have come, … */
   size_t reply_count, replies_taken, replies_due; /* … those of them that were taken, and all */
   struct message *first_message, *last_message;
-  int keep;             /* stays connected though no command waits */
-  long failures;        /* attempts since the last that was worth it */
-  double again;         /* no attempt before */
-  unsigned long counts; /* connections that were accepted */
-  enum error_kind kind; /* of the last failure, and … */
-  char message[160];    /* … what was the matter */
+  int keep;                  /* stays connected though no command waits */
+  long failures;             /* attempts since the last that was worth it */
+  double again;              /* no attempt before */
+  unsigned long connections; /* that were accepted */
+  enum error_kind kind;      /* of the last failure, and … */
+  char message[160];         /* … what was the matter */
 };
 
 /* NULL without memory. */

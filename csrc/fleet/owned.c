@@ -35,7 +35,7 @@ size_t sora_words_push(lua_State *L, int list) {
     lua_rawgeti(L, list, (int)i + 1);
     luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, list, "list of strings expected");
     words->texts[i] = lua_tolstring(L, -1, &words->lengths[i]);
-    lua_pop(L, 1); /* it stays in the table */
+    lua_pop(L, 1); /* the list holds the string */
   }
   long long length =
       redisFormatCommandArgv(&words->command, (int)count, words->texts, words->lengths);

@@ -2,8 +2,9 @@
  * luaopen_sora_redis: the links of lua/sora/fleet/, which is the only one to use this module.
  *
  * A link is a userdata, and so is each command on it; both stay valid, closed or ended, as long as
- * somebody has them. In the associated table of a link are its commands by their tags, so that none
- * is collected before it has ended; what they were sent with is there with them.
+ * somebody has them. A command belongs to an owner, a table of the caller's, and is its field
+ * `command`. In the uservalue of a link are the owners of all commands that have not ended, by the
+ * commands' tags, so that none of them is collected before.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -107,8 +108,8 @@ static int new_link(lua_State *L) {
   return 1;
 }
 
-/* A tag that no command of the table has. */
-static int free_tag(lua_State *L, int commands) {
+/* The next tag: one comes again after two billion others, when its command has long ended. */
+static int next_tag(lua_State *L, int commands) {
   lua_getfield(L, commands, "tag");
   int tag = (int)lua_tointeger(L, -1) % INT_MAX + 1;
   lua_pop(L, 1);
@@ -134,7 +135,7 @@ static int send_command(lua_State *L) {
   lua_pushvalue(L, 5);
   lua_setfield(L, 3, "command");
   lua_getuservalue(L, 1);
-  int tag = free_tag(L, 6);
+  int tag = next_tag(L, 6);
   lua_pushvalue(L, 3);
   lua_rawseti(L, 6, tag);
   struct words *words = lua_touserdata(L, 4);
@@ -227,6 +228,7 @@ static int greeted(lua_State *L) {
   return 1;
 }
 
+/* link:accept(): the replies to the greeting are as they should be; commands pass */
 static int accept_link(lua_State *L) {
   sora_link_accept(check_link(L, 1));
   return 0;
@@ -263,11 +265,13 @@ static int connected(lua_State *L) {
   return 1;
 }
 
+/* link:keep(on): whether it stays connected though no command waits */
 static int keep(lua_State *L) {
   sora_link_keep(check_link(L, 1), lua_toboolean(L, 2));
   return 0;
 }
 
+/* link:cancel(): ends all commands */
 static int cancel(lua_State *L) {
   sora_link_cancel(check_link(L, 1), "cancelled by the caller");
   return 0;
@@ -283,6 +287,7 @@ static int step(lua_State *L) {
   return 0;
 }
 
+/* link:pollfd() → the descriptor that is readable when there is something to do; nil: none now */
 static int pollfd(lua_State *L) {
   int fd = sora_link_fd(check_link(L, 1));
   if (fd < 0)
@@ -291,6 +296,7 @@ static int pollfd(lua_State *L) {
   return 1;
 }
 
+/* link:timeout() → seconds until a step is due at the latest; nil: no time is set */
 static int timeout(lua_State *L) {
   double due = sora_link_timeout(check_link(L, 1));
   if (due < 0)
@@ -311,7 +317,7 @@ static int closed(lua_State *L) {
 
 /* link:connections() → how often it has connected */
 static int connections(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)check_link(L, 1)->counts);
+  lua_pushinteger(L, (lua_Integer)check_link(L, 1)->connections);
   return 1;
 }
 

@@ -9,7 +9,7 @@
 #include "transfer/client.h"
 #include "transfer/settings.h"
 
-#define NOTED "attempts" /* what is kept with a request: { id, method, url, tell } */
+#define NOTED "attempts" /* the field of a request's uservalue: { id, method, url, tell } */
 
 enum { MOST_URL = 1000 /* bytes */ };
 
@@ -26,7 +26,8 @@ static int push_observer(lua_State *L) {
   return lua_isfunction(L, -1);
 }
 
-/* Pushes the function to tell for the one at `index`, 0: none was given. */
+/* Pushes the function to tell: the one at `index` (0: none was given), or what core.observer makes
+   of it. */
 static void push_teller(lua_State *L, int index) {
   int observed = push_observer(L);
   if (!observed)
@@ -52,8 +53,9 @@ void sora_attempt_observe(struct request *request, const struct settings *settin
 
 /* ---- what it is ---- */
 
-/* The URL comes first: what this allocates may run a finaliser, and that close the client, after
-   which no secret can be found any more; then the id is left out. */
+/* Pushes { id, method, url }. What is allocated here may run a finaliser, which may close the
+   client, after which its secrets cannot be found in a text any more. So the URL is pushed before
+   anything else is allocated, and the id is left out where that has happened. */
 static void push_description(lua_State *L, const struct request *request) {
   struct request_result result;
   sora_request_result(request, &result);
@@ -128,13 +130,15 @@ static const char *version_name(long version) {
     return "1.0";
   case 11:
     return "1.1";
+  case 20:
+    return "2";
   default:
-    return version == 20 ? "2" : "3";
+    return "3";
   }
 }
 
-/* Pushes the kind of error that an attempt has come to. Of the last one its request's error says
-   more: what the answer was. */
+/* Pushes the kind of error that an attempt has come to. For the last one that is the kind of the
+   request's `error`, which knows what the answer was, too: a status of 200 may be "api". */
 static void push_kind(lua_State *L, const struct attempt_report *told, int error) {
   enum error_kind kind = told->kind;
   if (kind == ERROR_NONE && (told->status < 200 || told->status >= 300))
@@ -182,7 +186,7 @@ int sora_attempt_push(lua_State *L, struct request *request, int self, int ended
   lua_getuservalue(L, self);
   lua_getfield(L, -1, NOTED);
   lua_remove(L, -2);
-  if (!lua_istable(L, -1)) { /* it is not noted yet: a finaliser has stepped the client */
+  if (!lua_istable(L, -1)) { /* sora_attempt_note has not come so far: a finaliser asks */
     lua_pop(L, 1);
     return 0;
   }

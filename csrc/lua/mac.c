@@ -40,8 +40,10 @@ static int differ(const void *a, const void *b) {
 
 #if defined(SORA_MAC_libcrypto) || defined(SORA_MAC_gnutls)
 
-enum { LONGEST_KEY = 4096 };
+enum { LONGEST_KEY = 4096 }; /* bytes: HMAC() takes an int */
 
+/* core.mac_matches(key, text, mac) → whether mac, 32 bytes, is the HMAC-SHA256 (RFC 2104) of the
+   text; compared in constant time */
 static int matches(lua_State *L) {
   size_t key_length, length, given_length;
   unsigned char mac[SIZE];

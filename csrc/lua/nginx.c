@@ -28,57 +28,59 @@ extern void lua_setexdata(lua_State *L, void *request);
 
 enum { NGX_OK = 0, NGX_READ_EVENT = EPOLLIN | EPOLLRDHUP /* src/event/ngx_event.h */ };
 
-/* Calls its function on a coroutine of its own, which has that at 1. The descriptor is a duplicate:
-   a client that is collected first closes its own, and the number becomes somebody else's. */
+/* One descriptor and the function in Lua that is called when it is readable: on a coroutine of the
+   watch's own, at whose index 1 the function stands. The descriptor is a duplicate: a client that
+   is collected first closes its own, and the number becomes somebody else's. */
 struct watch {
   int fd; /* -1: closed, and in no list */
   lua_State *co;
   struct watch *next;
 };
 
-/* The one descriptor that nginx watches, with those of all watches in it. It lives as long as its
-   process: so nothing has to be taken out of nginx again. */
+/* What nginx's loop watches: one epoll descriptor, with those of all watches in it. It lives as
+   long as its process: so nothing has to be taken out of nginx again. */
 static struct {
   int epoll;
-  unsigned process;    /* that has told its nginx of it */
+  unsigned process;    /* whose nginx was told of it */
   struct watch *first; /* of all open ones */
-} bell;
+} watched;
 
-/* One that is ready: where there is but one, that has rung. */
+/* One watch that is ready. Where there is but one, epoll need not be asked which. */
 static struct watch *next_ready(void) {
   struct epoll_event ready;
-  if (bell.first != NULL && bell.first->next == NULL)
-    return bell.first;
-  return epoll_wait(bell.epoll, &ready, 1, 0) == 1 ? ready.data.ptr : NULL;
+  if (watched.first != NULL && watched.first->next == NULL)
+    return watched.first;
+  return epoll_wait(watched.epoll, &ready, 1, 0) == 1 ? ready.data.ptr : NULL;
 }
 
-/* One watch in each turn of the loop: the bell rings on where more are ready. */
-static void on_bell(void *event) {
+/* nginx calls it when a watch is ready. It serves one: nginx calls it again in the next turn of its
+   loop while others are. */
+static void on_ready(void *event) {
   struct watch *watch = next_ready();
   (void)event;
   if (watch == NULL)
     return;
   lua_State *co = watch->co;
   lua_pushvalue(co, 1);
-  if (lua_pcall(co, 0, 0, 0) != LUA_OK) /* the function has its own ways to tell */
+  if (lua_pcall(co, 0, 0, 0) != LUA_OK) /* resty.sora has a waiting call raise what goes wrong */
     lua_settop(co, 1);
 }
 
-/* Hangs up the bell in this process, once. Returns 0 where it can't. */
-static int hang_up(void) {
-  if (bell.process == sora_process())
+/* Has the nginx of this process watch the epoll descriptor, once. Returns 0 where it can't. */
+static int join_loop(void) {
+  if (watched.process == sora_process())
     return 1;
   if (&ngx_cycle == NULL || ngx_add_channel_event == NULL || lua_setexdata == NULL)
     return 0;
-  bell.first = NULL; /* a child of fork has its parent's */
-  bell.epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (bell.epoll < 0)
+  watched.first = NULL; /* in a child of fork they are the parent's */
+  watched.epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (watched.epoll < 0)
     return 0;
-  if (ngx_add_channel_event(ngx_cycle, bell.epoll, NGX_READ_EVENT, on_bell) != NGX_OK) {
-    close(bell.epoll);
+  if (ngx_add_channel_event(ngx_cycle, watched.epoll, NGX_READ_EVENT, on_ready) != NGX_OK) {
+    close(watched.epoll);
     return 0;
   }
-  bell.process = sora_process();
+  watched.process = sora_process();
   return 1;
 }
 
@@ -88,13 +90,13 @@ static int open_watch(struct watch *watch, int fd) {
   watch->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (watch->fd < 0)
     return 0;
-  if (epoll_ctl(bell.epoll, EPOLL_CTL_ADD, watch->fd, &event) != 0) {
+  if (epoll_ctl(watched.epoll, EPOLL_CTL_ADD, watch->fd, &event) != 0) {
     close(watch->fd);
     watch->fd = -1;
     return 0;
   }
-  watch->next = bell.first;
-  bell.first = watch;
+  watch->next = watched.first;
+  watched.first = watch;
   return 1;
 }
 
@@ -102,9 +104,9 @@ static int close_watch(lua_State *L) {
   struct watch *watch = luaL_checkudata(L, 1, METATABLE);
   if (watch->fd < 0)
     return 0;
-  if (bell.process == sora_process()) /* else it is the parent's epoll */
-    epoll_ctl(bell.epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-  for (struct watch **link = &bell.first; *link != NULL; link = &(*link)->next)
+  if (watched.process == sora_process()) /* else it is the parent's epoll */
+    epoll_ctl(watched.epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  for (struct watch **link = &watched.first; *link != NULL; link = &(*link)->next)
     if (*link == watch) {
       *link = watch->next;
       break;
@@ -117,7 +119,7 @@ static int close_watch(lua_State *L) {
 /* Pushes a coroutine with the function at `fn` on its stack, which belongs to no request. */
 static lua_State *push_coroutine(lua_State *L, int fn) {
   lua_State *co = lua_newthread(L);
-  lua_setexdata(co, NULL); /* else it is in its maker's, which will be gone */
+  lua_setexdata(co, NULL); /* else it would go with its maker's request, which will have ended */
   lua_pushvalue(L, fn);
   lua_xmove(L, co, 1);
   return co;
@@ -127,7 +129,7 @@ int sora_nginx_watch(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
-  if (!hang_up())
+  if (!join_loop())
     return 0;
   struct watch *watch = lua_newuserdata(L, sizeof *watch);
   watch->fd = -1;

@@ -5,8 +5,8 @@
 --   local client = sora.client { on_attempt = metrics.observe }
 --   … print(metrics.text())
 --
--- Labels are the host and the kind of error ("none"): what could be anything, an id or a path, is
--- none of them.
+-- Labels are the host and the kind of error ("none" where nothing went wrong). Ids and paths are no
+-- labels: there is no end of them.
 
 local M = {}
 
@@ -53,7 +53,7 @@ local function labels_of(info)
   return ('host="%s",kind="%s"'):format(escape(host:lower()), info.kind or "none")
 end
 
---- The first bound that is not below the value; one more than there are: none is.
+--- The place of the first bound that is not below the value; #BOUNDS + 1 where all are.
 local function bucket_of(seconds)
   for i, bound in ipairs(BOUNDS) do
     if seconds <= bound then return i end
@@ -62,10 +62,12 @@ local function bucket_of(seconds)
 end
 
 local function number(value)
-  return value % 1 == 0 and value < 2 ^ 53 and ("%d"):format(value) or ("%.9g"):format(value)
+  local is_exact = value % 1 == 0 and value < 2 ^ 53
+  return (is_exact and "%d" or "%.9g"):format(value)
 end
 
---- The lines of one histogram with these labels; its buckets are summed up here.
+--- Adds the lines of one histogram with these labels. A bucket of Prometheus' counts what is in
+-- those before it as well; what is kept does not.
 local function add_histogram(lines, name, labels, numbers)
   local count = 0
   for i = 1, #BOUNDS + 1 do

@@ -46,7 +46,8 @@ end
 
 function Message.close() end -- the last message has said it
 
---- Who sends the message of a running job again, as one that is cancelled, asks for that.
+--- A plugin that shows progress cancels a job by sending its message again with the status
+-- "cancel".
 if M.available() then
   api.nvim_create_autocmd("Progress", {
     pattern = "sora",

@@ -4,8 +4,7 @@ local M = {}
 
 local PATIENCE = 2000 -- milliseconds: a program that has failed by then has opened nothing
 
---- Whether the user has put a function of his own into the place of Neovim's, which is there since
--- 0.10.
+--- Whether vim.ui.open, which Neovim has since 0.10, is a function of the user's own.
 local function is_replaced()
   return vim.ui.open and not debug.getinfo(vim.ui.open, "S").source:find "vim/ui%.lua$"
 end

@@ -88,8 +88,8 @@ function Window:close()
   if not self.closed then api.nvim_win_close(self.win, true) end
 end
 
---- What the job says now. One that ended well is left on the screen for a while; one that has
--- something to be read when its window is gone gets another.
+--- Shows what the job says now. The window of one that ended well closes after a while; one that
+-- failed when its window was closed already gets a new one, for its reason has to be read.
 function Window:show(job)
   if self.closed then
     if job.outcome == "failed" then job.view = M.new(job) end

@@ -7,8 +7,8 @@
 -- through (appendfsync always). While tasks are added, workers and readers are killed and replaced,
 -- stopped for longer than a lease, cut off; Redis is killed and restarted, paused, robbed of its
 -- scripts and its memory. With KILLS nothing happens but that many kill -9 of workers. Afterwards
--- the journals are compared. Prints what was done and the verdict; ends with status 1 unless all
--- held.
+-- what Redis holds, what the readers wrote and what the service has seen are compared. Prints what
+-- was done and the verdict; ends with status 1 unless all held.
 
 package.path = "./?.lua;" .. package.path
 
@@ -29,10 +29,10 @@ local world = fleets.start {
   service = standin.start { lifetime = SECONDS + 1800 },
 }
 local service = world.service
-local journal = {} -- how often each thing was done
-local log          -- of the service
+local done = {}    -- how often each thing was done
+local log          -- of the queries that the service has seen
 
-local function did(what) journal[what] = (journal[what] or 0) + 1 end
+local function did(what) done[what] = (done[what] or 0) + 1 end
 
 -- The tasks: what answers each says how it has to end.
 
@@ -137,11 +137,11 @@ local function run()
   readers[3] = world:process("read", "mail")
   local started = system.monotime()
   local function over()
-    if KILLS then return (journal["kill -9 of a worker"] or 0) >= KILLS end
+    if KILLS then return (done["kill -9 of a worker"] or 0) >= KILLS end
     return system.monotime() - started >= SECONDS
   end
   local function progress()
-    local part = KILLS and (journal["kill -9 of a worker"] or 0) / KILLS
+    local part = KILLS and (done["kill -9 of a worker"] or 0) / KILLS
       or (system.monotime() - started) / SECONDS
     return part * 1.1 + 0.02
   end
@@ -185,7 +185,7 @@ local function judge()
   local second, ten = world:peak(1, log), world:peak(10, log)
   for _, line in ipairs(which) do print("overlap " .. line) end
   -- one that is stopped between its last look at the clock and its sending sends when it goes on
-  local stops = journal["SIGSTOP for longer than a lease"] or 0
+  local stops = done["SIGSTOP for longer than a lease"] or 0
   check(overlaps <= stops, "%d queries of a task began while another one was answered, by %d stops",
     overlaps, stops)
   check(second <= 2 * RATE, "%d queries in a second", second)
@@ -200,7 +200,7 @@ print(("seed %d, %s"):format(SEED, KILLS and KILLS .. " kills" or SECONDS .. " s
 io.stdout:flush()
 local ok, err = xpcall(function()
   run()
-  for what, times in pairs(journal) do print(("%4d %s"):format(times, what)) end
+  for what, times in pairs(done) do print(("%4d %s"):format(times, what)) end
   judge()
 end, debug.traceback)
 if not ok then print("WRONG " .. tostring(err)) end

@@ -37,7 +37,7 @@ local function read()
   }
 end
 
--- Without Redis at first, it begins again
+-- Where Redis is not there when it begins, work and results return the error: it tries again.
 while not files.exists(folder .. "/stop") do
   local ok, err = (role == "work" and work or read)()
   if not ok then io.stderr:write(tostring(err), "\n") end

@@ -12,7 +12,7 @@ end
 ---@param id string
 ---@param time integer
 ---@param body string
----@param key string  the bytes that the secret stands for
+---@param key string  the bytes that the secret is the base64 of
 ---@return string
 function M.sign(id, time, body, key)
   local command = ("printf %%s %s | openssl dgst -sha256 -mac HMAC -macopt hexkey:%s -binary "

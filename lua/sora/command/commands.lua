@@ -1,8 +1,8 @@
---- The commands and their options: the one table that reads the command line and makes --help, the
--- man page and the completions. Nothing but data.
+--- The commands and their options: the one table by which the command line is read, and from which
+-- --help, the man page and the completions are made.
 --
 -- An option is { name, what its value is called, kind, text }. Kinds: flag, text, number (above 0),
--- count (whole, above 0), file, folder, list (a text, may be given several times).
+-- count (whole, above 0), file, list (a text, may be given several times).
 
 local M = {}
 
@@ -187,7 +187,7 @@ M.environment = {
   { "COLUMNS, NO_COLOR, LANG", "how progress and help are drawn" },
 }
 
---- What --json prints, and, but for tasks, what a journal holds.
+--- What --json prints. A journal holds some of these: see report.lua.
 M.events = {
   { "begin", "create is about to be sent: key, body, service" },
   { "made", "the new task: id, key" },
@@ -197,7 +197,8 @@ M.events = {
   { "attempt", "a request that went wrong: id, kind, status (of HTTP), next_in (seconds)" },
   { "progress", "of a download, once a second: id, received, total (bytes)" },
   { "result", "the end, a good one: id, task, and of a video path and bytes; of call: answer" },
-  { "error", "the end, a bad one: id, kind, message, exit (code); where known status, code, task" },
+  { "error", "the end, a bad one: id, kind, message, retryable, exit (the exit code); where known "
+    .. "status, code, task" },
   { "interrupted", "Ctrl-C: resume says how to go on" },
 }
 

@@ -8,7 +8,8 @@ local M = {}
 
 local function is_file(kind) return kind == "file" end
 
---- What is taken literally between single quotes; the same in these shells but for fish's \'.
+--- A text in single quotes, in which bash and zsh take everything literally, and fish all but \'
+-- and \\, which no text here has.
 local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 local function names(command)

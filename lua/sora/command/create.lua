@@ -43,9 +43,10 @@ local function new_key()
   return (bytes:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
 end
 
---- Notes that a task is about to be made, unless one was, or may have been.
----@return string? key  nil without a journal
----@return string? id  of the task that a former run has made
+--- Notes in the journal that a task is about to be made. Ends the run where a former one may have
+-- made it, and nobody knows.
+---@return string? key  the Idempotency-Key; nil without a journal
+---@return string? id  of the task, where a former run has made it
 local function begin(run, body)
   local journal = run.journal
   if not journal then return nil end
@@ -63,9 +64,9 @@ local function begin(run, body)
   return key
 end
 
---- Sends it.
----@return string? id
----@return integer? code
+--- Sends the request.
+---@return string? id  of the new task
+---@return integer? code  to exit with, where there is no id
 local function make(run, client, body, key)
   local report = run.report
   run.resume = PERHAPS
@@ -82,12 +83,13 @@ local function make(run, client, body, key)
   return id
 end
 
---- The id of a former run's task. Some services give it bare, and know it only with the model in
--- front; a client that has made the task finds that out by itself.
+--- What to ask for a task of a former run by. Some services give a bare id, and know it only with
+-- the model in front; only the client that has made the task finds that out by itself.
 local function name_of(client, id, model)
   if id:find(":", 1, true) then return id end
   local _, err = client:query(id)
-  return err and err.not_found and model .. ":" .. id or id
+  if err and err.not_found then return model .. ":" .. id end
+  return id
 end
 
 ---@param run sora.run

@@ -17,7 +17,7 @@ local M = {}
 ---@field resume string?  how to go on after Ctrl-C
 ---@field announced boolean?  see service.announce
 
---- Runs a command; an error that ends it comes as a table of exits.stop, Ctrl-C as Lua's own.
+--- Runs a command. Raises the table of exits.stop, or what Lua raises at Ctrl-C.
 ---@return integer code
 local function perform(run, command)
   if run.options.journal then run.journal = journals.open(run.options.journal) end
@@ -35,7 +35,7 @@ local function interrupted(run)
   return exits.INTERRUPTED
 end
 
---- What a run that raised ends with.
+--- The exit code of a run that has raised; says why.
 local function ended(run, raised)
   if raised == "interrupted!" then return interrupted(run) end
   if type(raised) == "table" and raised.exit then
@@ -46,17 +46,23 @@ local function ended(run, raised)
   return exits.LASTING
 end
 
---- What is asked for before any command.
+--- Reads the command line: a command, its options and arguments; or a text, where that is all that
+-- was asked for.
+---@return string? text
+---@return sora.command? command
+---@return table? options
+---@return string[]? words
 local function read(line)
   local first = line[1]
-  if first == "--version" then return nil, sora._VERSION .. "\n" end
-  if first == nil or first == "-h" or first == "--help" then return nil, pages.overview() end
+  if first == "--version" then return sora._VERSION .. "\n" end
+  if first == nil or first == "-h" or first == "--help" then return pages.overview() end
   local command = lines.command(line)
   local options, words = lines.read(command, line, 2)
-  if options.help then return nil, pages.command(command) end
-  return command, options, words
+  if options.help then return pages.command(command) end
+  return nil, command, options, words
 end
 
+--- For xpcall, while the stack is still there: a fault of the program gets its traceback.
 local function handler(raised)
   if tostring(raised):find "interrupted!$" then return "interrupted!" end
   return type(raised) == "string" and debug.traceback(raised, 2) or raised
@@ -68,9 +74,9 @@ end
 function M.run(line)
   local run = {}
   local ok, result = xpcall(function()
-    local command, options, words = read(line)
-    if not command then
-      io.stdout:write(options)
+    local text, command, options, words = read(line)
+    if text then
+      io.stdout:write(text)
       return #line == 0 and exits.USAGE or exits.OK
     end
     run.options, run.words = options, words

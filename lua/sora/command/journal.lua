@@ -2,8 +2,8 @@
 -- where this one was killed.
 --
 -- It is only ever appended to, an event in one write(2) (POSIX: O_APPEND), so that a kill leaves
--- whole lines, and two processes may hold the same file. Holds neither keys nor tasks, in which
--- there are signed URLs.
+-- whole lines, and two processes may hold the same file. It holds no key of a service, and no task,
+-- in which there would be signed URLs; but what a task was created with, as it was given.
 
 local sora = require "sora"
 local exits = require "sora.command.exits"
@@ -13,7 +13,8 @@ local M = {}
 local Journal = {}
 Journal.__index = Journal
 
---- Calls fn with each event, the oldest first. A line that is none was cut off by a full disk.
+--- Calls fn with each event, the oldest first. A line that is no JSON was cut off, by a full disk
+-- for example, and is left out.
 local function each(path, fn)
   local file, message = io.open(path, "r")
   if not file then exits.stop(exits.LASTING, "cannot read the journal: " .. message) end
@@ -24,7 +25,7 @@ local function each(path, fn)
   file:close()
 end
 
---- Whether it ends in the middle of a line.
+--- Whether the file ends in the middle of a line.
 local function is_cut(path)
   local file = io.open(path, "rb")
   local size = file and file:seek "end" or 0
@@ -47,7 +48,7 @@ function M.open(path)
   return journal
 end
 
---- Writes at one go.
+--- Appends a text in one write(2): the buffer is larger than it.
 function Journal:put(text)
   self.file:setvbuf("full", #text + 1)
   local ok, message = self.file:write(text)
@@ -70,10 +71,11 @@ end
 ---@return table? event
 function Journal:ending(id) return self.ended[id] end
 
---- The first create of this body that was begun and is not known to have made nothing.
+--- The first create of this body at this service that has made a task, or may have: the oldest
+-- `begin` without an `unmade` of the same key.
 ---@param body string
 ---@param service string
----@return table? event  begin, with the id where one was made
+---@return table? event  the `begin`, with `id` where `made` follows
 function Journal:create(body, service)
   local begun, order = {}, {}
   each(self.path, function(event)

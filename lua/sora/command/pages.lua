@@ -72,7 +72,7 @@ function M.command(command)
   }
   for _, paragraph in ipairs(command.text) do parts[#parts + 1] = wrap(paragraph, "") .. "\n" end
   parts[#parts + 1] = options_of(command) .. "\nExample:\n  " .. command.example .. "\n"
-  if #command.options > 2 then
+  if #command.options > 2 then -- it asks the service: others only have --help, or --json besides
     local codes = {}
     for _, row in ipairs(exits.list) do codes[#codes + 1] = { tostring(row[1]), row[2] } end
     parts[#parts + 1] = "\nExit status:\n" .. rows_of(codes)

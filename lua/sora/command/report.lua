@@ -6,9 +6,10 @@ local exits = require "sora.command.exits"
 
 local M = {}
 
-local KEPT = { begin = true, made = true, unmade = true, result = true } -- by the journal
+--- The events that the journal gets, beside errors that the next run would meet again.
+local KEPT = { begin = true, made = true, unmade = true, result = true }
 
-local REMINDER = 30 -- seconds
+local REMINDER = 30 -- seconds after which people are told the same reason again
 
 local Report = {}
 Report.__index = Report
@@ -23,16 +24,16 @@ function M.new(options, journal)
   }, Report)
 end
 
---- From now on progress is shown, of so many tasks.
+--- Has progress shown from now on.
 ---@param tasks integer
 function Report:progress(tasks)
   self.bar = sora.progress_bar { quiet = self.quiet, tasks = tasks > 1 and tasks or nil }
 end
 
---- Something has happened: noted, and printed with --json.
+--- Prints an event, with --json, and notes it in the journal.
 ---@param name string  of the event
 ---@param event table
----@param keep boolean?  also in the journal, where the name does not say so
+---@param keep boolean?  note it, though it is none of KEPT
 function Report:event(name, event, keep)
   event.event = name
   if self.journal and (KEPT[name] or keep) then self.journal:note(event) end
@@ -62,10 +63,11 @@ function Report:complain(text)
   self.bar.print("sora: " .. tostring(text):gsub("^sora: ", ""))
 end
 
---- An error is an end. What will be the same at the next run is noted.
+--- Tells of an error that ends a task, or the run. The journal notes that a task has failed: it
+-- will have at the next run, too.
 ---@param err sora.error
----@param id string?
----@param code integer?
+---@param id string?  of the task
+---@param code integer?  to exit with; by default that of the error
 ---@return integer code  to exit with
 function Report:failed(err, id, code)
   code = code or exits.of(err)
@@ -80,8 +82,8 @@ function Report:failed(err, id, code)
   return code
 end
 
---- An attempt is over: one that went wrong and is not the last is told; for people, of the same
--- reason, once in a while.
+--- Tells of an attempt that went wrong and is not the last. People are told the same reason once in
+-- REMINDER seconds.
 ---@param info sora.attempt
 function Report:attempt(info)
   if not info.kind or not info.next_in then return end

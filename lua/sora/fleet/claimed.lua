@@ -9,8 +9,8 @@ local M = {}
 
 local MOST_TRIES = 10 -- claims without a report, after which a task is not asked about any more
 
---- The rules of a task: those of the fleet, with a deadline of its own. By what else an id may be
--- called is in the poller's state.
+--- The rules of a task: those of the fleet, with a deadline of its own. By what other name the
+-- service may know the id is in the poller's state, so nothing is looked up or kept here.
 local function rules_of(claim, fleet)
   local policy = setmetatable({ timeout = math.max(0, claim.age + claim.left) },
     { __index = fleet.policy })

@@ -77,7 +77,7 @@ end
 ---@class sora.fleet.script
 ---@field source string
 ---@field sha1 string?  what Redis calls it, once it has said so
----@field asked boolean?
+---@field asked boolean?  Redis was asked, and has not answered
 
 --- A script, which Redis is sent as a whole until it has said what it calls it.
 ---@param source string  in Lua, for Redis' EVAL
@@ -91,9 +91,10 @@ local function learn(connection, script)
   function call.told(sha1) script.sha1, script.asked = sha1, sha1 ~= nil end
 end
 
---- What a script is called with: by its name, where it is known, and as a whole.
+--- The command that calls a script: by the name that Redis has for it, where that is known, else
+-- with its source.
 ---@return string[] words
----@return string[]? eval  where the words name it
+---@return string[]? eval  beside a name: the same with the source, for a Redis that has lost it
 local function words_of(connection, script, keys, args)
   local words, count = { "EVAL", script.source, ("%d"):format(#keys) }, 3
   for _, list in ipairs { keys, args or {} } do
@@ -136,8 +137,8 @@ end
 -- must neither wait nor raise.
 ---@param channel string
 ---@param fn fun(text: string?)
----@param inbox sora.inbox?  that holds the subscription, and with which it is cancelled: whoever
----   sleeps on it has the host look after the messages
+---@param inbox sora.inbox?  that holds the subscription: messages are looked after while somebody
+---   sleeps on it, and the subscription ends when it is cancelled
 ---@return sora.fleet.subscription? subscription
 ---@return sora.error? err
 function Connection:subscribe(channel, fn, inbox)

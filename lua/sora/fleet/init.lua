@@ -98,18 +98,18 @@ local function stats(fleet)
   }
 end
 
---- The work of a method, once Redis was found to be there, and the keys to be a fleet's.
-local function opened(work_it)
+--- A method's work, before which Redis is found to be there, and the keys to be a fleet's.
+local function opened(do_it)
   return function(fleet, ...)
     local ok, err = fleet.store:open()
     if not ok then return nil, err end
-    return work_it(fleet, ...)
+    return do_it(fleet, ...)
   end
 end
 
 -- Methods
 
---- How callbacks are told: the error comes first.
+--- How a callback is told what a method returned: the error comes first.
 local function tell(callback, value, ...)
   if value == nil then return callback((...)) end
   callback(nil, value, ...)
@@ -122,6 +122,8 @@ local function check_fleet(fleet, call, level)
   if fleet.client:closed() then error("the client of the fleet is closed", level + 1) end
 end
 
+--- Stands where in_module's function does in hosts/module.lua: arguments.lua counts on one between
+-- the check and `prepare`.
 local function as_id(call, value)
   local id = arguments.id(call, value)
   return id
@@ -143,10 +145,10 @@ local function prepare(call, fleet, argument, opts, callback)
   return nil, callback, id, options.read(opts, call.options, 3)
 end
 
-local function perform(fleet, run_it, refusal, callback, argument, opts)
+local function perform(fleet, do_it, refusal, callback, argument, opts)
   if refusal then return nil, refusal end
-  if not callback then return run_it(fleet, argument, opts) end
-  return core.driver(fleet.client).start(tell, callback, run_it, fleet, argument, opts)
+  if not callback then return do_it(fleet, argument, opts) end
+  return core.driver(fleet.client).start(tell, callback, do_it, fleet, argument, opts)
 end
 
 local CALLS = {

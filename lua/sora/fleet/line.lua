@@ -2,6 +2,8 @@
 -- above it. What each connection begins with, and whether this Redis will do; what an error is;
 -- commands that go to another address (MOVED) or again as a whole script (NOSCRIPT).
 --
+-- Longer than other files: a call and its line settle each other's errors, so they stand together.
+--
 -- A line is what drivers look after: see sora.attached in hosts/inbox.lua. What is started on it is
 -- a call, which inboxes hold as they hold requests of a client.
 
@@ -12,18 +14,19 @@ local redis = require "sora.redis"
 
 local M = {}
 
---- The first with all that fleets use: XAUTOCLAIM. The password and the database come before it is
--- known.
+--- The oldest Redis that will do: the first with XAUTOCLAIM.
 local LEAST = { 6, 2 }
 local TOO_OLD = "Redis %s is too old: 6.2 or later is needed"
-local MOST_HOPS = 5
+local MOST_HOPS = 5 -- addresses to which MOVED may send one command
 
---- Errors of Redis' own that pass, and kinds of errors that do.
-local RETRYABLE = {
+--- Errors of Redis' own, by their first words, that may be gone when the command is sent again.
+local PASSING_CODES = {
   LOADING = true, OOM = true, BUSY = true, READONLY = true, MASTERDOWN = true, MISCONF = true,
   CLUSTERDOWN = true, TRYAGAIN = true, NOREPLICAS = true, ASK = true, MOVED = true,
 }
-local PASSES = { connect = true, dns = true, timeout = true, network = true }
+
+--- Kinds of errors that may be.
+local PASSING_KINDS = { connect = true, dns = true, timeout = true, network = true }
 
 -- Calls
 
@@ -67,7 +70,9 @@ end
 ---@field greeting (fun(): string[][])?  further commands that each connection begins with
 ---@field on_message fun(channel: string, text: string)?
 ---@field on_back fun()?  connected again
----@field connections integer
+---@field connections integer  how many there have been
+---@field commands string[][]  what a connection begins with
+---@field stale boolean?  whether that has changed, and the next connection has to be told
 local Line = {}
 Line.__index = Line
 
@@ -84,7 +89,7 @@ function Line:error(kind, message, sent)
   return core.error {
     kind = kind, code = code, sent = sent,
     message = without(text, self.address.password),
-    retryable = PASSES[kind] or code and RETRYABLE[code] or false,
+    retryable = PASSING_KINDS[kind] or PASSING_CODES[code] or false,
   }
 end
 
@@ -113,7 +118,7 @@ local function is_too_old(version)
   return major and (major < LEAST[1] or major == LEAST[1] and minor < LEAST[2])
 end
 
---- Why this Redis will not do, by what it said to the greeting; nil: it will.
+--- Why this Redis will not do, by its replies to the greeting; nil: it will.
 ---@return string? message
 local function refusal(commands, replies)
   for i, reply in ipairs(replies) do
@@ -160,8 +165,8 @@ local function move(line, address)
   line.stale = true
 end
 
---- Follows "MOVED slot host:port"; without a host it is the one that was asked. Returns whether
--- the command is to be sent again.
+--- Follows "MOVED slot host:port"; without a host in it that of the Redis that has said so. Returns
+-- whether the command is to be sent again.
 local function follow(line, call, message)
   local host, port = message:match "^MOVED %d+ (.-):(%d+)$"
   if not host or call.hops >= MOST_HOPS then return false end
@@ -182,10 +187,10 @@ local function again(line, call, kind, message)
     call.words, call.eval = call.eval, nil
     return true
   end
-  if kind == "api" and message:find "^READONLY" then -- another one has become the master
+  if kind == "api" and message:find "^READONLY" then -- another Redis has become the master
     line.link:lose("network", "it is no master any more")
-  elseif PASSES[kind] and line.address ~= line.home and line.home.host then
-    move(line, line.home) -- where it was sent to is nobody
+  elseif PASSING_KINDS[kind] and line.address ~= line.home and line.home.host then
+    move(line, line.home) -- where MOVED had sent it nobody answers
   end
   return false
 end

@@ -33,11 +33,11 @@ local function tell(subscriptions, text)
   end
 end
 
---- Adds a subscription, which holds at the end of the call.
+--- Adds a subscription. It is in force when the call that is put into `waiting` has ended.
 ---@param channel string
 ---@param fn fun(text: string?)
 ---@param inbox sora.inbox?
----@param waiting sora.inbox  for the call
+---@param waiting sora.inbox
 ---@return sora.fleet.subscription
 function Messages:subscribe(channel, fn, inbox, waiting)
   local subscription = setmetatable({

@@ -27,7 +27,8 @@ local function rate_fault(value)
   end
 end
 
---- A kind of option: what its value has to be, where it is not.
+--- For each kind of option what its value has to be, where it is something else; false or nil where
+-- it is right.
 local KINDS = {
   seconds = function(value) return not is_seconds(value) and "a number of seconds, above 0" end,
   count = function(value) return not is_count(value) and "a whole number, above 0" end,

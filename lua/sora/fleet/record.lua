@@ -12,7 +12,8 @@ local M = {}
 local FIELDS = { "kind", "message", "retryable", "status", "code", "request_id", "not_found",
   "elapsed", "polls" }
 
---- The ends that the service told; all others are the fleet's, which gave up.
+--- Ends for good: what the service said, and "cancelled" of a poisoned task (claimed.lua). At any
+-- other the fleet gave up, and watches the task anew when it is added again.
 local TOLD = { failed = true, cancelled = true, no_video = true }
 
 local function fields_of(err)

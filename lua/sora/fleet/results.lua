@@ -10,9 +10,9 @@ local record = require "sora.fleet.record"
 
 local M = {}
 
-local AGAIN = 1          -- seconds between two looks, at most: messages are told at most once …
-local SHORTEST = 0.1     -- … and at least
-local MOST = 10          -- ends at once
+local LONGEST = 1        -- seconds between two looks: the message of an end may be lost
+local SHORTEST = 0.1     -- seconds between two looks, however many ends there are
+local MOST = 10          -- ends that are read at once
 local LONGEST_PAUSE = 10 -- seconds, after an error of Redis
 
 ---@class sora.reader
@@ -39,7 +39,7 @@ end
 
 function Reader:stopped() return self.stopping or inboxes.stopped(self.inbox) ~= nil end
 
---- Tells of ends, each acknowledged when that has returned.
+--- Tells on_result of ends; each is acknowledged when that has returned.
 ---@param list { entry: string, id: string }[]
 ---@return boolean? ok
 ---@return sora.error? err
@@ -49,7 +49,7 @@ function Reader:deliver(list)
   if not outcomes then return nil, err end
   for i, item in ipairs(list) do
     if self:stopped() then return true end
-    if outcomes[i] then -- else it was kept for as long as was asked for
+    if outcomes[i] then -- else its `ttl` is over
       local outcome = record.outcome(outcomes[i], item.id)
       self.on_result(item.id, outcome.task, outcome.err, outcome.data)
     end
@@ -75,7 +75,7 @@ function Reader:read_all(from)
   return true
 end
 
---- What others were given and have not acknowledged for long.
+--- Takes over, and delivers, what others were given and have not acknowledged for `idle` seconds.
 function Reader:take_over()
   local cursor = "0-0"
   repeat
@@ -111,10 +111,10 @@ function Reader:failed(err)
   inboxes.sleep(self.inbox, math.min(LONGEST_PAUSE, core.backoff(self.failures)))
 end
 
---- Waits for news, or for a while.
+--- Sleeps until a task has ended, LONGEST seconds at most and SHORTEST at least.
 function Reader:rest()
   local started = self.now()
-  inboxes.sleep(self.inbox, AGAIN)
+  inboxes.sleep(self.inbox, LONGEST)
   local left = SHORTEST - (self.now() - started)
   if left > 0 and not self:stopped() then inboxes.sleep(self.inbox, left) end
 end
@@ -123,7 +123,8 @@ end
 ---@return boolean ok
 function Reader:run()
   local inbox = self.inbox
-  self.store:listen_to_ends(function() inbox.driver.wake(inbox) end, inbox) -- without it, later
+  -- where this fails, ends are found by looking alone: up to LONGEST seconds later
+  self.store:listen_to_ends(function() inbox.driver.wake(inbox) end, inbox)
   while not self:stopped() do
     local ok, err = self:round()
     if ok then

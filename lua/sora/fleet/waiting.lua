@@ -46,7 +46,8 @@ local function time_out(waiter)
   return fail(waiter, "timeout", message, true)
 end
 
---- The task, where its status or progress is not that of the last time.
+--- Takes in a task's last answer. Returns the task, where its status or progress is another than
+-- before, else nil.
 local function change(waiter, text)
   if text == "" or text == waiter.text then return nil end
   local before = waiter.task
@@ -58,7 +59,8 @@ local function change(waiter, text)
   return not same and now or nil
 end
 
---- One look. Returns nothing where the wait goes on.
+--- One look. Returns nothing where the wait goes on; else the task or nil and an error, and whether
+-- that is the end.
 local function look(waiter, until_change)
   local state, text = waiter.fleet.store:look(waiter.id)
   waiter.looks = waiter.looks + 1

@@ -1,8 +1,10 @@
 --- A worker of a fleet: claims what is due, asks the service, reports.
 --
--- One flow of control for all its tasks, as in many.lua; but the heap of those that sleep is the
--- sorted set in Redis. A turn, every few milliseconds at most, reports what has come and claims
--- what there is room for: two scripts for many polls.
+-- One flow of control for all its tasks, as in waiting/many.lua; but the heap of those that sleep
+-- is the sorted set in Redis. A turn, once in ten milliseconds at most, reports what has come and
+-- claims what there is room for: two scripts for many polls.
+--
+-- Longer than other files: claiming, asking, reporting and ending change the same few counters.
 
 local claimed = require "sora.fleet.claimed"
 local core = require "sora.core"
@@ -17,9 +19,9 @@ local TICK = 0.01        -- seconds between two turns, at least
 local IDLE = 0.25        -- seconds between two claims, at most
 local HORIZON = 0.2      -- seconds for which permits are taken ahead
 local PERMIT_AGE = 1     -- seconds: an older permit is not used
-local MARGIN = 1         -- seconds before the end of a lease at which a query is over, at most
+local MARGIN = 1         -- seconds before the end of its lease at which a query is given up
 local MOST = 100         -- tasks in one script
-local SEEN = 3           -- seconds between two signs of life, at most
+local SEEN = 3           -- seconds between two signs of life (a claim is one), at most
 local LONGEST_PAUSE = 10 -- seconds, after an error of Redis
 
 local nginx = rawget(_G, "ngx")
@@ -56,7 +58,8 @@ function Worker:held() return self.tail - self.head + 1 + self.in_flight + #self
 
 -- What was claimed
 
---- Remembers what is to be reported of a task.
+--- Remembers what is to be reported of a task. What comes due before the next claim makes that one
+-- come earlier.
 function Worker:note(held, word, fields)
   local report = fields or {}
   report.id, report.token, report.word, report.lease_until = held.id, held.token, word,
@@ -71,8 +74,8 @@ function Worker:finish(held, task, err)
   self:note(held, record.word(err), { text = record.encode(task or err and err.task, err) })
 end
 
---- Takes in a claim. Times count from before the claim was sent: by this clock a permit begins, and
--- a lease ends, too early rather than too late.
+--- Takes in a claim that was asked for at `sent`. Redis counted from a later moment: so by this
+-- clock a permit begins, and a lease ends, too early rather than too late.
 function Worker:hold(claim, sent)
   local held = {
     id = claim.id, token = claim.token, permit_at = sent + claim.permit,
@@ -87,7 +90,7 @@ end
 
 -- Asking
 
---- Asks about a task, if that still may be.
+--- Asks about a task, if its permit is fresh and its lease long enough; else gives it back.
 function Worker:ask(held, now)
   if now - held.permit_at > PERMIT_AGE or held.lease_until - now < 2 * MARGIN then
     self.fleet.counts.unused = self.fleet.counts.unused + 1
@@ -96,13 +99,13 @@ function Worker:ask(held, now)
   local poller = held.poller
   local action, value = poller:due(now)
   if action == "error" then return self:finish(held, nil, value) end
-  if value > 0 then return self:give_back(held, value) end -- a 429 silences the client
+  if value > 0 then return self:give_back(held, value) end -- not yet: a 429 has come meanwhile
   self.opts.timeout = math.min(poller:remaining(now), held.lease_until - now - MARGIN)
   inboxes.ask(self.inbox, poller:asked(), self.opts, held)
   self.in_flight = self.in_flight + 1
 end
 
---- Asks about what has its permit; after a stop about nothing.
+--- Asks about what has its permit by now. After a stop all is given back instead.
 function Worker:start()
   while self.queue[self.head] do
     local held, now = self.queue[self.head], self.now()
@@ -118,7 +121,7 @@ end
 function Worker:take(request, held)
   self.in_flight = self.in_flight - 1
   local task, err = request:result()
-  if err and err.kind == "cancelled" then -- by somebody here
+  if err and err.kind == "cancelled" then -- by client:cancel() in this process
     inboxes.tell(request, err)
     return self:give_back(held, 0)
   end
@@ -144,7 +147,7 @@ end
 function Worker:take_all()
   local request, held = inboxes.take(self.inbox)
   while request do
-    if held then self:take(request, held) end -- else it was given back
+    if held then self:take(request, held) end -- else give_up has given it back already
     request, held = inboxes.take(self.inbox)
   end
 end
@@ -157,7 +160,7 @@ function Worker:failed(err)
   self.turn_at = self.now() + math.min(LONGEST_PAUSE, core.backoff(self.failures))
   self.last = err
   self.fleet:complain(err)
-  -- whose lease is over comes due again by itself
+  -- a report whose lease is over is of no use: its task comes due again by itself
   local kept, now = {}, self.now()
   for _, report in ipairs(self.reports) do
     if report.lease_until > now then kept[#kept + 1] = report end
@@ -211,7 +214,7 @@ function Worker:claim()
   return true
 end
 
---- Reports, and claims. Whether Redis did as it should.
+--- Reports, and claims. Returns whether Redis did as it should.
 function Worker:turn()
   self.turn_at = self.now() + TICK
   local ok = self:report_hold() and self:report() and self:claim()
@@ -223,7 +226,7 @@ function Worker:wants_turn(now)
   return #self.reports > 0 or self.silence ~= nil or self:wants_claim(now)
 end
 
---- When there is something to do, unless an answer comes before.
+--- When the worker has something to do next, if no answer comes before.
 function Worker:next_at()
   local at = math.huge
   if #self.reports > 0 or self.silence then
@@ -239,14 +242,14 @@ end
 
 -- Ending
 
---- Has it end: nothing is claimed any more, what is in flight may come to its end.
+--- Has the worker end: nothing is claimed any more; what is in flight has `drain` seconds.
 function Worker:stop()
   if self.stopping then return end
   self.stopping = self.now() + self.drain
   self.inbox.driver.wake(self.inbox)
 end
 
---- Gives back what is in flight, where that takes too long.
+--- Gives back what is in flight when `drain` is over.
 function Worker:give_up()
   for _, held in pairs(self.inbox.pending) do
     self:give_back(held, 0)
@@ -255,8 +258,9 @@ function Worker:give_up()
   inboxes.cancel(self.inbox)
 end
 
---- What ends it from outside: the client's end, the end of nginx's worker.
-local function look_around(self)
+--- Stops the worker where its client was closed or its calls cancelled (at once), or where nginx's
+-- worker process is about to exit (with time for what is in flight).
+local function stop_with_host(self)
   if inboxes.stopped(self.inbox) then
     self:stop()
     self.stopping = self.now()
@@ -270,7 +274,7 @@ end
 ---@return sora.error? err  what it holds could not be given back, and comes due when the leases end
 function Worker:run()
   while true do
-    look_around(self)
+    stop_with_host(self)
     self:take_all()
     self:start()
     local now = self.now()

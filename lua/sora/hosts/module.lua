@@ -1,4 +1,6 @@
 --- The public functions, written once: `module` puts them above the driver of a host.
+--
+-- Longer than other files: all that is public stands in one list, with how it is called.
 
 local core = require "sora.core"
 local loading = require "sora.hosts.loading"

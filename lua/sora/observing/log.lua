@@ -36,7 +36,8 @@ function M.line(info, debug)
   return table.concat(words, " ")
 end
 
---- What core.observer is: for a function that on_attempt was given (nil: none) the one to tell.
+--- Makes the function that core.observer has to be: given the function of on_attempt, or nil, that
+-- returns the one that is told of each attempt. It logs, then calls the one that was given.
 ---@param level "info"|"debug"
 ---@return fun(tell: fun(info: sora.attempt)?): fun(info: sora.attempt)
 function M.observer(level)

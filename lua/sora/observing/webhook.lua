@@ -10,10 +10,12 @@ local M = {}
 local WINDOW = 300 -- seconds by which its time may differ from ours
 local PREFIX = "whsec_"
 
---- From `verify` to whoever called the function of module.lua that loads this file.
+--- The level of error(), in `verify`, at which the program stands: above it is module.lua's
+-- function.
 local CALLER = 3
 
---- `depth`: how many functions are between `verify` and who calls this.
+--- Raises misuse there. `depth`: how many functions are between `verify` and the one that calls
+-- this.
 local function bad(position, what, depth)
   error(("bad argument #%d to 'verify_webhook' (%s)"):format(position, what), CALLER + 1 + depth)
 end

@@ -2,7 +2,8 @@
 --
 -- A claimed task is due again when the lease is over: whoever holds it until then reports with its
 -- token; a worker that was killed needs nobody to clean up. The rate is GCRA (ITU-T I.371): permits
--- are one interval apart, and those of the next `horizon` seconds are given, with their times.
+-- are one interval apart, and those of the next `horizon` seconds are given, with their times. The
+-- key `tat` (GCRA's "theoretical arrival time") is the time of the next permit.
 --
 -- KEYS  the prefix        ARGV  the clock ("": that of Redis), the worker's name, how many tasks it
 --   holds, the most to claim, seconds of the lease, seconds between two permits (0: no rate), the
@@ -32,18 +33,18 @@ local claims = {}
 for _, id in ipairs(ids) do
   if interval > 0 and tat > now + horizon then break end
   local task = prefix .. "task:" .. id
-  local known = redis.call("HMGET", task, "token", "tries", "wanted", "added", "at", "state",
-    "answer")
-  if not known[3] then
+  local token, tries, wanted, added, at, state, answer = unpack(redis.call("HMGET", task, "token",
+    "tries", "wanted", "added", "at", "state", "answer"))
+  if not wanted then
     redis.call("ZREM", due, id) -- nobody has wanted it for long, and what was known has expired
   else
-    local token = ("%.0f"):format(math.max(now * 1e6, tonumber(known[1] or 0) + 1))
-    local tries = tonumber(known[2] or 0) + 1
+    token = ("%.0f"):format(math.max(now * 1e6, tonumber(token or 0) + 1)) -- grows with each claim
+    tries = tonumber(tries or 0) + 1
     redis.call("ZADD", due, now + lease, id)
     redis.call("HSET", task, "token", token, "tries", tries)
     claims[#claims + 1] = {
-      id, token, tries, seconds(known[3] - now), seconds(now - known[4]), seconds(now - known[5]),
-      seconds(tat - now), known[6], known[7] or "",
+      id, token, tries, seconds(wanted - now), seconds(now - added), seconds(now - at),
+      seconds(tat - now), state, answer or "",
     }
     tat = tat + interval
   end

@@ -1,7 +1,7 @@
 -- Runs in Redis. Forgets the readers of a group that are gone and owe nothing.
 --
 -- KEYS  the prefix        ARGV  the clock (not used), the group, the reader that ends or "",
---   milliseconds for which others have to have said nothing
+--   milliseconds after which another one that said nothing is taken for gone
 -- Returns how many were forgotten.
 
 local ends, group = KEYS[1] .. "ends", ARGV[2]

@@ -1,4 +1,5 @@
--- Runs in Redis. A worker has ended in order: it is no dead one.
+-- Runs in Redis. Forgets a worker that has ended in order, so that it is not counted as dead; and
+-- those that have been dead for long.
 --
 -- KEYS  the prefix        ARGV  the clock ("": that of Redis), the worker's name, seconds after
 --   which a dead worker is forgotten

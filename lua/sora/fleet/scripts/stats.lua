@@ -2,7 +2,7 @@
 --
 -- KEYS  the prefix        ARGV  the clock ("": that of Redis), seconds after which a worker that
 --   said nothing is taken for dead
--- Returns names and values, by turns.
+-- Returns a list: a name, its value, the next name …
 
 local prefix, patience = KEYS[1], tonumber(ARGV[2])
 local time = redis.call("TIME")
