@@ -1,5 +1,5 @@
---- :checkhealth sora. Of the plugin, but here, for Neovim looks for lua/sora/health.lua. It hides
--- nothing, for the module has none of that name.
+--- :checkhealth sora. A part of the plugin (sora_nvim), in this folder because Neovim looks for
+-- lua/sora/health.lua. sora itself has no module of that name.
 
 local M = {}
 
@@ -23,8 +23,8 @@ local function check_module()
     local here = vim.api.nvim_get_runtime_file("lua/sora/health.lua", false)[1]
     fail(tostring(sora):match "^[^\n]*", {
       "build it for Neovim: make -C " .. vim.fn.fnamemodify(here, ":h:h:h") .. " nvim",
-      "or install it for Lua 5.1, where package.cpath finds it: "
-        .. "luarocks --lua-version=5.1 install sora",
+      "or install it for Lua 5.1, where package.cpath finds it; in a checkout: "
+        .. "luarocks --lua-version=5.1 make",
     })
     return nil
   end
@@ -41,16 +41,16 @@ local function check_module()
   return sora
 end
 
---- Texts that hold no secret. A base URL may: it is told by the client, which cuts that out.
-local OPEN = {
+--- Options whose texts hold no secret. (A base URL may hold one: the client tells it, cut out.)
+local PUBLIC = {
   ["client.ca_file"] = true, ["body.model"] = true, ["body.aspect_ratio"] = true,
   ["body.size"] = true, ["body.resolution"] = true,
 }
 
 --- The name of an option, with its value where that holds no secret.
 local function describe(name, value)
-  local shown = type(value) == "number" or type(value) == "boolean" or OPEN[name]
-  return shown and name .. " = " .. tostring(value) or name
+  local is_shown = type(value) == "number" or type(value) == "boolean" or PUBLIC[name]
+  return is_shown and name .. " = " .. tostring(value) or name
 end
 
 --- What setup() was given, one option after the other.

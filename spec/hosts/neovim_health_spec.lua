@@ -66,7 +66,7 @@ describe(":checkhealth sora", function()
     ]] .. CHECK, nil, "")
     assert.matches("module 'sora[%w.]*' not found: See :checkhealth sora\n", out)
     assert.matches("make %-C [^\n]* nvim\n", out)
-    assert.matches("luarocks %-%-lua%-version=5.1 install sora", (out:gsub("\n%s*", " ")))
+    assert.matches("luarocks %-%-lua%-version=5.1 make", (out:gsub("\n%s*", " ")))
   end)
 
   it("says what opens videos, or that nothing does", function()

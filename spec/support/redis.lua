@@ -84,8 +84,8 @@ local function open(self)
   return connection
 end
 
---- One command on a connection of its own.
----@return any reply  false for nil; nil on an error
+--- Sends a command, on a connection of the spec's own, and waits for its reply.
+---@return any reply  false for Redis' null; nil on an error
 ---@return string? err  as Redis says it
 function Server:call(...)
   if not self.connection then
@@ -111,8 +111,8 @@ end
 -- The process
 
 local function launch(self)
-  -- the shell waits for a line, or the end of its input; then the server is killed. (Processes that
-  -- were started later may hold the other end of the pipe, too.)
+  -- the shell waits for a line, or for the end of its input, and kills the server then. (A line,
+  -- since processes that were started later may keep the pipe open.)
   local command = ("(cd %s && exec %s redis.conf) >>%s/log 2>&1 </dev/null & echo $! >%s/pid; "
     .. "read -r _; kill -9 $! 2>/dev/null; wait $! 2>/dev/null")
   local f = quote(self.folder)
@@ -130,7 +130,7 @@ local function launch(self)
   self.pid = tonumber(files.read(self.folder .. "/pid"))
 end
 
---- Starts a server of one's own.
+--- Starts a server for one spec.
 ---@param directives table?  of redis.conf: name -> value
 ---@return table server  url, port, pid, folder and the methods here
 function M.start(directives)
