@@ -98,6 +98,13 @@ describe("the annotations of the public interface", function()
     end)
   end
 
+  it("document every call of sora.luv with a callback, which a watch does not take", function()
+    local expected, of_module = { spawn = true, sleep = true }, functions("sora%.")
+    for name in pairs(functions("client:")) do expected[name] = of_module[name] end
+    expected.watch = nil
+    assert.are.same(expected, functions("luv%."))
+  end)
+
   it("document the handles of sora.luv", function()
     assert.are.same({ cancel = true }, functions("handle:"))
   end)

@@ -104,23 +104,37 @@ function M.perform(inbox, call, policy, given, again)
   end
 end
 
-local function create(inbox, body, policy, given)
-  local client = inbox.client
-  local payload, model = bodies.of_task(body, policy.files)
-  if not payload then return nil, M.error(client, model) end
+--- Sends what makes a task, and never makes a second one.
+---@param inbox sora.inbox
+---@param path string?  behind the base URL; nil: `create_path`
+---@param payload sora.payload
+---@param policy table
+---@param given table?
+---@return sora.task? task
+---@return string|sora.error id_or_err
+function M.make(inbox, path, payload, policy, given)
   local answer, err, attempts = M.perform(inbox, {
-    method = "POST", body = payload.body, fields = payload.fields, files = payload.files,
-    key = policy.idempotency_key or M.key(), once = true,
+    method = "POST", path = path, body = payload.body, fields = payload.fields,
+    files = payload.files, key = policy.idempotency_key or M.key(), once = true,
   }, policy, given, M.is_harmless)
   if answer == nil then return nil, err end
   local id = type(answer) == "table" and ids.of(answer)
   if not id then
     return nil, core.error({ kind = "api", message = "the answer names no task", sent = true,
-      attempts = attempts }, client)
+      attempts = attempts }, inbox.client)
   end
-  ids.remember(client, id, model)
   ids.note(answer, id)
-  return setmetatable(answer, err)
+  return setmetatable(answer, err), id
+end
+
+local function create(inbox, body, policy, given)
+  local client = inbox.client
+  local payload, model = bodies.of_task(body, policy.files)
+  if not payload then return nil, M.error(client, model) end
+  local task, id_or_err = M.make(inbox, nil, payload, policy, given)
+  if not task then return nil, id_or_err end
+  ids.remember(client, id_or_err, model)
+  return task
 end
 
 --- client:create(body, opts), its arguments checked.

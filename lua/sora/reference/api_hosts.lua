@@ -23,11 +23,17 @@
 ---@class sora.luv: sora
 local luv = {}
 
----Who is told of `query` and `wait`: the error comes first.
+---Who is told of `query`, `wait` and `create`: the error comes first.
 ---@alias sora.task_callback fun(err?: sora.error, task?: sora.task)
 
 ---Who is told of `download`.
 ---@alias sora.bytes_callback fun(err?: sora.error, bytes?: integer)
+
+---Who is told of `generate`.
+---@alias sora.video_callback fun(err?: sora.error, bytes?: integer, task?: sora.task)
+
+---Who is told of `call`.
+---@alias sora.answer_callback fun(err?: sora.error, answer?: any)
 
 ---Who is told of `query_all` and `wait_all`, of tasks and of errors by id. `err` is only what a
 ---function among the options has raised.
@@ -78,6 +84,35 @@ function luv.wait_all(ids, opts, callback) end
 ---@return integer|sora.handle|nil bytes  with a callback the handle
 ---@return sora.error? err
 function luv.download(source, path, opts, callback) end
+
+---`sora.create`, with a callback or in a coroutine.
+---@overload fun(body: sora.body|string, callback: sora.task_callback): sora.handle
+---@param body sora.body|string
+---@param opts? sora.create_options
+---@param callback? sora.task_callback
+---@return sora.task|sora.handle|nil task  with a callback the handle
+---@return sora.error? err
+function luv.create(body, opts, callback) end
+
+---`sora.generate`, with a callback or in a coroutine.
+---@overload fun(body: sora.body|string, path: string, callback: sora.video_callback): sora.handle
+---@param body sora.body|string
+---@param path string
+---@param opts? sora.generate_options
+---@param callback? sora.video_callback
+---@return integer|sora.handle|nil bytes  with a callback the handle
+---@return sora.task|sora.error|nil task_or_err
+function luv.generate(body, path, opts, callback) end
+
+---`sora.call`, with a callback or in a coroutine.
+---@overload fun(method: string, path: string, callback: sora.answer_callback): sora.handle
+---@param method string
+---@param path string
+---@param opts? sora.call_options
+---@param callback? sora.answer_callback
+---@return any answer  with a callback the handle
+---@return sora.error? err
+function luv.call(method, path, opts, callback) end
 
 ---Runs a function in a coroutine of the loop, beside the caller and not before it goes on. An error
 ---in it is reported, in Neovim as that of any callback.
