@@ -56,12 +56,24 @@ end)
 describe("the command by itself", function()
   it("ends with 64 on a mistake, and prints nothing on standard output", function()
     for _, line in ipairs { { "wiat" }, { "wait" }, { "help", "wiat" }, { "download", "x" },
-      { "query", "" }, { "query", ("x"):rep(65537) }, { "download", "x", "spec/" },
       { "call", "get", "/x" }, { "completion", "csh" }, { "create", "x", "--set", "y" } } do
       local result = command.run(nil, line)
       assert.are.same({ 64, "" }, { result.code, result.out }, line[1])
       assert.is_truthy(result.err:find "^sora: ")
     end
+  end)
+
+  it("says what is wrong with an id, or with the path of a file", function()
+    local function said(...)
+      local result = command.run(nil, { ... })
+      assert.are.equal(64, result.code)
+      return result.err
+    end
+    assert.are.equal("sora: an empty id\n", said("query", ""))
+    assert.are.equal("sora: an id with a control character in it\n", said("query", "a\tb"))
+    assert.are.equal("sora: an id of more than 64 KiB\n", said("query", ("x"):rep(65537)))
+    assert.are.equal("sora: spec/ is a folder, not a file\n", said("download", "x", "spec/"))
+    assert.are.equal("sora: there is no folder spec/no\n", said("download", "x", "spec/no/a"))
   end)
 
   it("prints help on standard output when asked, and its version", function()
