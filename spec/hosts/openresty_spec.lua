@@ -343,8 +343,9 @@ describe("resty.sora in several workers", function()
 end)
 
 describe("resty.sora keeps no descriptor", function()
-  --- How many the worker has more after a few more requests for /go.
-  local function grown(server)
+  --- Whether the worker, after 18 more requests for /go, has fewer than so many more. A request's
+  -- state of Lua may end a moment after its answer.
+  local function grows_by_less(most, server)
     local worker = server:workers()[1]
     local function go()
       for _ = 1, 3 do assert.are.equal("completed\n", (server:get "/go")) end
@@ -352,8 +353,8 @@ describe("resty.sora keeps no descriptor", function()
     end
     go()
     local first = go()
-    for _ = 1, 5 do go() end
-    return go() - first
+    for _ = 1, 6 do go() end
+    return eventually(function() return count_descriptors(worker) - first < most end)
   end
 
   it("of clients that nobody has closed", function()
@@ -371,7 +372,7 @@ describe("resty.sora keeps no descriptor", function()
       },
     }
     finally(function() server:stop() end)
-    assert.is_true(grown(server) < 10)
+    assert.is_true(grows_by_less(10, server))
     assert.are.equal("", complaints(server:log()))
   end)
 
@@ -381,7 +382,7 @@ describe("resty.sora keeps no descriptor", function()
       locations = { ["/go"] = ("ngx.say(ask(%q))"):format(service:id "completed") },
     }
     finally(function() server:stop() end)
-    assert.is_true(grown(server) < 5)
+    assert.is_true(grows_by_less(5, server))
     local log = complaints(server:log()):gsub("[^\n]*lua_code_cache is off[^\n]*\n?", "")
     assert.are.equal("", log)
   end)
