@@ -53,6 +53,13 @@ describe("the helper of the stand-in service", function()
     assert.is_true(gone(pid))
   end)
 
+  it("ends one that answers nobody any more", function()
+    local service = standin.start()
+    os.execute("kill -STOP " .. service.pid)
+    service:stop()
+    assert.is_true(gone(service.pid))
+  end)
+
   it("says why it cannot be started", function()
     assert.has_error(function()
       standin.start { no_such_option = 1 }

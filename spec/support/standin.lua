@@ -100,13 +100,17 @@ function M.shared()
   return setmetatable(service, Service)
 end
 
---- Ends the service and waits for its end.
+--- Ends the service and waits for its end. One that answers nobody any more is killed: it was seen
+--- to read a connection that was gone again and again, and would not notice its end.
 ---@return string complaints  see below
 function Service:stop()
   if self.stopped then
     return ""
   end
   self.stopped = true
+  if not pcall(self.stats, self) and self.pid then
+    os.execute("kill -9 " .. self.pid)
+  end
   self.input:close()
   return self:complaints()
 end
