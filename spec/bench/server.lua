@@ -16,7 +16,7 @@ local name = require "openssl.x509.name"
 local nginx = require "spec.support.nginx"
 local output_of = require("spec.support.shell").output_of
 local pkey = require "openssl.pkey"
-local socket = require "socket"
+local ports = require "spec.support.ports"
 local altname = require "openssl.x509.altname"
 local x509 = require "openssl.x509"
 
@@ -42,17 +42,6 @@ local function certificate(folder)
   return folder .. "/certificate.pem", folder .. "/key.pem"
 end
 
-local function free_ports(count)
-  local held, ports = {}, {}
-  for i = 1, count do
-    held[i] = assert(socket.bind("127.0.0.1", 0))
-    local _, port = held[i]:getsockname()
-    ports[i] = port
-  end
-  for i = 1, count do held[i]:close() end
-  return ports
-end
-
 local ANSWER = [[
   location = /v1/video/query { default_type application/json; alias %s; %s }
 ]]
@@ -73,7 +62,7 @@ function M.start()
   local folder = output_of "mkdir -p build/bench && cd build/bench && pwd"
   local fixture = output_of "pwd" .. "/spec/support/fixtures/pending.json"
   local ca_file, key_file = certificate(folder)
-  local ports = free_ports(6)
+  local free = ports.free(6)
   local hold, slow = HOLD:format "", HOLD:format "ngx.sleep(0.05)"
   local places = {
     { "h1", "https", "ssl", "" },
@@ -86,8 +75,8 @@ function M.start()
   local server, servers = { ca_file = ca_file }, {}
   for i, place in ipairs(places) do
     local key, scheme, listen, access, more = (table.unpack or unpack)(place)
-    server[key] = ("%s://127.0.0.1:%d"):format(scheme, ports[i])
-    servers[i] = ("server { listen 127.0.0.1:%d %s backlog=4096;\n  %s\n%s}\n"):format(ports[i],
+    server[key] = ("%s://127.0.0.1:%d"):format(scheme, free[i])
+    servers[i] = ("server { listen 127.0.0.1:%d %s backlog=4096;\n  %s\n%s}\n"):format(free[i],
       listen, more or "http2_max_concurrent_streams 10000;", ANSWER:format(fixture, access))
   end
   local running = nginx.start {

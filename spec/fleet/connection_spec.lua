@@ -5,33 +5,18 @@ if lacking then return pending(lacking) end
 
 local connection = require "sora.fleet.connection"
 local inboxes = require "sora.hosts.inbox"
+local links = require "spec.support.links"
 
-local redis, open
+local failed = links.failed
+local redis
 
-local function connect(url, opts)
-  opts = opts or {}
-  opts.redis = url or redis.url
-  local conn = connection.new(opts)
-  open[#open + 1] = conn
-  return conn
-end
-
-local function failed(kind, value, err)
-  assert.is_nil(value)
-  assert.are.equal(kind, err and err.kind, tostring(err))
-  return err
-end
+local function connect(url, opts) return links.connect(url or redis.url, opts) end
 
 describe("a connection to Redis", function()
   setup(function() redis = servers.start() end)
   teardown(function() redis:stop() end)
-  before_each(function()
-    open = {}
-    redis:call "FLUSHALL"
-  end)
-  after_each(function()
-    for _, conn in ipairs(open) do conn:close() end
-  end)
+  before_each(function() redis:call "FLUSHALL" end)
+  after_each(links.close)
 
   it("brings commands there and replies back, each as the value that it is", function()
     local conn = connect()

@@ -7,11 +7,11 @@ local servers = require "spec.support.redis"
 local lacking = servers.lacking() or not nginx.is_there() and "there is no nginx" or nil
 if lacking then return pending(lacking) end
 
+local eventually = require "spec.support.eventually"
 local json = require "dkjson"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
-local system = require "system"
 
 local service = standin.shared()
 
@@ -48,11 +48,7 @@ describe("examples/fleet", function()
   local function figures(node) return json.decode((node:get "/fleet")) end
 
   local function await(condition, what)
-    local deadline = system.monotime() + 60
-    while not condition() do
-      if system.monotime() > deadline then error(what, 2) end
-      system.sleep(0.1)
-    end
+    if not eventually(condition, 60, 0.1) then error(what, 2) end
   end
 
   before_each(function()

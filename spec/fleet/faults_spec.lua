@@ -3,29 +3,19 @@ local servers = require "spec.support.redis"
 local lacking = servers.lacking()
 if lacking then return pending(lacking) end
 
-local connection = require "sora.fleet.connection"
 local files = require "spec.support.files"
 local inboxes = require "sora.hosts.inbox"
+local links = require "spec.support.links"
+local ports = require "spec.support.ports"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local socket = require "socket"
 local system = require "system"
 
-local redis, open
+local failed = links.failed
+local redis
 
-local function connect(url, opts)
-  opts = opts or {}
-  opts.redis = url or redis.url
-  local conn = connection.new(opts)
-  open[#open + 1] = conn
-  return conn
-end
-
-local function failed(kind, value, err)
-  assert.is_nil(value)
-  assert.are.equal(kind, err and err.kind, tostring(err))
-  return err
-end
+local function connect(url, opts) return links.connect(url or redis.url, opts) end
 
 --- Asks until Redis answers, as a worker does; returns how often it did not.
 local function until_there(conn)
@@ -41,7 +31,7 @@ end
 --- A Redis that answers with these texts, one for each thing it reads, and then no more; in a
 -- process of its own. Returns its port, and what ends it.
 local function play(...)
-  local port = servers.free_port()
+  local port = ports.free(1)[1]
   local script = [[
     local socket = require "socket"
     local server = assert(socket.bind("127.0.0.1", arg[1]))
@@ -86,14 +76,11 @@ local function hello(version)
     version)
 end
 
-before_each(function() open = {} end)
-after_each(function()
-  for _, conn in ipairs(open) do conn:close() end
-end)
+after_each(links.close)
 
 describe("where there is no Redis that will do, the call says", function()
   it("that nobody listens", function()
-    local port = servers.free_port()
+    local port = ports.free(1)[1]
     local err = failed("connect", connect(("redis://127.0.0.1:%d"):format(port)):command "PING")
     assert.matches(("Redis at redis://127.0.0.1:%d/0: Connection refused"):format(port),
       err.message, nil, true)
@@ -262,12 +249,7 @@ describe("a connection comes back by itself", function()
     local inbox = inboxes.of(conn.commands, conn.driver, conn.calls)
     for i = 1, 3 do conn:start(inbox, i, "INCR", "n") end
     for _ = 1, 3 do
-      local call = inboxes.take(inbox)
-      while not call do
-        inbox.driver.park(inbox)
-        call = inboxes.take(inbox)
-      end
-      local err = failed("timeout", call:result())
+      local err = failed("timeout", inboxes.result(inbox))
       assert.is_true(err.sent)
     end
     failed("timeout", conn:command "PING")
@@ -328,7 +310,7 @@ describe("TLS", function()
 
   it("is spoken with a server whose certificate and name are right, and with no other", function()
     if not tls then return pending "hiredis has no TLS" end
-    local folder, port = files.folder(), servers.free_port()
+    local folder, port = files.folder(), ports.free(1)[1]
     shell.output_of(("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
       .. "-addext subjectAltName=DNS:localhost -keyout %s/key -out %s/cert 2>&1"):format(folder,
       folder))
@@ -380,14 +362,7 @@ describe("a cluster of one node", function()
     local conn = connect(("redis://127.0.0.1:%d"):format(port))
     local inbox = inboxes.of(conn.commands, conn.driver, conn.calls)
     for i = 1, 3 do conn:start(inbox, i, "GET", "{a}b") end
-    for _ = 1, 3 do
-      local call = inboxes.take(inbox)
-      while not call do
-        inbox.driver.park(inbox)
-        call = inboxes.take(inbox)
-      end
-      assert.are.equal("elsewhere", (call:result()))
-    end
+    for _ = 1, 3 do assert.are.equal("elsewhere", (inboxes.result(inbox))) end
     assert.matches(other.port .. "/0", tostring(conn), nil, true)
     other:stop()
     stop()

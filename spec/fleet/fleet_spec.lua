@@ -2,6 +2,7 @@
 
 local fleets = require "spec.support.fleet"
 local flows = require "spec.support.flows"
+local ports = require "spec.support.ports"
 local redis = require "spec.support.redis"
 local sora = require "sora"
 local standin = require "spec.support.standin"
@@ -444,7 +445,7 @@ describe("bad input", function()
   end
 
   it("no Redis is an error of kind connect", function()
-    refused({ redis = "redis://127.0.0.1:" .. redis.free_port() }, "connect", "")
+    refused({ redis = "redis://127.0.0.1:" .. ports.free(1)[1] }, "connect", "")
   end)
 
   it("a wrong password is told", function()

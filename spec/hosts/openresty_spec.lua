@@ -6,6 +6,7 @@ end)
 if not rawget(_G, "jit") then return end
 
 local contract = require "spec.support.driver_contract"
+local eventually = require "spec.support.eventually"
 local nginx = require "spec.support.nginx"
 local standin = require "spec.support.standin"
 local system = require "system"
@@ -52,15 +53,6 @@ local function complaints(log)
     end
   end
   return table.concat(lines, "\n")
-end
-
-local function eventually(condition, seconds)
-  local deadline = system.monotime() + (seconds or 5)
-  while not condition() do
-    if system.monotime() > deadline then return false end
-    system.sleep(0.02)
-  end
-  return true
 end
 
 local function read_process(pid, name)

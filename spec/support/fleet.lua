@@ -5,6 +5,7 @@
 --   local worker = world:process "work"          -- worker.pid, worker:kill "KILL"
 --   world:add(ids)  world:settle()  world:ends()  world:overlaps()  world:stop()
 
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local program = require "spec.support.program"
 local redis = require "spec.support.redis"
@@ -102,12 +103,9 @@ end
 ---@param seconds number?
 ---@return boolean
 function World:settle(seconds)
-  local deadline = system.monotime() + (seconds or 60)
-  repeat
-    if self.server:call("ZCARD", self.prefix .. "due") == 0 then return true end
-    system.sleep(0.05)
-  until system.monotime() > deadline
-  return false
+  return eventually(function()
+    return self.server:call("ZCARD", self.prefix .. "due") == 0
+  end, seconds or 60, 0.05)
 end
 
 --- How often each task has ended in Redis.
@@ -141,14 +139,11 @@ end
 
 --- Waits until a group was told of each of the ids.
 function World:await_delivery(group, ids, seconds)
-  local deadline = system.monotime() + (seconds or 30)
-  repeat
-    local counts, missing = self:delivered(group), 0
-    for _, id in ipairs(ids) do if not counts[id] then missing = missing + 1 end end
-    if missing == 0 then return true end
-    system.sleep(0.05)
-  until system.monotime() > deadline
-  return false
+  return eventually(function()
+    local counts = self:delivered(group)
+    for _, id in ipairs(ids) do if not counts[id] then return false end end
+    return true
+  end, seconds or 30, 0.05)
 end
 
 --- The queries of all tasks, as the service saw them: time, seconds, id.

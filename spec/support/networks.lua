@@ -9,11 +9,11 @@
 --
 -- The namespaces have no names and belong to processes that end with this one, however it ends.
 
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local helpers = require "spec.support.helpers"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
-local system = require "system"
 
 local M = {}
 
@@ -36,11 +36,7 @@ local Network = {}
 Network.__index = Network
 
 local function await(condition, what)
-  local deadline = system.monotime() + 10
-  while not condition() do
-    if system.monotime() > deadline then error(what(), 3) end
-    system.sleep(0.01)
-  end
+  if not eventually(condition, 10) then error(what(), 3) end
 end
 
 --- Starts what holds a namespace, with /etc/hosts of its own. Returns its pid and its input.

@@ -12,10 +12,11 @@
 -- The module under test is the one on this process's path. nginx ends with this process, however
 -- that ends, and leaves no file.
 
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
+local ports = require "spec.support.ports"
 local shell = require "spec.support.shell"
 local socket = require "socket"
-local system = require "system"
 
 local M = {}
 
@@ -51,13 +52,6 @@ end
 
 --- Whether there is one.
 function M.is_there() return find() ~= nil end
-
-local function free_port()
-  local probe = assert(socket.bind("127.0.0.1", 0))
-  local _, port = probe:getsockname()
-  probe:close()
-  return port
-end
 
 local function location(path, body)
   if body:find "^{" then return ("    location %s %s\n"):format(path, body) end
@@ -115,11 +109,7 @@ Server.__index = Server
 local function read_file(path) return files.read(path) or "" end
 
 local function await(condition, what, seconds)
-  local deadline = system.monotime() + (seconds or 10)
-  while not condition() do
-    if system.monotime() > deadline then error(what, 3) end
-    system.sleep(0.01)
-  end
+  if not eventually(condition, seconds or 10) then error(what, 3) end
 end
 
 --- Starts an nginx of one's own.
@@ -129,7 +119,7 @@ end
 function M.start(options)
   local place = assert(find(), "there is no nginx with its Lua module")
   local folder = files.folder()
-  local port = free_port()
+  local port = ports.free(1)[1]
   local text = options.file and adapted(options, folder, place, port)
     or configuration(options, place, port)
   files.write(folder .. "/nginx.conf", text)

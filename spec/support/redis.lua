@@ -7,10 +7,11 @@
 --
 -- It ends with this process, however that ends, and leaves no file.
 
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
+local ports = require "spec.support.ports"
 local shell = require "spec.support.shell"
 local socket = require "socket"
-local system = require "system"
 
 local M = {}
 
@@ -41,14 +42,6 @@ function M.is_there() return find() ~= nil end
 function M.lacking()
   if not pcall(require, "sora.redis") then return "sora.redis is not built: there is no hiredis" end
   if not M.is_there() then return "there is no redis-server" end
-end
-
----@return integer port  of loopback, on which nobody listens
-function M.free_port()
-  local probe = assert(socket.bind("127.0.0.1", 0))
-  local _, port = probe:getsockname()
-  probe:close()
-  return port
 end
 
 local Server = {}
@@ -118,15 +111,9 @@ local function launch(self)
   local f = quote(self.folder)
   self.input = assert(io.popen("exec 2>/dev/null; "
     .. command:format(f, self.command, f, f), "w"))
-  local deadline = system.monotime() + START_SECONDS
-  local reply
-  repeat
-    system.sleep(0.01)
-    reply = self:call "PING"
-    if system.monotime() > deadline then
-      error("redis-server did not start:\n" .. (files.read(self.folder .. "/log") or ""), 3)
-    end
-  until reply == "PONG"
+  if not eventually(function() return self:call "PING" == "PONG" end, START_SECONDS) then
+    error("redis-server did not start:\n" .. (files.read(self.folder .. "/log") or ""), 3)
+  end
   self.pid = tonumber(files.read(self.folder .. "/pid"))
 end
 
@@ -136,7 +123,7 @@ end
 function M.start(directives)
   local self = setmetatable({
     command = assert(find(), "there is no redis-server"), folder = files.folder(),
-    port = M.free_port(),
+    port = ports.free(1)[1],
   }, Server)
   local lines = {
     "bind 127.0.0.1", "port " .. self.port, "dir " .. self.folder, 'save ""', "loglevel warning",

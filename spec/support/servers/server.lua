@@ -19,10 +19,11 @@
 --   reload, reloaded  the signal that has it read its configuration anew; the pattern of what it
 --                says then
 
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
+local ports = require "spec.support.ports"
 local shell = require "spec.support.shell"
 local socket = require "socket"
-local system = require "system"
 
 local M = {}
 
@@ -69,27 +70,18 @@ end
 ---@return boolean
 function M.is_there(name) return find(name) ~= nil end
 
---- Ports of loopback on which nobody listens.
-local function free_ports(names)
-  local ports, probes = {}, {}
-  for _, name in ipairs(names) do
-    local probe = assert(socket.bind("127.0.0.1", 0))
-    ports[name] = select(2, probe:getsockname())
-    probes[#probes + 1] = probe
-  end
-  for _, probe in ipairs(probes) do probe:close() end
-  return ports
+--- A free port for each name.
+local function ports_of(names)
+  local free, found = ports.free(#names), {}
+  for i, name in ipairs(names) do found[name] = free[i] end
+  return found
 end
 
 local Server = {}
 Server.__index = Server
 
 local function await(condition, what, seconds)
-  local deadline = system.monotime() + seconds
-  while not condition() do
-    if system.monotime() > deadline then error(what, 3) end
-    system.sleep(0.01)
-  end
+  if not eventually(condition, seconds) then error(what, 3) end
 end
 
 local function is_listening(port)
@@ -110,7 +102,7 @@ local function launch(name, program, options)
   local kind = M.kind(name)
   local setup = { folder = files.folder(), is_root = output_of "id -u" == "0" }
   for key, value in pairs(options or {}) do setup[key] = value end
-  setup.ports = setup.ports or free_ports(kind.protocols)
+  setup.ports = setup.ports or ports_of(kind.protocols)
   files.write(setup.folder .. "/command", program .. " " .. kind.command(setup) .. "\n")
   local self = setmetatable({
     name = name, kind = kind, folder = setup.folder, ports = setup.ports, site = setup.site,

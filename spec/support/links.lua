@@ -1,0 +1,34 @@
+--- Connections to Redis of the specs, closed after each.
+
+local connection = require "sora.fleet.connection"
+local luassert = require "luassert"
+
+local M = {}
+
+local open = {}
+
+---@param url string
+---@param opts table?  further options
+---@return sora.fleet.connection
+function M.connect(url, opts)
+  opts = opts or {}
+  opts.redis = url
+  local conn = connection.new(opts)
+  open[#open + 1] = conn
+  return conn
+end
+
+--- Closes all that were made.
+function M.close()
+  for _, conn in ipairs(open) do conn:close() end
+  open = {}
+end
+
+--- Returns the error of a command that has to fail with that kind.
+function M.failed(kind, value, err)
+  luassert.is_nil(value)
+  luassert.are.equal(kind, err and err.kind, tostring(err))
+  return err
+end
+
+return M
