@@ -6,6 +6,7 @@ local lacking = servers.lacking()
 if lacking then return pending(lacking) end
 
 local connection = require "sora.fleet.connection"
+local finalised = require "spec.support.finalised"
 local helpers = require "spec.support.helpers"
 local hosts = require "spec.support.host"
 local nginx = require "spec.support.nginx"
@@ -21,15 +22,6 @@ teardown(function() redis:stop() end)
 
 local function collect()
   for _ = 1, 3 do collectgarbage() end
-end
-
---- Has fn() called by the collector.
-local function finalised(fn)
-  if newproxy then -- luacheck: ignore 113
-    getmetatable(newproxy(true)).__gc = fn -- luacheck: ignore 113
-  else
-    setmetatable({}, { __gc = fn })
-  end
 end
 
 --- run(fn) of each host runs fn(spawn, sleep) in a flow of control of its own until that and all

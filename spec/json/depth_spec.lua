@@ -1,5 +1,5 @@
--- luacheck: read globals newproxy
 local decode = require("sora.core").decode
+local finalised = require "spec.support.finalised"
 local set = require "spec.support.collector"
 
 --- Kilobytes that Lua has allocated at most while f ran, over what it had before.
@@ -84,14 +84,6 @@ describe("max_depth", function()
 end)
 
 describe("a finaliser that decodes", function()
-  local function finalised(f)
-    if _VERSION == "Lua 5.1" and newproxy then
-      getmetatable(newproxy(true)).__gc = f
-    else
-      setmetatable({}, { __gc = f })
-    end
-  end
-
   it("does not disturb the decoding it interrupts", function()
     local runs, armed, decoding = 0, true, false
     local inner = ('{"id":"\\u0041%s","n":[1,{"id":2}],"x":null}'):format(("y"):rep(600))

@@ -1,5 +1,6 @@
 local core = require "sora.core"
 local files = require "spec.support.files"
+local finalised = require "spec.support.finalised"
 local helpers = require "spec.support.helpers"
 local shell = require "spec.support.shell"
 local random_json = require "spec.support.random_json"
@@ -299,12 +300,7 @@ describe("encoding within a finaliser", function()
     local rounds = 0
     while inner < 20 and rounds < 1000000 do
       rounds = rounds + 1
-      local new = rawget(_G, "newproxy") -- in Lua 5.1 tables have no finalisers
-      if new then
-        getmetatable(new(true)).__gc = collect
-      else
-        setmetatable({}, { __gc = collect })
-      end
+      finalised(collect)
       assert.are.equal(expected, encode(value))
     end
     assert.is_true(inner >= 20)

@@ -1,11 +1,10 @@
 -- Everything is dropped while something is in flight: in every order, and at the program's end.
 
--- luacheck: read globals newproxy
-
 local lacking = require("spec.support.host").lacks("cqueues", "luv")
 if lacking then return pending(lacking) end
 
 local cqueues = require "cqueues"
+local finalised = require "spec.support.finalised"
 local helpers = require "spec.support.helpers"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
@@ -210,15 +209,6 @@ describe("on luv's loop, it is collected once closed or cancelled, in every orde
 end)
 
 describe("a finaliser that closes the client while a request is being started", function()
-  --- Garbage whose finaliser calls fn, in an allocation to come.
-  local function leave_garbage(fn)
-    if _VERSION == "Lua 5.1" then
-      getmetatable(newproxy(true)).__gc = fn
-    else
-      setmetatable({}, { __gc = fn })
-    end
-  end
-
   for name, opts in pairs { ["with the client's own options"] = {},
     ["with a base URL of its own"] = { base_url = service.http_url } } do
     it(name .. " makes the call misuse, or ends it", function()
@@ -226,7 +216,7 @@ describe("a finaliser that closes the client while a request is being started", 
       for i = 1, 300 do
         local client = client_of(sora)
         collectgarbage "stop"
-        leave_garbage(function() client:close() end)
+        finalised(function() client:close() end) -- garbage: it runs in an allocation to come
         collectgarbage("setpause", 0)
         local before = collectgarbage("setstepmul", 1000000) -- each step is a whole cycle
         collectgarbage "restart"
