@@ -1,6 +1,7 @@
 local curl = require "spec.support.curl"
 local files = require "spec.support.files"
 local json = require "dkjson"
+local socket = require "socket"
 local standin = require "spec.support.standin"
 local tasks = require "spec.support.service.tasks"
 
@@ -48,6 +49,15 @@ describe("the stand-in service", function()
       local other = fetch(service, service.base_url .. "/nothing/here")
       assert.are.equal(200, other.status)
       assert.is_truthy(other.headers["content-type"]:find("text/html", 1, true))
+    end)
+
+    it("goes on when a client leaves in the midst of its body", function()
+      for _, path in ipairs { "/v1/videos", "/nothing/here" } do
+        local client = socket.connect("127.0.0.1", service.http_url:match ":(%d+)")
+        client:send("PUT " .. path .. " HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        client:close()
+        assert.are.equal(200, ask(service, service.http_url, "queued", "--max-time", "5").status)
+      end
     end)
 
     it("counts connections and requests", function()

@@ -100,8 +100,8 @@ function M.shared()
   return setmetatable(service, Service)
 end
 
---- Ends the service and waits for its end. One that answers nobody any more is killed: it was seen
---- to read a connection that was gone again and again, and would not notice its end.
+--- Ends the service and waits for its end. One that answers nobody any more is killed: it might
+--- never notice that it is to end.
 ---@return string complaints  see below
 function Service:stop()
   if self.stopped then

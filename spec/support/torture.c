@@ -325,6 +325,14 @@ static int load(lua_State *L) {
   return 4;
 }
 
+/* Prints the error on top of the stack. */
+static void print_error(lua_State *L) {
+  lua_getglobal(L, "tostring");
+  lua_insert(L, -2);
+  lua_call(L, 1, 1);
+  fprintf(stderr, "%s\n", lua_tostring(L, -1));
+}
+
 static int child(lua_State *L) {
   int status;
   fflush(stdout);
@@ -332,8 +340,10 @@ static int child(lua_State *L) {
   if (pid == 0) {
     alarm(LONGEST_CALL);
     status = lua_pcall(L, lua_gettop(L) - 1, 0, 0);
-    if (status != 0)
-      fprintf(stderr, "%s: %s\n", label, lua_tostring(L, -1));
+    if (status != 0) {
+      fprintf(stderr, "%s: ", label);
+      print_error(L);
+    }
     _exit(status != 0);
   }
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -423,7 +433,7 @@ int main(int count, char **values) {
   set_arguments(L, count, values);
   int failed = luaL_loadfile(L, values[1]) != 0 || lua_pcall(L, 0, 0, 0) != 0;
   if (failed)
-    fprintf(stderr, "%s\n", lua_tostring(L, -1));
+    print_error(L);
   lua_close(L);
   return failed;
 }

@@ -99,6 +99,21 @@ local function settle(connection)
   end
 end
 
+-- lua-http reads for ever at what is left of a body that its client has cut short.
+local function end_cut_body(x)
+  local stream = x.stream
+  if x.version == "2" or not stream.connection.socket or stream.body_read_type ~= "length" then
+    return
+  end
+  local chunk, why
+  repeat
+    chunk, why = stream:get_next_chunk(0)
+  until not chunk
+  if not why and stream.body_read_left > 0 then
+    sock.take(x):close()
+  end
+end
+
 local function onstream(service, port, stream)
   local headers = stream:get_headers(60)
   if not headers then
@@ -113,6 +128,7 @@ local function onstream(service, port, stream)
     end
   end)
   service.journal:finish(x.entry)
+  end_cut_body(x)
   if x.version == "2" then
     stream:shutdown()
     sock.abandon(stream)
