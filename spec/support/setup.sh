@@ -84,6 +84,8 @@ needs() {
   need command:clang-format clang-format "checks the format of the C files"
   need command:luacheck lua-check "checks the Lua files"
   need command:luarocks luarocks "builds the rock"
+  need path:build/prometheus/usr/bin/promtool unpack:prometheus \
+    "checks the metrics, unpacked into build/prometheus"
 }
 
 # Whether apt-get has it, not only a package that speaks of it.
@@ -214,6 +216,7 @@ case $missing in
   if can_install valkey-server; then unpack redis valkey-server; else unpack redis redis-server; fi
   ;;
 esac
+case $missing in *unpack:prometheus*) unpack prometheus prometheus ;; esac
 case $missing in
 *unpack:servers*) unpack servers apache2-bin h2o haproxy nghttp2-server nginx squid ;;
 esac
