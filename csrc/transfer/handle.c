@@ -100,29 +100,38 @@ int sora_handle_trust_bundle(const struct settings *settings) {
    has another TLS library, may not know one. */
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) == CURLE_OUT_OF_MEMORY)
 
+int sora_handle_uses_proxy(const struct settings *settings) {
+  return settings->proxy == NULL || *settings->proxy != '\0';
+}
+
 /* Sets both, a file and a directory, since libcurl puts its own bundle in the place of what is not
    set (from 8.17 on also when the other is). So a file that nobody has named is one that lies in
-   the directory anyway, and a directory that nobody has named is none. */
+   the directory anyway, and a directory that nobody has named is none. To verify is what libcurl
+   does where nothing is said. */
 static int set_trust(CURL *easy, const struct settings *settings) {
-  int failed = 0;
+  int failed = 0, proxied = sora_handle_uses_proxy(settings);
   pthread_once(&ca_once, find_authorities);
   const char *file = settings->ca_file != NULL ? settings->ca_file : ca_file;
   const char *directory =
       settings->ca_file == NULL && ca_directory[0] != '\0' ? ca_directory : NO_DIRECTORY;
   if (file == NULL && directory != NO_DIRECTORY && !bundle_too && one_authority[0] != '\0')
     file = one_authority;
-  if ((file != NULL || directory != NO_DIRECTORY) &&
-      curl_easy_setopt(easy, CURLOPT_CAPATH, directory) == CURLE_OK) {
-    SET(CURLOPT_PROXY_CAPATH, directory);
+  if (file != NULL || directory != NO_DIRECTORY) {
+    SET(CURLOPT_CAPATH, directory);
+    if (proxied)
+      SET(CURLOPT_PROXY_CAPATH, directory);
   }
   if (file != NULL) {
     SET(CURLOPT_CAINFO, file);
-    SET(CURLOPT_PROXY_CAINFO, file);
+    if (proxied)
+      SET(CURLOPT_PROXY_CAINFO, file);
   }
-  SET(CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
-  SET(CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
-  SET(CURLOPT_PROXY_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
-  SET(CURLOPT_PROXY_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
+  if (!settings->verify) {
+    SET(CURLOPT_SSL_VERIFYPEER, 0L);
+    SET(CURLOPT_SSL_VERIFYHOST, 0L);
+    SET(CURLOPT_PROXY_SSL_VERIFYPEER, 0L);
+    SET(CURLOPT_PROXY_SSL_VERIFYHOST, 0L);
+  }
   return !failed;
 }
 
@@ -152,10 +161,6 @@ int sora_handle_obey_environment(struct settings *settings) {
     snprintf(all, size, "%s", others != NULL ? "*" : own);
   settings->no_proxy = all;
   return all != NULL;
-}
-
-int sora_handle_uses_proxy(const struct settings *settings) {
-  return settings->proxy == NULL || *settings->proxy != '\0';
 }
 
 static int set_proxy(CURL *easy, const struct settings *settings) {

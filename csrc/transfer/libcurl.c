@@ -7,7 +7,7 @@
 #include "transfer/settings.h"
 
 static int ready;
-static unsigned loaded;
+static const curl_version_info_data *loaded;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 int sora_libcurl_init(void) {
@@ -23,14 +23,19 @@ int sora_libcurl_init(void) {
   return initialised;
 }
 
-static void look_up_version(void) {
-  loaded = curl_version_info(CURLVERSION_NOW)->version_num;
+static void look_up(void) {
+  loaded = curl_version_info(CURLVERSION_NOW);
+}
+
+/* Asked once: libcurl asks all of its libraries each time, 4,000 instructions. */
+static const curl_version_info_data *version_info(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, look_up);
+  return loaded;
 }
 
 unsigned sora_libcurl_version(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, look_up_version);
-  return loaded;
+  return version_info()->version_num;
 }
 
 int sora_libcurl_holds_back(void) {
@@ -61,7 +66,7 @@ long sora_libcurl_http(long version) {
                   {CURL_HTTP_VERSION_1_1, 0},
                   {CURL_HTTP_VERSION_2TLS, CURL_VERSION_HTTP2},
                   {CURL_HTTP_VERSION_3, CURL_VERSION_HTTP3}};
-  int features = curl_version_info(CURLVERSION_NOW)->features, needed = versions[version].feature;
+  int features = version_info()->features, needed = versions[version].feature;
   return needed == 0 || (features & needed) ? versions[version].value : CURL_HTTP_VERSION_NONE;
 }
 
@@ -82,12 +87,11 @@ static const char *encodings_of(int features) {
 }
 
 void sora_features(struct features *features) {
-  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
   features->built = LIBCURL_VERSION;
-  features->loaded = info->version;
-  features->tls = info->ssl_version != NULL ? info->ssl_version : "none";
-  features->http2 = (info->features & CURL_VERSION_HTTP2) != 0;
-  features->encodings = encodings_of(info->features);
+  features->loaded = version_info()->version;
+  features->tls = version_info()->ssl_version != NULL ? version_info()->ssl_version : "none";
+  features->http2 = (version_info()->features & CURL_VERSION_HTTP2) != 0;
+  features->encodings = encodings_of(version_info()->features);
 }
 
 struct sigpipe_guard sora_libcurl_enter(void) {
