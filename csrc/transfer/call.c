@@ -34,6 +34,7 @@ int sora_request_set_call(struct request *request, const struct base_url *base,
   sending->large = call->form != NULL || call->body_length > LARGE;
   sending->method = sora_copy_text(call->method);
   request->url = join(base->prefix, call->path);
+  request->path = base->path;
   request->loopback = base->loopback;
   request->plain = base->plain;
   if (call->body != NULL) {

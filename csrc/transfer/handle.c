@@ -213,6 +213,20 @@ static int set_rest(CURL *easy, const struct settings *settings) {
 
 #undef SET
 
+static int set_url(CURL *easy, const char *url, const char *target) {
+  return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, target) == CURLE_OK;
+}
+
+int sora_handle_aim(CURL *easy, const struct settings *settings, const char *url, size_t path) {
+  if (path == 0 || sora_handle_uses_proxy(settings))
+    return set_url(easy, url, NULL);
+  char *site = strndup(url, path);
+  int aimed = site != NULL && set_url(easy, site, url + path);
+  free(site);
+  return aimed;
+}
+
 /* ---- life ---- */
 
 static void destroy(struct handle *handle) {

@@ -56,6 +56,7 @@ void sora_request_set_headers(struct request *request, struct headers *headers) 
 const char *sora_request_set_query(struct request *request, const struct base_url *base,
                                    const char *path) {
   request->relay_length = strlen(base->prefix);
+  request->path = base->path;
   request->loopback = base->loopback;
   request->plain = base->plain;
   return sora_url_of_task(base, path, request->id, request->id_length, &request->url);
@@ -198,8 +199,7 @@ static long milliseconds(double seconds) {
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
 
 static int set_request(struct request *request, CURL *easy) {
-  int failed = 0;
-  SET(CURLOPT_URL, request->url);
+  int failed = !sora_handle_aim(easy, request->settings, request->url, request->path);
   SET(CURLOPT_HTTPHEADER, sora_headers_list(request->headers));
   SET(CURLOPT_WRITEFUNCTION, on_body);
   SET(CURLOPT_WRITEDATA, request);

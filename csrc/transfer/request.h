@@ -65,6 +65,7 @@ struct sending {
 struct request {
   struct place place; /* the first, so that one leads to the other */
   char *url;
+  size_t path;               /* where the URL's path begins, 0: libcurl is to find that */
   size_t relay_length;       /* of the base URL that it begins with, 0: it has none */
   int loopback, plain;       /* the URL's host is this machine; it is http: */
   struct headers *headers;   /* that are sent, of a download only to its own origin */

@@ -80,6 +80,40 @@ static size_t without_query_path(const char *text, size_t length, size_t after,
   return length;
 }
 
+/* Whether the bytes are "." or "..", which servers take out of a path, with what is before. They do
+   so with "%2e", too (RFC 3986, 6.2.2). */
+static int is_dots(const char *step, size_t length) {
+  size_t dots = 0;
+  for (size_t i = 0; i < length; dots++)
+    if (step[i] == '.')
+      i++;
+    else if (length - i >= 3 && sora_same_letters(step + i, "%2e", 3))
+      i += 3;
+    else
+      return 0;
+  return dots == 1 || dots == 2;
+}
+
+static int has_dots(const char *path) {
+  for (size_t length; *path == '/'; path += length) {
+    path++;
+    length = strcspn(path, "/?");
+    if (is_dots(path, length))
+      return 1;
+  }
+  return 0;
+}
+
+/* Where in a base URL its path begins, its host being at `host`. 0: libcurl is to find that itself,
+   for it would write the path in another way, without steps of dots or with bytes encoded. */
+static size_t path_of(const char *prefix, size_t host) {
+  size_t path = host + strcspn(prefix + host, "/");
+  for (const char *at = prefix + path; *at != '\0'; at++)
+    if ((unsigned char)*at > 0x7E)
+      return 0;
+  return has_dots(prefix + path) ? 0 : path;
+}
+
 const char *sora_url_parse_base(const char *text, const char *query_path, struct base_url *base) {
   size_t length = strlen(text);
   base->prefix = base->origin = NULL;
@@ -113,6 +147,7 @@ const char *sora_url_parse_base(const char *text, const char *query_path, struct
     return sora_url_no_memory;
   memcpy(base->prefix, text, length);
   base->prefix[length] = '\0';
+  base->path = path_of(base->prefix, host);
   base->origin = sora_url_origin(base->prefix);
   return base->origin == NULL ? sora_url_no_memory : NULL;
 }
@@ -170,30 +205,6 @@ void sora_url_free_base(struct base_url *base) {
 
 static int is_unreserved(unsigned char byte) {
   return sora_is_alnum(byte) || (byte != '\0' && strchr("-._~", byte) != NULL);
-}
-
-/* Whether the bytes are "." or "..", which servers take out of a path, with what is before. They do
-   so with "%2e", too (RFC 3986, 6.2.2). */
-static int is_dots(const char *step, size_t length) {
-  size_t dots = 0;
-  for (size_t i = 0; i < length; dots++)
-    if (step[i] == '.')
-      i++;
-    else if (length - i >= 3 && sora_same_letters(step + i, "%2e", 3))
-      i += 3;
-    else
-      return 0;
-  return dots == 1 || dots == 2;
-}
-
-static int has_dots(const char *path) {
-  for (size_t length; *path == '/'; path += length) {
-    path++;
-    length = strcspn(path, "/?");
-    if (is_dots(path, length))
-      return 1;
-  }
-  return 0;
 }
 
 static int is_hexadecimal(char byte) {

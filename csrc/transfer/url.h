@@ -12,6 +12,7 @@
 struct base_url {
   char *prefix; /* "https://host:port/path", no slash at the end, no "/v1"; malloc'ed */
   char *origin; /* as sora_url_origin has it; malloc'ed */
+  size_t path;  /* where the path begins, 0: libcurl is to find that, and may rewrite it */
   int plain;    /* http: whatever is sent can be read on the way */
   int loopback; /* localhost, *.localhost (RFC 6761, 6.3), 127.0.0.0/8 or ::1 */
 };

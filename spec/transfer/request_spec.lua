@@ -91,6 +91,23 @@ describe("a request on the wire", function()
     clients.h2:query(id, { base_url = service.base_url .. "/sora/v1" })
     assert.matches("^/sora/v1/video/query%?id=", service:log(id)[1].path)
   end)
+
+  it("asks for a path with steps of dots, or bytes beyond ASCII, as libcurl writes it", function()
+    for tail, path in pairs { ["/a/../b"] = "/b", ["/é"] = "/%C3%A9" } do
+      service:reset()
+      clients.h2:query("x", { base_url = service.base_url .. tail })
+      local asked = service:log()[1].path:gsub("%%%x%x", string.upper)
+      assert.are.equal(path .. "/v1/video/query?id=x", asked)
+    end
+  end)
+
+  it("asks a proxy for the whole URL", function()
+    service:reset()
+    clients.h2:query("x", {
+      base_url = "http://service.invalid/a", proxy = service.http_url, allow_http = true,
+    })
+    assert.are.equal("http://service.invalid/a/v1/video/query?id=x", service:log()[1].path)
+  end)
 end)
 
 describe("a redirect", function()
