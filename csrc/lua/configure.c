@@ -13,6 +13,7 @@
 
 #define PARTS "sora.parts"
 #define DEFAULT_BASE_URL "https://az.gptplus5.com"
+#define DEFAULT_USER_AGENT "lua-sora/0.1.0"
 
 void sora_check_plain(lua_State *L, int level, const struct base_url *base,
                       const struct settings *settings, const struct headers *headers) {
@@ -56,7 +57,8 @@ static const char *from_environment(lua_State *L, int level, const char *name) {
   return value;
 }
 
-/* libcurl would write the last one for each request itself, letter by letter, and twice. */
+/* As the user agent, the last one is what libcurl would write for each request itself, letter by
+   letter, and twice. */
 static void add_usual(lua_State *L, struct headers *headers) {
   struct features features;
   sora_features(&features);
@@ -82,6 +84,8 @@ void sora_configure(lua_State *L, struct client *client, int values, int level) 
   const char *wrong = sora_url_parse_base(given.base_url, given.query_path, &parts->base);
   if (wrong != NULL)
     sora_misuse(L, level, "%s %s", from, wrong);
+  if (given.user_agent == NULL)
+    given.user_agent = DEFAULT_USER_AGENT;
   sora_settings_headers(L, &given, level, parts->headers);
   add_usual(L, parts->headers);
   sora_check_plain(L, level, &parts->base, &given, parts->headers);

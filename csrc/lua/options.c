@@ -87,7 +87,8 @@ static const struct option options[] = {
     {"request_timeout", TYPE_SECONDS, SCOPE_CLIENT | CALLS, FIELD(request_timeout), 0, 30, 0},
     {"retries", TYPE_COUNT, SCOPE_CLIENT | CALLS, FIELD(retries), 0, 2, 0},
     {"timeout", TYPE_SECONDS, CALLS, FIELD(timeout), 0, 0, 0},
-    {"user_agent", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(user_agent), AFFECTS_TRANSPORT, 0, 0},
+    {"user_agent", TYPE_STRING, SCOPE_CLIENT | CALLS, FIELD(user_agent),
+     AFFECTS_HEADERS | AFFECTS_TRANSPORT, 0, 0},
     {"verify", TYPE_BOOLEAN, SCOPE_CLIENT | CALLS, FIELD(verify), AFFECTS_TRANSPORT, 1, 0},
 };
 
@@ -333,6 +334,10 @@ void sora_settings_headers(lua_State *L, const struct settings *settings, int le
     luaL_error(L, "not enough memory");
   if (settings->forwarded_host != NULL)
     add_header(L, list, "X-Forwarded-Host", settings->forwarded_host);
+  if (settings->user_agent != NULL && *settings->user_agent != '\0')
+    add_header(L, list, "User-Agent", settings->user_agent);
+  else if (settings->user_agent != NULL && !sora_headers_omit(list, "User-Agent"))
+    luaL_error(L, "not enough memory");
 }
 
 static unsigned scopes_of(const char *call) {

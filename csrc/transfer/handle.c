@@ -10,10 +10,6 @@
 #include "transfer/libcurl.h"
 #include "transfer/settings.h"
 
-#ifndef SORA_USER_AGENT
-#define SORA_USER_AGENT "lua-sora/0.1.0"
-#endif
-
 enum {
   MOST_IDLE = 1024, /* handles that a client keeps, some 6 KiB each */
   LONGEST_LIFE = 60 /* seconds of a connection: as long as libcurl keeps an address */
@@ -192,9 +188,10 @@ static int set_version(CURL *easy, const struct settings *settings) {
   return !failed;
 }
 
-static int set_rest(CURL *easy, const struct settings *settings) {
+static int set_rest(CURL *easy, const struct settings *settings, int shared) {
   int failed = 0;
-  SET(CURLOPT_USERAGENT, settings->user_agent ? settings->user_agent : SORA_USER_AGENT);
+  if (!shared || sora_handle_uses_proxy(settings)) /* else it is among the headers */
+    SET(CURLOPT_USERAGENT, settings->user_agent);
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_ACCEPT_ENCODING, "");
   SET(CURLOPT_BUFFERSIZE, sora_libcurl_buffer());
@@ -235,14 +232,15 @@ static void destroy(struct handle *handle) {
   free(handle);
 }
 
-static struct handle *make(const struct settings *settings, CURLSH *share) {
+static struct handle *make(const struct settings *settings, int shared, CURLSH *share) {
   struct handle *handle = calloc(1, sizeof *handle);
   if (handle == NULL)
     return NULL;
+  handle->shared = shared;
   handle->easy = curl_easy_init();
   if (handle->easy != NULL && set_trust(handle->easy, settings) &&
       set_proxy(handle->easy, settings) && set_version(handle->easy, settings) &&
-      set_rest(handle->easy, settings) &&
+      set_rest(handle->easy, settings, shared) &&
       curl_easy_setopt(handle->easy, CURLOPT_ERRORBUFFER, handle->error) == CURLE_OK &&
       curl_easy_setopt(handle->easy, CURLOPT_SHARE, share) == CURLE_OK)
     return handle;
@@ -258,10 +256,7 @@ struct handle *sora_handle_take(struct handles *handles, const struct settings *
     handles->count--;
     return handle;
   }
-  handle = make(settings, share);
-  if (handle != NULL)
-    handle->shared = shared;
-  return handle;
+  return make(settings, shared, share);
 }
 
 /* See sora_handle_give_back. Before 7.80 nobody knows how often a request was sent. */

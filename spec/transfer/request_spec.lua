@@ -82,6 +82,16 @@ describe("a request on the wire", function()
     client:close()
   end)
 
+  it("names the program as the call says, else as the client, and not at all for none", function()
+    local client = client_of { user_agent = "client/1" }
+    local function named(opts) return seen(client, opts).headers["user-agent"] end
+    assert.are.equal("client/1", named())
+    assert.are.equal("call/1", named { user_agent = "call/1" })
+    assert.are.equal("header/1", named { headers = { ["user-agent"] = "header/1" } })
+    assert.is_nil(named { user_agent = "" })
+    client:close()
+  end)
+
   it("goes below the path of a base URL, with or without /v1 and slashes", function()
     for _, tail in ipairs { "", "/", "/v1", "/v1/", "//" } do
       local entry = seen(clients.h2, { base_url = service.base_url .. tail })
