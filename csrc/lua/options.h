@@ -40,8 +40,8 @@ void sora_settings_read(lua_State *L, int index, enum option_scope scope, int le
 int sora_settings_have_secrets(const struct settings *settings);
 
 /* Adds to `list`, which is owned by some userdata, the headers that the settings name: those of the
-   table at `settings->headers`, the key, the host, the user agent; of two with the same name the first stays.
-   Raises, `level` up, what is wrong with a header. */
+   table at `settings->headers`, the key, the host, the user agent; of two with the same name the
+   first stays. Raises, `level` up, what is wrong with a header. */
 void sora_settings_headers(lua_State *L, const struct settings *settings, int level,
                            struct headers *list);
 

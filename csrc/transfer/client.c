@@ -81,6 +81,7 @@ static struct host *host_of(struct client *client, const struct request *request
                                     &client->connections);
   if (host != NULL) {
     host->one_by_one = sora_libcurl_mixes_tunnels() && sora_handle_uses_proxy(client->settings);
+    host->site = sora_url_site(origin);
     host->next = client->hosts;
     client->hosts = host;
   }
@@ -238,6 +239,7 @@ void sora_client_free(struct client *client) {
   while (client->hosts != NULL) {
     struct host *host = client->hosts;
     client->hosts = host->next;
+    curl_url_cleanup(host->site);
     free(host);
   }
   free(client);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "transfer/libcurl.h"
+#include "transfer/queue.h"
 #include "transfer/settings.h"
 
 enum {
@@ -210,18 +211,13 @@ static int set_rest(CURL *easy, const struct settings *settings, int shared) {
 
 #undef SET
 
-static int set_url(CURL *easy, const char *url, const char *target) {
-  return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, target) == CURLE_OK;
-}
-
-int sora_handle_aim(CURL *easy, const struct settings *settings, const char *url, size_t path) {
-  if (path == 0 || sora_handle_uses_proxy(settings))
-    return set_url(easy, url, NULL);
-  char *site = strndup(url, path);
-  int aimed = site != NULL && set_url(easy, site, url + path);
-  free(site);
-  return aimed;
+int sora_handle_aim(CURL *easy, const struct settings *settings, const struct host *host,
+                    const char *url, size_t path) {
+  int apart = path > 0 && host->site != NULL && !sora_handle_uses_proxy(settings);
+  /* the URL comes last: from 8.12 on the site takes it away */
+  return curl_easy_setopt(easy, CURLOPT_CURLU, apart ? host->site : NULL) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, apart ? url + path : NULL) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_URL, apart ? host->origin : url) == CURLE_OK;
 }
 
 /* ---- life ---- */

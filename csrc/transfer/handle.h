@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 
+struct host;
 struct settings;
 
 struct handle {
@@ -28,11 +29,12 @@ struct handles {
 struct handle *sora_handle_take(struct handles *handles, const struct settings *settings,
                                 int shared, int worn, CURLSH *share);
 
-/* Aims a handle at a URL whose path begins at `path`, 0: libcurl is to find that itself, as it has
-   to for a proxy, which gets the whole URL. It parses a URL, puts it together again and writes it
-   twice, letter by letter: to be told of the path apart spares it 13,000 instructions a query.
-   Returns 0 without memory. */
-int sora_handle_aim(CURL *easy, const struct settings *settings, const char *url, size_t path);
+/* Aims a handle at a URL of that host, whose path begins at `path`; 0: libcurl is to find that
+   itself. It parses a URL, puts it together again and writes it twice, letter by letter in part:
+   to be given the site parsed and the path apart spares it 20,000 instructions a query. A proxy is
+   asked for the whole URL, which libcurl has to write then. Returns 0 without memory. */
+int sora_handle_aim(CURL *easy, const struct settings *settings, const struct host *host,
+                    const char *url, size_t path);
 
 /* Gives back a handle, which is in no multi handle. It is kept for the next request where nothing
    of the last one can stay in it: `sent` is how often that was sent, `version` that of HTTP of its

@@ -199,7 +199,8 @@ static long milliseconds(double seconds) {
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
 
 static int set_request(struct request *request, CURL *easy) {
-  int failed = !sora_handle_aim(easy, request->settings, request->url, request->path);
+  int failed =
+      !sora_handle_aim(easy, request->settings, request->place.host, request->url, request->path);
   SET(CURLOPT_HTTPHEADER, sora_headers_list(request->headers));
   SET(CURLOPT_WRITEFUNCTION, on_body);
   SET(CURLOPT_WRITEDATA, request);

@@ -104,10 +104,13 @@ static int has_dots(const char *path) {
   return 0;
 }
 
-/* Where in a base URL its path begins, its host being at `host`. 0: libcurl is to find that itself,
-   for it would write the path in another way, without steps of dots or with bytes encoded. */
+/* Where in a base URL its path begins, its host being at `host`. 0: libcurl is to parse the whole,
+   for it would write the path in another way, without steps of dots or with bytes encoded; or the
+   host has a '%', as a zone (RFC 6874), which an origin is without. */
 static size_t path_of(const char *prefix, size_t host) {
   size_t path = host + strcspn(prefix + host, "/");
+  if (memchr(prefix + host, '%', path - host) != NULL)
+    return 0;
   for (const char *at = prefix + path; *at != '\0'; at++)
     if ((unsigned char)*at > 0x7E)
       return 0;
@@ -172,6 +175,14 @@ char *sora_url_origin(const char *text) {
   curl_free(port);
   curl_url_cleanup(url);
   return origin;
+}
+
+CURLU *sora_url_site(const char *origin) {
+  CURLU *url = curl_url();
+  if (url != NULL && curl_url_set(url, CURLUPART_URL, origin, 0) == CURLUE_OK)
+    return url;
+  curl_url_cleanup(url);
+  return NULL;
 }
 
 /* The host, to be freed by curl_free; NULL where there is none. */

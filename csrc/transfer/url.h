@@ -47,6 +47,9 @@ const char *sora_url_path_fault(const char *path, int of_task);
 const char *sora_url_of_task(const struct base_url *base, const char *path, const char *id,
                              size_t length, char **url);
 
+/* The same as a CURLU, for CURLOPT_CURLU; NULL where sora_url_origin has nothing. */
+struct Curl_URL *sora_url_site(const char *origin);
+
 /* Where a URL's requests go: "https://host:port", in small letters, malloc'ed. NULL without memory,
    and for what is no URL. */
 char *sora_url_origin(const char *text);
