@@ -144,15 +144,19 @@ function M.take(inbox)
     if not inbox.attempted[1] then inbox.attempted = nil end
     tell_attempts(attempted)
   end
-  if not inbox.taken[inbox.at] then
-    if not inbox.ended[1] then return nil end
-    inbox.taken, inbox.ended, inbox.at = inbox.ended, inbox.taken, 1
+  local list, at = inbox.taken, inbox.at
+  local request = list[at]
+  if not request then
+    list, at = inbox.ended, 1
+    request = list[at]
+    if not request then return nil end
+    inbox.taken, inbox.ended = list, inbox.taken
   end
-  local request = inbox.taken[inbox.at]
-  inbox.taken[inbox.at] = nil
-  inbox.at = inbox.at + 1
-  local note = inbox.pending[request]
-  inbox.pending[request] = nil
+  list[at] = nil
+  inbox.at = at + 1
+  local pending = inbox.pending
+  local note = pending[request]
+  pending[request] = nil
   return request, note
 end
 
@@ -160,11 +164,11 @@ end
 ---@param inbox sora.inbox
 ---@return userdata request
 function M.await(inbox)
-  local request = M.take(inbox)
-  while not request do
+  local request
+  repeat
     inbox.driver.park(inbox)
     request = M.take(inbox)
-  end
+  until request
   return request
 end
 

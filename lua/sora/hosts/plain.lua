@@ -7,7 +7,8 @@ local inboxes = require "sora.hosts.inbox"
 local PERIOD = 0.005 -- seconds between two looks at what has no descriptor to poll
 
 ---@type sora.driver
-local M = { now = core.now }
+local M = require("sora.hosts.module").plain -- its functions have loaded this file: from now on
+                                             -- those that follow are in their place
 
 --- What is no client and has something in flight: it is stepped by whoever waits for anything.
 local others = setmetatable({}, { __mode = "k" })

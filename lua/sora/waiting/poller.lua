@@ -141,13 +141,11 @@ local function time_out(self, now)
   return give_up(self, now, "timeout", message)
 end
 
-local function is_over(self, now) return self:remaining(now) < NO_TIME end
-
 --- "ask" and `pause`, cut where it would pass the deadline: to end 1..2 × last_poll before it, or,
 -- where the service demanded more than that or nothing worth a poll is left, at the deadline.
 local function schedule(self, now, pause, demanded)
-  if is_over(self, now) then return time_out(self, now) end
   local rules, remaining = self.rules, self:remaining(now)
+  if remaining < NO_TIME then return time_out(self, now) end
   if pause > remaining - rules.last_poll then
     pause = remaining - rules.last_poll * (1 + rules.random())
     if pause < math.max(rules.shortest, demanded) then pause = remaining end
@@ -253,7 +251,7 @@ local function bad_answer(self, now, err)
     demanded = math.max(demanded or 0, self.pace.not_before - now)
   end
   if troubles.is_final(self, err) then return end_with(self, now, err) end
-  if is_over(self, now) then return time_out(self, now) end
+  if self:remaining(now) < NO_TIME then return time_out(self, now) end
   local reason = troubles.reason_to_end(self, now, err)
   if reason then return end_with(self, now, err, reason) end
   lengthen(self)
@@ -298,12 +296,13 @@ end
 ---@return "ask"|"error"
 ---@return any  "ask": seconds from now, 0 for at once; "error": the error
 function Poller:due(now)
-  if is_over(self, now) then return time_out(self, now) end
-  local silence = self.pace.not_before - now
-  if silence > 0 and self.next_at <= now then
+  if self:remaining(now) < NO_TIME then return time_out(self, now) end
+  local left, silence = self.next_at - now, self.pace.not_before - now
+  if left > 0 then return "ask", left end
+  if silence > 0 then
     return schedule(self, now, silence + self.rules.random() * self.pause, silence)
   end
-  return "ask", math.max(0, self.next_at - now)
+  return "ask", 0
 end
 
 --- Ends its pause, where it is the one for that id and pauses. While a 429 silences its client it
