@@ -14,7 +14,8 @@
 #include "lua/secrets.h"
 #include "transfer/text.h"
 
-#define METATABLE "sora.client"
+static const char METATABLE[] = "sora.client";
+
 #define NO_CLIENT "sora.client expected, got %s; its methods are called with a colon"
 
 /* ---- making one ---- */
@@ -40,12 +41,9 @@ int sora_client_to_lua(lua_State *L) {
   int level = (int)luaL_optinteger(L, 2, 1);
   lua_settop(L, 3);
   collect_dropped(L);
-  /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
-  struct client **box = lua_newuserdata(L, sizeof *box);
-  *box = NULL;
-  luaL_setmetatable(L, METATABLE);
-  *box = sora_client_make();
-  if (*box == NULL)
+  struct object *object = sora_object_new(L, METATABLE);
+  struct client *client = object->content = sora_client_make();
+  if (client == NULL)
     luaL_error(L, "not enough memory");
   lua_createtable(L, 0, 5);
   lua_newtable(L); /* requests by their tag; the values are weak, a request that nobody waits for
@@ -61,7 +59,7 @@ int sora_client_to_lua(lua_State *L) {
   lua_setfield(L, 5, "shared");
   lua_pushvalue(L, 5);
   lua_setuservalue(L, 4);
-  sora_configure(L, *box, 5, level);
+  sora_configure(L, client, 5, level);
   sora_secrets_note_client(L, 4);
   lua_settop(L, 4);
   return 1;
@@ -69,27 +67,18 @@ int sora_client_to_lua(lua_State *L) {
 
 /* ---- the userdata ---- */
 
-static int is_client(lua_State *L, int index) {
-  int found = 0;
-  if (lua_touserdata(L, index) != NULL && lua_getmetatable(L, index)) {
-    luaL_getmetatable(L, METATABLE);
-    found = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-  }
-  return found;
-}
-
 const struct client *sora_client_peek(lua_State *L, int index) {
-  struct client *const *box = lua_touserdata(L, index);
-  return *box;
+  const struct object *object = lua_touserdata(L, index);
+  return object->content;
 }
 
 struct client *sora_client_check_any(lua_State *L, int index) {
-  struct client **box = lua_touserdata(L, index);
-  if (!is_client(L, index) || *box == NULL)
+  const struct object *object = sora_object_at(L, index, METATABLE);
+  struct client *client = object == NULL ? NULL : object->content;
+  if (client == NULL)
     luaL_argerror(L, index, lua_pushfstring(L, NO_CLIENT, luaL_typename(L, index)));
-  sora_client_enter(*box);
-  return *box;
+  sora_client_enter(client);
+  return client;
 }
 
 struct client *sora_client_check(lua_State *L, int index, int level) {
@@ -306,7 +295,7 @@ int sora_client_close_it(lua_State *L) {
 
 /* Raises, `level` up, that `method` was called on something else than a client. */
 static void check_self(lua_State *L, int level, const char *method) {
-  if (!is_client(L, 1))
+  if (sora_object_at(L, 1, METATABLE) == NULL)
     sora_misuse(L, level, "bad argument #1 to '%s' (" NO_CLIENT ")", method, luaL_typename(L, 1));
 }
 
@@ -371,9 +360,9 @@ static int to_string(lua_State *L) {
 }
 
 static int collect(lua_State *L) {
-  struct client **box = luaL_checkudata(L, 1, METATABLE);
-  struct client *client = *box;
-  *box = NULL;
+  struct object *object = luaL_checkudata(L, 1, METATABLE);
+  struct client *client = object->content;
+  object->content = NULL;
   if (client != NULL)
     sora_client_enter(client);
   sora_client_free(client);

@@ -17,21 +17,18 @@
 #include "transfer/text.h"
 #include "transfer/timers.h"
 
-#define METATABLE "sora.request"
+static const char METATABLE[] = "sora.request";
 #define OWN "sora.own"
 
 /* ---- starting ---- */
 
 /* Pushes a request with nothing acquired. */
 static struct request *new_request(lua_State *L, const char *id, size_t length) {
-  /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a pointer that the userdata holds */
-  struct request **box = lua_newuserdata(L, sizeof *box);
-  *box = NULL;
-  luaL_setmetatable(L, METATABLE);
-  *box = sora_request_make(id, length);
-  if (*box == NULL)
+  struct object *object = sora_object_new(L, METATABLE);
+  object->content = sora_request_make(id, length);
+  if (object->content == NULL)
     luaL_error(L, "not enough memory");
-  return *box;
+  return object->content;
 }
 
 const char *sora_push_id_fault(lua_State *L, int index) {
@@ -353,15 +350,17 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
 /* ---- the userdata ---- */
 
 struct request *sora_request_check(lua_State *L, int index) {
-  struct request **box = luaL_checkudata(L, index, METATABLE);
-  luaL_argcheck(L, *box != NULL, index, "the request was never made");
-  return *box;
+  const struct object *object = sora_object_at(L, index, METATABLE);
+  if (object == NULL)
+    luaL_checkudata(L, index, METATABLE); /* raises */
+  luaL_argcheck(L, object != NULL && object->content != NULL, index, "the request was never made");
+  return object->content;
 }
 
 static int collect(lua_State *L) {
-  struct request **box = luaL_checkudata(L, 1, METATABLE);
-  struct request *request = *box;
-  *box = NULL;
+  struct object *object = luaL_checkudata(L, 1, METATABLE);
+  struct request *request = object->content;
+  object->content = NULL;
   sora_request_free(request);
   return 0;
 }
