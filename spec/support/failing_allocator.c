@@ -48,8 +48,8 @@ static int load_module(lua_State *L, const char *cpath) {
   return lua_pcall(L, 1, 1, 0) == 0;
 }
 
-/* Pushes to the other state, whose top is the module, the function of this name and its argument:
-   the text at index 1 of L, to be encoded the value that it is. */
+/* Pushes the function of this name and its argument to the other state, whose top is the module.
+   The argument is the text at index 1 of L; for encode, what that decodes to. */
 static int push_call(lua_State *L, lua_State *other, const char *name) {
   size_t length;
   const char *text = lua_tolstring(L, 1, &length);
@@ -77,8 +77,7 @@ static void push_outcome(lua_State *L, lua_State *other, int status) {
 /* attempt(text, n, cpath, function) → outcome, requests, again, left, refused: "done", "memory",
    "refused" or a message; how many requests for memory the call was granted; the outcome of calling
    once more with memory enough; the bytes that were not freed in the end; how many requests were
-   refused. The function is "decode" or "encode". Without values where this Lua takes no allocator.
- */
+   refused. The function is "decode" or "encode". No values where this Lua takes no allocator. */
 static int attempt(lua_State *L) {
   struct memory memory = {0, 0, -1, 0};
   luaL_checkstring(L, 1);

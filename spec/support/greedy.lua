@@ -34,7 +34,7 @@ local function drive()
   local done = { cycles = 0, restless = restless_allocator() }
   local function count()
     done.cycles = done.cycles + 1
-    if done.restless then done.restless.again() end
+    if done.restless then done.restless.cycle() end
     if _VERSION == "Lua 5.1" then
       getmetatable(newproxy(true)).__gc = count
     else

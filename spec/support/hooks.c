@@ -12,7 +12,7 @@ static lua_State *state;
 static int mask, count, raises;
 static volatile sig_atomic_t signals, samples;
 
-/* Once, as a sampling profiler's and Ctrl-C's do. */
+/* Takes itself away when it runs, as those of a sampling profiler and of Ctrl-C do. */
 static void hook(lua_State *L, lua_Debug *activation) {
   (void)activation;
   lua_sethook(L, NULL, 0, 0);
@@ -60,10 +60,11 @@ static int stop(lua_State *L) {
   return 2;
 }
 
-__attribute__((visibility("default"))) int luaopen_hooks(lua_State *L) {
+__attribute__((visibility("default"))) int luaopen_hooks(lua_State *L);
+
+int luaopen_hooks(lua_State *L) {
   static const luaL_Reg functions[] = {{"start", start}, {"stop", stop}, {NULL, NULL}};
-  compat_mainthread(L);
-  lua_newtable(L);
-  luaL_setfuncs(L, functions, 0);
+  compat_mainthread(L); /* 5.1 knows it once it was seen */
+  luaL_newlib(L, functions);
   return 1;
 }

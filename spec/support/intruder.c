@@ -1,15 +1,16 @@
 /*
  * A Lua module for the specs: code that runs where nobody expects it.
  *
- *   intruder.attempt(road, n, act, fn, …)   calls fn(…), and once in the midst of it act(): by the
- *     road "finaliser" in a finaliser that runs at the first chance from the n-th request for
- * memory on, which the collector has in nearly every function of Lua's that allocates (until then
- *     nothing is collected); by the road "hook" in a debug hook, at the n-th instruction, call or
- *     return; n is from 1 on, 0: never; after that the collector stands still again, unless act
- *     returned true. → how many places there were, whether act was called,
- *     what pcall(fn, …) would return
- *   intruder.watch(seconds, label)   ends the process, and prints the label, when it has not been
- *     called again after that time; 0: no more
+ *   intruder.attempt(road, n, act, fn, …)   calls fn(…), and once in the midst of it act(), at
+ *     the n-th place (from 1 on; 0: never). By the road "hook" a place is an instruction, a call or
+ *     a return, and act() runs in a debug hook. By the road "finaliser" it is a request for memory:
+ *     nothing is collected before it, and from there on act() runs in a finaliser as soon as the
+ *     collector has its turn, as it has in nearly every function of Lua's that allocates; after
+ *     that nothing is collected either, unless act returned true.
+ *     → how many places there were, whether act was called, what pcall(fn, …) returns
+ *
+ *   intruder.watch(seconds, label)   ends the process, and prints the label, unless it is called
+ *     again within that time; 0: no more
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -17,8 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <lua.h>
-#include <lauxlib.h>
+#include "compat.h"
 
 #define FUNCTION "spec.intruder"
 #define PROXY "spec.intruder.proxy"
@@ -32,8 +32,9 @@ static struct {
   char label[200];
 } intruder;
 
-/* The collector goes on, and a step is a whole cycle: see arm. It is told from within a request for
-   memory, which it does not mind, since nothing else than its threshold changes. */
+/* The state's own allocator, which counts the places. At the chosen one it has the collector go on,
+   whose next step is a whole cycle (see arm). Lua allows that in the midst of a request for memory:
+   only the collector's threshold changes. */
 static void *allocate(void *data, void *block, size_t old_size, size_t size) {
   (void)data;
   void *granted = intruder.allocate(intruder.data, block, old_size, size);
@@ -159,10 +160,6 @@ __attribute__((visibility("default"))) int luaopen_intruder(lua_State *L);
 int luaopen_intruder(lua_State *L) {
   static const luaL_Reg functions[] = {{"attempt", attempt}, {"watch", watch}, {NULL, NULL}};
   stay();
-  lua_newtable(L);
-  for (const luaL_Reg *each = functions; each->name != NULL; each++) {
-    lua_pushcfunction(L, each->func);
-    lua_setfield(L, -2, each->name);
-  }
+  luaL_newlib(L, functions);
   return 1;
 }

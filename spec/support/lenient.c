@@ -36,14 +36,14 @@ static int repair(lua_State *L) {
   return 1;
 }
 
-/* Its address is a light userdata that is not NULL. */
-static int constant;
-
 /* most(max_body) → what an answer of that size may take */
 static int most(lua_State *L) {
   lua_pushnumber(L, (lua_Number)json_most((size_t)luaL_checknumber(L, 1)));
   return 1;
 }
+
+/* Its address is a light userdata that is not NULL. */
+static int constant;
 
 __attribute__((visibility("default"))) int luaopen_lenient(lua_State *L);
 

@@ -2,13 +2,11 @@
  * A Lua module for the specs: the part of a download and the rules around it, without a network.
  */
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <lua.h>
-#include <lauxlib.h>
-
+#include "compat.h"
 #include "transfer/address.h"
 #include "transfer/content.h"
 #include "transfer/memo.h"
@@ -178,18 +176,21 @@ static int part_write(lua_State *L) {
   return 1;
 }
 
+/* part:finish(complete) → whether it is whole */
 static int part_finish(lua_State *L) {
   sora_part_finish(check_part(L), lua_toboolean(L, 2));
   lua_pushboolean(L, check_part(L)->whole);
   return 1;
 }
 
+/* part:commit() → whether it was, why not */
 static int part_commit(lua_State *L) {
   lua_pushboolean(L, sora_part_commit(check_part(L)));
   lua_pushstring(L, check_part(L)->why);
   return 2;
 }
 
+/* part:abandon(discard) */
 static int part_abandon(lua_State *L) {
   sora_part_abandon(check_part(L), lua_toboolean(L, 2));
   return 0;
@@ -231,16 +232,9 @@ int luaopen_parts(lua_State *L) {
                                      {"state", part_state},   {"sync", part_sync},
                                      {"__gc", part_abandon},  {NULL, NULL}};
   luaL_newmetatable(L, METATABLE);
-  for (const luaL_Reg *one = methods; one->name != NULL; one++) {
-    lua_pushcfunction(L, one->func);
-    lua_setfield(L, -2, one->name);
-  }
+  luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");
-  lua_newtable(L);
-  for (const luaL_Reg *one = functions; one->name != NULL; one++) {
-    lua_pushcfunction(L, one->func);
-    lua_setfield(L, -2, one->name);
-  }
+  luaL_newlib(L, functions);
   return 1;
 }

@@ -11,16 +11,22 @@
 
 #include "transfer/queue.h"
 
-enum { REQUESTS = 300, MOST = 8, TICKS = 200000, PATIENCE = 3 };
+enum {
+  REQUESTS = 300,
+  MOST = 8,       /* connections */
+  TICKS = 200000, /* in which all requests have to end */
+  PATIENCE = 3    /* ticks for which libcurl may keep a request to itself */
+};
 
 enum stage { WAITS, OPENS, KEPT, SENT, OVER };
 
 struct item {
   struct place place; /* the first, so that one leads to the other */
   enum stage stage;
-  int number, again; /* `again`: it had its turn already */
-  int left;          /* ticks until what it waits for */
-  int connection;    /* that it was sent on */
+  int number;
+  int again;      /* it had its turn already */
+  int left;       /* ticks until what it waits for */
+  int connection; /* that it was sent on */
   int opened;
 };
 
@@ -28,10 +34,14 @@ struct world {
   struct host *host;
   struct connections none;
   struct connection connections[MOST]; /* fd: 1 while it is open */
-  int streams[MOST], version, server_streams, one_in;
+  int streams[MOST];                   /* requests on each connection */
+  int version;                         /* of HTTP: 1 or 2 */
+  int server_streams;                  /* that the server allows on a connection */
+  int one_in; /* of so many attempts to connect one fails, in so many ticks a connection is lost */
   struct item items[REQUESTS];
-  int begun, over, kept_for;
-  int next[2]; /* no number below has its first turn any more, of questions and of videos */
+  int begun, over;
+  int kept_for; /* ticks for which libcurl has kept requests */
+  int next[2];  /* questions, videos: those before this number had their first turn */
   unsigned seed;
 };
 
@@ -249,7 +259,7 @@ static void play(int seed) {
   memset(&world, 0, sizeof world);
   seed_played = seed;
   world.seed = (unsigned)seed * 2654435761U % 2147483646 + 1;
-  chance(2);
+  chance(2); /* the first number hardly differs from seed to seed */
   world.version = 1 + chance(2);
   plain = world.version == 1 && chance(2);
   world.server_streams = 1 + chance(chance(2) ? 8 : 150);

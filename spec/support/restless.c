@@ -9,8 +9,7 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
-#include <lua.h>
-#include <lauxlib.h>
+#include "compat.h"
 
 enum {
   BASE = 1024 * 1024, /* bytes in use for which `every` is meant */
@@ -76,8 +75,9 @@ static int start(lua_State *L) {
   return 0;
 }
 
-/* again(): Lua has finished a cycle, finalisers included, which no such collection calls */
-static int again(lua_State *L) {
+/* cycle(): Lua has finished a cycle of its own, and called finalisers, as these collections do not
+ */
+static int cycle(lua_State *L) {
   (void)L;
   restless.left = BURST;
   return 0;
@@ -92,12 +92,8 @@ static int refused(lua_State *L) {
 __attribute__((visibility("default"))) int luaopen_restless(lua_State *L);
 
 int luaopen_restless(lua_State *L) {
-  lua_newtable(L);
-  lua_pushcfunction(L, start);
-  lua_setfield(L, -2, "start");
-  lua_pushcfunction(L, again);
-  lua_setfield(L, -2, "again");
-  lua_pushcfunction(L, refused);
-  lua_setfield(L, -2, "refused");
+  static const luaL_Reg functions[] = {
+      {"start", start}, {"cycle", cycle}, {"refused", refused}, {NULL, NULL}};
+  luaL_newlib(L, functions);
   return 1;
 }

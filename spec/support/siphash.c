@@ -1,6 +1,6 @@
 /*
- * The hashes of texts, one a line: siphash LENGTH …, of the bytes 0, 1, 2, …, so many, with the key
- * and the rounds that its authors' vectors have.
+ * Prints a hash a line: siphash LENGTH …, of the first LENGTH of the bytes 0, 1, 2 …, with the key
+ * and the rounds of the test vectors that SipHash's authors have published.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -234,7 +234,7 @@ static int attempt(lua_State *L) {
   return lua_gettop(L) - 1;
 }
 
-/* Loads the module in a state whose package.path and package.cpath are at 1 and 2. */
+/* Loads the module; raises unless it is one. */
 static int require_sora(lua_State *L) {
   lua_getglobal(L, "require");
   lua_pushliteral(L, "sora");
@@ -265,29 +265,14 @@ static void hide_cjson(lua_State *L) {
 
 /* Lua 5.1 takes a module whose loading has failed for one that is being loaded. */
 static void forget_modules(lua_State *L) {
-  static const char *const names[] = {"sora",
-                                      "sora.core",
-                                      "sora.hosts.module",
-                                      "sora.waiting.many",
-                                      "sora.waiting.wait",
-                                      "sora.hosts.guard",
-                                      "sora.hosts.inbox",
-                                      "sora.hosts.loading",
-                                      "sora.answers.task",
-                                      "sora.waiting.heap",
-                                      "sora.waiting.pace",
-                                      "sora.waiting.poller",
-                                      "sora.waiting.trouble",
-                                      "sora.videos.download",
-                                      "sora.terminal.screen",
-                                      "sora.terminal.display",
-                                      "sora.terminal.progress_bar",
-                                      "sora.hosts.plain"};
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "loaded");
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    lua_pushnil(L);
-    lua_setfield(L, -2, names[i]);
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (strncmp(name, "sora", 4) == 0) {
+      lua_pushnil(L);
+      lua_setfield(L, -4, name);
+    }
   }
   lua_pop(L, 2);
 }
@@ -303,7 +288,7 @@ static int load(lua_State *L) {
   hide_cjson(other);
   copy_path(L, other, "path");
   copy_path(L, other, "cpath");
-  lua_pushcfunction(other, require_sora);
+  lua_pushcfunction(other, require_sora); /* for asking again: made while there is memory */
   lua_pushcfunction(other, require_sora);
   begin(&plan);
   int status = lua_pcall(other, 0, 0, 0);
@@ -374,8 +359,7 @@ static int set_label(lua_State *L) {
   return 0;
 }
 
-/* NOLINTBEGIN(bugprone-signal-handler): the process is lost anyway, and seldom in these functions
- */
+/* NOLINTBEGIN(bugprone-signal-handler): the process is lost anyway, and seldom in what it calls */
 
 /* Tells where it was: a fault that comes and goes may not come a second time. */
 static void on_fatal(int number) {
@@ -398,11 +382,7 @@ static int open_module(lua_State *L) {
   static const luaL_Reg functions[] = {{"attempt", attempt}, {"load", load}, {"child", child},
                                        {"leave", leave},     {"live", live}, {"label", set_label},
                                        {NULL, NULL}};
-  lua_newtable(L);
-  for (const luaL_Reg *one = functions; one->name != NULL; one++) {
-    lua_pushcfunction(L, one->func);
-    lua_setfield(L, -2, one->name);
-  }
+  luaL_newlib(L, functions);
   return 1;
 }
 

@@ -15,16 +15,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <lua.h>
-#include <lauxlib.h>
+#include "compat.h"
 
 #if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
 #include <malloc.h>
 #define HAS_MALLINFO2
 #endif
 
-/* child(fn) → number of a forked process that runs fn() and ends with status 0, or 1 when it raised
- */
+/* child(fn) → number of a forked process that runs fn() and ends with 0, or 1 after an error */
 static int child(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   fflush(NULL);
@@ -145,7 +143,7 @@ static int limit(lua_State *L) {
   return 1;
 }
 
-/* fill(left) → function that closes again all the descriptors that were taken, but for `left` */
+/* Closes all the descriptors that fill took. */
 static int give_back(lua_State *L) {
   int *taken = lua_touserdata(L, lua_upvalueindex(1));
   while (taken[0] > 0)
@@ -153,6 +151,7 @@ static int give_back(lua_State *L) {
   return 0;
 }
 
+/* fill(left) → function; takes all descriptors but for `left`, until that is called */
 static int fill(lua_State *L) {
   int left = (int)luaL_checkinteger(L, 1), fd;
   int *taken = lua_newuserdata(L, sizeof *taken * 4096);
@@ -254,12 +253,13 @@ static int copies(lua_State *L) {
   return 1;
 }
 
-/* key(inverted) → the text; made here, so that no other copy of it is left */
+/* key(inverted) → the text, of 64 bytes at most; made here, so that no other copy of it is left */
 static int key(lua_State *L) {
   size_t size;
   const char *inverted = luaL_checklstring(L, 1, &size);
   char text[64];
-  for (size_t i = 0; i < size && i < sizeof text; i++)
+  luaL_argcheck(L, size <= sizeof text, 1, "too long");
+  for (size_t i = 0; i < size; i++)
     text[i] = (char)(inverted[i] ^ 0xFF);
   lua_pushlstring(L, text, size);
   explicit_bzero(text, sizeof text);
@@ -290,10 +290,6 @@ int luaopen_unix(lua_State *L) {
                                        {"copies", copies},
                                        {"key", key},
                                        {NULL, NULL}};
-  lua_newtable(L);
-  for (const luaL_Reg *one = functions; one->name != NULL; one++) {
-    lua_pushcfunction(L, one->func);
-    lua_setfield(L, -2, one->name);
-  }
+  luaL_newlib(L, functions);
   return 1;
 }
