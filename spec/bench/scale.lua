@@ -11,17 +11,10 @@
 
 package.path = "./?.lua;" .. package.path
 
+local resident = require("spec.support.memory").resident
 local shell = require "spec.support.shell"
 
 local SECONDS = 10 -- of measuring, at least
-
---- Resident KiB.
-local function resident()
-  local file = io.open "/proc/self/status"
-  local text = file and file:read "*a" or ""
-  if file then file:close() end
-  return tonumber(text:match "VmRSS:%s+(%d+)") or 0
-end
 
 --- KiB that Lua cannot give back.
 local function lua_memory()

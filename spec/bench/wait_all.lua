@@ -10,6 +10,7 @@
 package.path = "./?.lua;" .. package.path
 
 local flows = require "spec.support.flows"
+local memory = require "spec.support.memory"
 local sora = require "sora"
 local sora_cqueues = require "sora.cqueues"
 local standin = require "spec.support.standin"
@@ -41,13 +42,6 @@ local function used()
   collectgarbage()
   collectgarbage()
   return collectgarbage "count" * 1024
-end
-
-local function most_resident()
-  local file = io.open "/proc/self/status"
-  local text = file and file:read "*a" or ""
-  if file then file:close() end
-  return tonumber(text:match "VmHWM:%s+(%d+)") or 0
 end
 
 --- Bytes that each of the sleeping waits takes when all of them have had that answer.
@@ -123,7 +117,7 @@ report("a sleeping wait, minimal answer", "%.0f bytes", measure "minimal")
 report("a sleeping wait, the API page's sample", "%.0f bytes", measure "sample")
 run()
 report("processor time of this process", "%.1f s", os.clock())
-report("resident at most", "%.1f MB", most_resident() / 1024)
+report("resident at most", "%.1f MB", memory.most_resident() / 1024)
 local complaints = service:stop()
 check(complaints == "", "the service complains: %s", complaints)
 os.exit(wrong == 0 and 0 or 1)

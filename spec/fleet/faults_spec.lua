@@ -1,3 +1,4 @@
+local self_signed = require "spec.support.self_signed"
 local servers = require "spec.support.redis"
 
 local lacking = servers.lacking()
@@ -311,13 +312,10 @@ describe("TLS", function()
   it("is spoken with a server whose certificate and name are right, and with no other", function()
     if not tls then return pending "hiredis has no TLS" end
     local folder, port = files.folder(), ports.free(1)[1]
-    shell.output_of(("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
-      .. "-addext subjectAltName=DNS:localhost -keyout %s/key -out %s/cert 2>&1"):format(folder,
-      folder))
+    local certificate, key = self_signed.make(folder, "DNS:localhost")
     redis = servers.start {
-      ["tls-port"] = port, ["tls-cert-file"] = folder .. "/cert",
-      ["tls-key-file"] = folder .. "/key", ["tls-ca-cert-file"] = folder .. "/cert",
-      ["tls-auth-clients"] = "no",
+      ["tls-port"] = port, ["tls-cert-file"] = certificate, ["tls-key-file"] = key,
+      ["tls-ca-cert-file"] = certificate, ["tls-auth-clients"] = "no",
     }
     local script = [[
       local conn = require("sora.fleet.connection").new { redis = arg[1] }
@@ -329,8 +327,8 @@ describe("TLS", function()
       return program.run(("%s -e %s"):format(shell.LUA, shell.quote((script:gsub("arg%[1%]",
         url)))), { env = { SSL_CERT_FILE = authorities } })
     end
-    local good = try("localhost", folder .. "/cert")
-    local unknown, misnamed = try("localhost", "/dev/null"), try("127.0.0.1", folder .. "/cert")
+    local good = try("localhost", certificate)
+    local unknown, misnamed = try("localhost", "/dev/null"), try("127.0.0.1", certificate)
     redis:stop()
     files.remove(folder)
     assert.are.equal("OK\ttrue\n", good.out, good.err)

@@ -155,7 +155,7 @@ describe("a fleet keeps its promises #unchecked", function() -- it has processes
         if i == 2 then return world:process "work" end
         relay = program.start(("%s spec/support/relay.lua %s %d"):format(shell.quote(shell.LUA),
           shell.quote(world.folder), world.server.port))
-        relay:await(function() return files.read(world.folder .. "/relay") end)
+        relay:await(function() return (files.read(world.folder .. "/relay") or "") ~= "" end)
         return world:process("work", nil, nil,
           "redis://127.0.0.1:" .. files.read(world.folder .. "/relay"))
       end,

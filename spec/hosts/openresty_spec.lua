@@ -7,7 +7,10 @@ if not rawget(_G, "jit") then return end
 
 local contract = require "spec.support.driver_contract"
 local eventually = require "spec.support.eventually"
+local files = require "spec.support.files"
+local memory = require "spec.support.memory"
 local nginx = require "spec.support.nginx"
+local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 local system = require "system"
 
@@ -36,13 +39,6 @@ end
 local QUERY = "ngx.say(ask(ngx.var.arg_id))"
 local IN_FLIGHT = "ngx.say(client:stats().in_flight)"
 
-local function checkout()
-  local pipe = assert(io.popen("pwd"))
-  local path = pipe:read("*l")
-  pipe:close()
-  return path
-end
-
 --- What is logged without anything being wrong.
 local function complaints(log)
   local lines = {}
@@ -55,29 +51,17 @@ local function complaints(log)
   return table.concat(lines, "\n")
 end
 
-local function read_process(pid, name)
-  local file = io.open(("/proc/%d/%s"):format(pid, name))
-  local text = file and file:read("*a") or ""
-  if file then file:close() end
-  return text
-end
+local function is_gone(pid) return not files.exists(("/proc/%d/stat"):format(pid)) end
 
 --- Seconds of CPU that a process has taken.
 local function cpu(pid)
-  local user, kernel = read_process(pid, "stat")
+  local user, kernel = files.read(("/proc/%d/stat"):format(pid))
     :match("%) %S" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
   return (user + kernel) / 100
 end
 
 local function count_descriptors(pid)
-  local pipe = assert(io.popen(("ls /proc/%d/fd | wc -l"):format(pid)))
-  local count = tonumber(pipe:read("*a"))
-  pipe:close()
-  return count
-end
-
-local function kilobytes(pid)
-  return tonumber(read_process(pid, "status"):match("VmRSS:%s+(%d+)"))
+  return tonumber(shell.output_of(("ls /proc/%d/fd | wc -l"):format(pid)))
 end
 
 --- Starts a request in a process of its own. The function returned gives its answer.
@@ -115,7 +99,7 @@ describe("resty.sora", function()
             sora = sora, base_url = %q, ca_file = %q, tag = "nginx", path = os.tmpname(),
             spawn = ngx.thread.spawn, sleep = ngx.sleep, emit = ngx.say,
           }
-        ]]):format(checkout(), service.base_url, service.ca_file),
+        ]]):format(shell.output_of "pwd", service.base_url, service.ca_file),
         ["/rewrite"] = "{ rewrite_by_lua_block { ngx.say(ask 'sora-2:task_completed') } }",
         ["/access"] = "{ access_by_lua_block { ngx.say(ask 'sora-2:task_completed') } }",
         ["/timer"] = [[
@@ -255,11 +239,11 @@ describe("resty.sora", function()
   it("keeps nothing of a request that has ended", function()
     local worker = server:workers()[1]
     local first = tonumber((server:get "/many?count=1000"))
-    local descriptors, resident = count_descriptors(worker), kilobytes(worker)
+    local descriptors, resident = count_descriptors(worker), memory.resident(worker)
     local second = tonumber((server:get "/many?count=2000"))
     assert.is_true(second < first + 100, ("%d KB of Lua, then %d"):format(first, second))
     assert.is_true(eventually(function() return count_descriptors(worker) <= descriptors end))
-    assert.is_true(kilobytes(worker) < resident + 1500)
+    assert.is_true(memory.resident(worker) < resident + 1500)
   end)
 
   it("is named by the one warning about the plain module where it would block", function()
@@ -307,7 +291,7 @@ describe("resty.sora in several workers", function()
     assert.is_truthy(answer():match("^%d+ completed\n 200$"))
     assert.is_true(eventually(function()
       for _, pid in ipairs(before) do
-        if read_process(pid, "stat") ~= "" then return false end
+        if not is_gone(pid) then return false end
       end
       return true
     end))
@@ -320,7 +304,7 @@ describe("resty.sora in several workers", function()
     system.sleep(0.2)
     server:signal "QUIT"
     assert.is_truthy(answer():match("^%d+ completed\n 200$"))
-    assert.is_true(eventually(function() return read_process(server.pid, "stat") == "" end))
+    assert.is_true(eventually(function() return is_gone(server.pid) end))
     assert.are.equal("", complaints(server:log()))
   end)
 
@@ -329,7 +313,7 @@ describe("resty.sora in several workers", function()
     system.sleep(0.2)
     server:signal "TERM"
     assert.is_truthy(answer():match("000$"))
-    assert.is_true(eventually(function() return read_process(server.pid, "stat") == "" end))
+    assert.is_true(eventually(function() return is_gone(server.pid) end))
     assert.are.equal("", complaints(server:log()))
   end)
 end)
@@ -699,7 +683,7 @@ describe("resty.sora, when timers are short", function()
       assert.is_true(is(server, "/running", "2\n"))
       server:get("/premature?id=" .. service:id "completed") -- which nginx would drop
       server:signal(signal)
-      assert.is_true(eventually(function() return read_process(before, "stat") == "" end, 20))
+      assert.is_true(eventually(function() return is_gone(before) end, 20))
       assert.are.equal(2, (select(2, server:log():gsub("wait ended: completed", ""))))
       if signal == "HUP" then serves(server) end
       complains_once(server)
@@ -712,7 +696,7 @@ describe("resty.sora, when timers are short", function()
     local before = server:workers()[1]
     server:get("/premature?id=" .. service:id "completed")
     server:signal "HUP"
-    assert.is_true(eventually(function() return read_process(before, "stat") == "" end, 20))
+    assert.is_true(eventually(function() return is_gone(before) end, 20))
     assert.is_truthy(server:log():find("premature: true, completed", 1, true))
     serves(server)
     assert.are.equal("", complaints(server:log()))

@@ -51,6 +51,11 @@ end
 local Host = {}
 Host.__index = Host
 
+--- A client of the module under test.
+function Host:client()
+  return self.sora.client { base_url = self.base_url, ca_file = self.ca_file, api_key = "sk-c" }
+end
+
 --- An id that nobody else uses, with the steps that answer it.
 function Host:id(steps)
   self.serial = self.serial + 1
@@ -364,9 +369,6 @@ function M.run(host)
   host.serial, host.now = 0, require "sora.core".now
   pcall = host.pcall or pcall
   setmetatable(host, Host)
-  function host:client()
-    return self.sora.client { base_url = self.base_url, ca_file = self.ca_file, api_key = "sk-c" }
-  end
   host.emit("1.." .. #cases)
   local passed = true
   for i, one in ipairs(cases) do

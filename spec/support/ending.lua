@@ -6,11 +6,10 @@
 -- HOW: return, exit (os.exit with true as the second argument), error, or inside (that, in a
 -- coroutine of cqueues). MODULE: what is made, in that order: sora, sora.cqueues, sora.luv.
 
--- luacheck: read globals newproxy
-
 local how, http_url = arg[1], arg[2]
 local modules = { select(3, unpack and unpack(arg) or table.unpack(arg)) }
 local core = require "sora.core"
+local finalised = require "spec.support.finalised"
 local sora = require "sora"
 local live = {} -- clients and requests
 local serial = 0
@@ -37,15 +36,6 @@ local function use()
     local _, query = pcall(function() return object.query end)
     if query then pcall(query, object, id "completed") end
   end
-end
-
-local function at_the_end()
-  if _VERSION == "Lua 5.1" then
-    local proxy = newproxy(true)
-    getmetatable(proxy).__gc = use
-    return proxy
-  end
-  return setmetatable({}, { __gc = use })
 end
 
 local function start(client)
@@ -82,7 +72,7 @@ MAKERS["sora.luv"] = function()
   start(client)
 end
 
-local kept = { at_the_end() }
+local kept = { finalised(use) }
 _G.kept = kept
 for _, name in ipairs(modules) do kept[#kept + 1] = MAKERS[name]() or name end
 

@@ -5,13 +5,11 @@
 -- never collected while one is made, GREEDY (20) says how many requests for memory there are from
 -- one full collection in the midst of such a request to the next. See restless.c.
 
--- luacheck: read globals newproxy
-
 local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 local TOP = debug.getinfo(1, "S").source:match "^@(.*)spec/support/greedy.lua$" or ""
--- what 100 means differs: bytes gone through for each that is allocated, or objects
-local STEPS = { ["Lua 5.1"] = 1500, ["Lua 5.3"] = 200, ["Lua 5.4"] = 1000,
-  ["Lua 5.5"] = 1000 }
+-- The collector's speed. What 100 means differs from Lua to Lua: bytes, or objects, that it goes
+-- through for each byte that is allocated.
+local STEPS = { ["Lua 5.1"] = 1500, ["Lua 5.3"] = 200, ["Lua 5.4"] = 1000, ["Lua 5.5"] = 1000 }
 
 --- An allocator that collects, where there is one.
 local function restless_allocator()
@@ -26,6 +24,7 @@ end
 --- Drives the collector from now on; returns what it has done so far, kept up to date.
 local function drive()
   local set = dofile(TOP .. "spec/support/collector.lua")
+  local finalised = dofile(TOP .. "spec/support/finalised.lua")
   set("pause", 0)
   set("stepmul", STEPS[_VERSION])
   if _VERSION == "Lua 5.4" and os.getenv "GENERATIONAL" then
@@ -35,11 +34,7 @@ local function drive()
   local function count()
     done.cycles = done.cycles + 1
     if done.restless then done.restless.cycle() end
-    if _VERSION == "Lua 5.1" then
-      getmetatable(newproxy(true)).__gc = count
-    else
-      setmetatable({}, { __gc = count })
-    end
+    finalised(count)
   end
   count()
   return done

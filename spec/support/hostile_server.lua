@@ -2,6 +2,7 @@
 -- headers, codings, lengths and the moments at which bytes come; HTTP/2 with frames by hand. For
 -- hostile.lua. Longer than other files by the tables of what is wrong.
 
+local chances = require "spec.support.chance"
 local cqueues = require "cqueues"
 local pattern = require "spec.support.service.pattern"
 local socket = require "cqueues.socket"
@@ -12,24 +13,18 @@ local M = {}
 M.KEY = "sk-hostile-0815-SECRET" -- it quotes the client's key
 M.SIZE = 70000 -- bytes of the video
 
--- Chance, the same everywhere (Lehmer's)
+-- Chance
 
-local state = 1
+local chance
 
 --- Begins anew.
 ---@param seed integer
-function M.sow(seed)
-  state = seed % 2147483646 + 1
-  M.random(2)
-end
+function M.sow(seed) chance = chances.new(seed) end
 
 --- A whole number from 1 to `most`.
-function M.random(most)
-  state = state * 16807 % 2147483647
-  return state % most + 1
-end
+function M.random(most) return chance:between(1, most) end
 
-function M.one_of(list) return list[M.random(#list)] end
+function M.one_of(list) return chance:of(list) end
 
 --- True one time in so many.
 function M.sometimes(one_in) return M.random(one_in) == 1 end

@@ -21,7 +21,7 @@ calls.load()
 
 if jit then jit.off() end -- whose traces call no hooks
 
-local INSTRUCTIONS = tonumber(os.getenv "INSTRUCTIONS") or limit > 0 and limit or 400
+local INSTRUCTIONS = tonumber(os.getenv "INSTRUCTIONS") or (limit > 0 and limit or 400)
 local RAISED = "raised by the intruder"
 
 local KINDS = {}

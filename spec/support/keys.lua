@@ -8,7 +8,8 @@
 
 local M = {}
 
--- With all that the spellings spell in their own ways; no look gives it away.
+-- It holds what each of the spellings below spells in its own way, and looks like no key of any
+-- service, so that it can only be known by what was given.
 M.KEY = "QWERTZ/0815+secret=9x"
 
 local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -48,7 +49,7 @@ M.SPELLINGS = {
   ["URL, small"] = special "%%%02x",
   ["URL, all"] = each "%%%02x",
   ["URL twice"] = special "%%25%02X",
-  ["HTML"] = special "&#x%02X;",
+  HTML = special "&#x%02X;",
   ["HTML, decimal"] = special "&#%d;",
   base64 = base64,
   ["base64 after one byte"] = function(key) return base64(":" .. key) end,
@@ -73,7 +74,7 @@ for before = 1, 2 do
   M.FORBIDDEN[#M.FORBIDDEN + 1] = base64(("x"):rep(before) .. M.KEY):sub(before + 2, before + 9)
 end
 
--- Where it may stand. What is no JSON can't be in JSON.
+-- Where the service may quote it.
 local FAILED = '{"id":"x","status":"failed",'
 local PLACES = {
   ["message"] = { status = 401, text = '{"error":{"message":"bad key $KEY","code":"401"}}' },
@@ -193,8 +194,8 @@ local function use(sora, client, call, id, bar)
     for task in client:watch(id, with(call, quick)) do say(task) end
   end)
   collectgarbage()
-  say(asked[1]) -- the options of its call are nobody's any more
-  say(sora.show and asked[1] and sora.show(asked[1]))
+  say(asked[1]) -- when the options of its call have been collected
+  if asked[1] then sora.show(asked[1]) end
 end
 
 --- The ids of the tasks in their order, each `step`-th from the `first` on.

@@ -4,6 +4,7 @@
 --
 -- By itself: LUA spec/support/mutated_answers.lua COUNT [SEED]
 
+local chances = require "spec.support.chance"
 local reading = require "sora.answers.reading"
 local sora = require "sora"
 local task = require "sora.answers.task"
@@ -13,16 +14,10 @@ local M = {}
 local MOST_INSTRUCTIONS = 3e6 -- for all functions on one answer
 local INPUT = "input.example" -- the host of all inputs
 
--- Chance, the same everywhere
+local chance -- of the answer that is made
 
-local seed = 1
-
-local function random(most)
-  seed = seed * 16807 % 2147483647
-  return most and seed % most + 1 or seed / 2147483647
-end
-
-local function one_of(list) return list[random(#list)] end
+local function random(most) return chance:between(1, most) end
+local function one_of(list) return chance:of(list) end
 
 -- Values
 
@@ -30,8 +25,7 @@ local KEYS = {}
 for key in ([[id task_id status state task_status message msg code error errors data result output
   outputs url video_url videoUrl video videos detail draft_info pending_info metadata content
   results progress fail_reason reason items task response success base_resp status_code status_msg
-  type kind
-  watermark respect_moderation moderated running upsample_video_url creations assets file
+  type kind watermark respect_moderation moderated running upsample_video_url creations assets file
   download_url result_json video_urls err_msg err_code err ok title done name]]):gmatch("%S+") do
   KEYS[#KEYS + 1] = key
 end
@@ -190,8 +184,7 @@ end
 function M.run(count, from)
   local originals = bodies()
   for i = from, from + count - 1 do
-    seed = i * 48271 % 2147483646 + 1
-    random()
+    chance = chances.new(i)
     local answer = copy(one_of(originals))
     for _ = 1, random(8) do answer = mutate(answer) end
     debug.sethook(function() error("takes for ever", 0) end, "", MOST_INSTRUCTIONS)
@@ -202,7 +195,7 @@ function M.run(count, from)
   return nil
 end
 
-if arg and arg[0] and arg[0]:find "mutated_answers" then
+if arg and arg[0] and arg[0]:find "mutated_answers.lua$" then
   local count, from = tonumber(arg[1]) or 1e6, tonumber(arg[2]) or 1
   local problem = M.run(count, from)
   print(problem or ("%d answers, none of them read amiss"):format(count))

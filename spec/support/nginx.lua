@@ -17,6 +17,7 @@ local files = require "spec.support.files"
 local ports = require "spec.support.ports"
 local shell = require "spec.support.shell"
 local socket = require "socket"
+local unpacked = require "spec.support.unpacked"
 
 local M = {}
 
@@ -27,12 +28,10 @@ local exists, output_of, quote = files.exists, shell.output_of, shell.quote
 --- The nginx that there is: its command, the Lua files that belong to it and its dynamic modules;
 -- nil when there is none.
 local function find()
-  local here = output_of "pwd" .. "/build/nginx"
+  local here = unpacked.folder "nginx"
   if exists(here .. "/usr/sbin/nginx") then
-    local libraries = output_of("ls -d " .. quote(here) .. "/lib/*-linux-* 2>/dev/null; ls -d "
-      .. quote(here) .. "/usr/lib/*-linux-* 2>/dev/null"):gsub("\n", ":")
     return {
-      command = "LD_LIBRARY_PATH=" .. quote(libraries) .. " " .. quote(here .. "/usr/sbin/nginx"),
+      command = unpacked.environment(here) .. " " .. quote(here .. "/usr/sbin/nginx"),
       lua = here .. "/usr/share/lua/5.1/?.lua;",
       modules = here .. "/usr/lib/nginx/modules/",
     }
@@ -93,8 +92,7 @@ local function adapted(options, folder, place, port)
   local from = options.file:match "^(.*)/"
   output_of(("cp -R %s/. %s"):format(quote(from), quote(folder)))
   local text = assert(files.read(options.file))
-  local modules = place.modules or ""
-  text = text:gsub("load_module %S+/", modules ~= "" and "load_module " .. modules or "# ")
+  text = text:gsub("load_module %S+/", place.modules and "load_module " .. place.modules or "# ")
   text = text:gsub("127%.0%.0%.1:" .. options.port, "127.0.0.1:" .. port)
   text = text:gsub("error_log stderr", "error_log error.log")
   local paths = ("  lua_package_path '%s%s';\n  lua_package_cpath '%s';\n"):format(place.lua,
@@ -112,6 +110,24 @@ local function await(condition, what, seconds)
   if not eventually(condition, seconds or 10) then error(what, 3) end
 end
 
+--- Has a shell run nginx in a folder. The shell lives as long as its input; then it tells nginx to
+-- end, kills one that does not within five seconds, and removes the folder.
+---@return file* input
+local function launch(command, folder)
+  local script = [[{
+    %s -p $FOLDER -e error.log -c nginx.conf </dev/null &
+    master=$!
+    cat >/dev/null
+    kill -QUIT $master 2>/dev/null
+    (sleep 5; kill -TERM $master) >/dev/null 2>&1 &
+    timer=$!
+    wait $master
+    kill $timer
+    rm -rf $FOLDER
+  } >$FOLDER/output 2>&1]]
+  return assert(io.popen((script:format(command):gsub("%$FOLDER", quote(folder))), "w"))
+end
+
 --- Starts an nginx of one's own.
 ---@param options table  main, events, http, server: directives; locations; workers; env: names of
 ---   variables that workers may see; log_level; or file and port; variables: of its environment
@@ -122,20 +138,15 @@ function M.start(options)
   local port = ports.free(1)[1]
   local text = options.file and adapted(options, folder, place, port)
     or configuration(options, place, port)
-  files.write(folder .. "/nginx.conf", text)
-  -- the shell lives as long as its input; then nginx is told to end
-  local command = ("(%s -p %s -e error.log -c nginx.conf %s </dev/null & "
-    .. "echo $! >%s/master; cat >/dev/null; kill -QUIT $! 2>/dev/null; "
-    .. "(sleep 5; kill -TERM $!) >/dev/null 2>&1 & timer=$!; wait $(cat %s/master); kill $timer; "
-    .. "rm -rf %s) >%s/output 2>&1")
-  local f, start = quote(folder), place.command
+  local command = place.command
   for name, value in pairs(options.variables or {}) do
-    start = name .. "=" .. quote(value) .. " " .. start
+    command = name .. "=" .. quote(value) .. " " .. command
   end
-  local input = assert(io.popen(command:format(start, f,
-    options.file and "" or "-g 'daemon off;'", f, f, f, f), "w"))
+  if not options.file then text = "daemon off;\n" .. text end
+  files.write(folder .. "/nginx.conf", text)
   local self = setmetatable({
-    folder = folder, port = port, url = "http://127.0.0.1:" .. port, input = input,
+    folder = folder, port = port, url = "http://127.0.0.1:" .. port,
+    input = launch(command, folder),
   }, Server)
   local function listens() -- it writes its pid before it starts workers
     self.pid = tonumber(read_file(folder .. "/nginx.pid"))

@@ -1,8 +1,8 @@
 -- Runs programs for specs, as a shell would, and keeps what they print.
 
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local shell = require "spec.support.shell"
-local system = require "system"
 
 local M = {}
 
@@ -29,23 +29,14 @@ function M.start(command, options)
   local script = table.concat(assignments, " ") .. " echo $$ >" .. base .. ".pid; exec " .. command
   os.execute(("{ sh -c %s <%s.in >%s.out 2>%s.err; echo $? >%s.new; mv %s.new %s.code; } &"):format(
     shell.quote(script), base, base, base, base, base, base))
-  program:await(function()
-    return read(base .. ".pid"):find("\n")
-  end)
+  program:await(function() return read(base .. ".pid"):find "\n" end)
   program.pid = read(base .. ".pid"):match("%d+")
   return program
 end
 
---- Waits until the condition holds.
-function Program:await(condition)
-  for _ = 1, self.limit * 100 do
-    if condition() then
-      return true
-    end
-    system.sleep(0.01)
-  end
-  return false
-end
+--- Waits until the condition holds, at most as long as the program may take.
+---@return boolean  whether it holds
+function Program:await(condition) return eventually(condition, self.limit) end
 
 --- Sends it a signal.
 ---@param signal string  such as INT
@@ -57,9 +48,7 @@ end
 ---@return table result  code, out, err
 function Program:wait()
   local base = self.base
-  local function ended()
-    return read(base .. ".code"):find("\n")
-  end
+  local function ended() return read(base .. ".code"):find "\n" end
   if not self:await(ended) then
     self:kill("KILL")
     self:await(ended)

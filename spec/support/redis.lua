@@ -12,6 +12,7 @@ local files = require "spec.support.files"
 local ports = require "spec.support.ports"
 local shell = require "spec.support.shell"
 local socket = require "socket"
+local unpacked = require "spec.support.unpacked"
 
 local M = {}
 
@@ -21,12 +22,10 @@ local exists, output_of, quote = files.exists, shell.output_of, shell.quote
 
 --- The command of a server; nil when there is none.
 local function find()
-  local here = output_of "pwd" .. "/build/redis"
+  local here = unpacked.folder "redis"
   for _, name in ipairs { "redis-server", "valkey-server" } do
     if exists(here .. "/usr/bin/" .. name) then
-      local libraries = output_of(("ls -d %s/usr/lib/*-linux-* %s/lib/*-linux-* 2>/dev/null")
-        :format(quote(here), quote(here))):gsub("\n", ":")
-      return ("env LD_PRELOAD= LD_LIBRARY_PATH=%s %s"):format(quote(libraries),
+      return ("env LD_PRELOAD= %s %s"):format(unpacked.environment(here),
         quote(here .. "/usr/bin/" .. name))
     end
     local own = output_of("command -v " .. name)

@@ -5,6 +5,9 @@
 -- Listens on a port of its own, which it writes to FOLDER/relay, and passes on to PORT. As long as
 -- FOLDER/cut is there nothing passes, and nothing is closed: what was sent comes when it is gone.
 
+package.path = "./?.lua;" .. package.path
+
+local files = require "spec.support.files"
 local socket = require "socket"
 
 local folder, port = arg[1], tonumber(arg[2])
@@ -12,18 +15,6 @@ local folder, port = arg[1], tonumber(arg[2])
 local listener = assert(socket.bind("127.0.0.1", 0))
 local peers = {} -- socket -> the one at the other side
 local list = { listener }
-
-local function write(name, text)
-  local file = assert(io.open(folder .. "/" .. name, "w"))
-  file:write(text)
-  file:close()
-end
-
-local function is_cut()
-  local file = io.open(folder .. "/cut")
-  if file then file:close() end
-  return file ~= nil
-end
 
 local function add(one, other)
   one:settimeout(0)
@@ -67,10 +58,10 @@ local function pass(one)
   if err == "closed" then drop(one) end
 end
 
-write("relay", select(2, listener:getsockname()))
+files.write(folder .. "/relay", (select(2, listener:getsockname())))
 while true do
   local ready = socket.select(list, nil, 0.05)
-  if is_cut() then
+  if files.exists(folder .. "/cut") then
     socket.sleep(0.02)
   else
     for _, one in ipairs(ready) do

@@ -6,26 +6,16 @@
 
 package.path = "./?.lua;" .. package.path
 
-local standin = require "spec.support.standin"
+local resident = require("spec.support.memory").resident
+local shell = require "spec.support.shell"
 local sora = require "sora"
+local standin = require "spec.support.standin"
 
 local QUERIES, WAITS = tonumber(arg[1]) or 1000000, tonumber(arg[2]) or 100000
 local BATCH = 2000
 local FAULTS = { "502", "reset", "close_body", "truncated", "429;retry_after=0", "not_json" }
 
-local function resident() -- KiB
-  local file = assert(io.open "/proc/self/status")
-  local kib = file:read("*a"):match "VmRSS:%s*(%d+)"
-  file:close()
-  return tonumber(kib)
-end
-
-local function descriptors()
-  local pipe = assert(io.popen "ls /proc/$PPID/fd | wc -l")
-  local count = pipe:read "*n"
-  pipe:close()
-  return count
-end
+local function descriptors() return tonumber(shell.output_of "ls /proc/$PPID/fd | wc -l") end
 
 local service = standin.start { lifetime = 86400 }
 service:noise { rate = 0.02, seed = 1, steps = FAULTS }

@@ -1,6 +1,6 @@
 -- Every public call with the n-th request for memory refused, for every n until the call passes.
 --
---   build/LUA/support/torture spec/support/torture.lua LIMIT BASE_URL HTTP_URL CA_FILE VIDEO PATH
+--   torture spec/support/torture.lua LIMIT BASE_URL HTTP_URL CA_FILE VIDEO PATH [CALL]
 --
 -- A call that asks for memory more than LIMIT times (0: no limit) is tried with so many n, evenly
 -- apart from a first one on that TORTURE_SEED (1) chooses. Without a limit, TORTURE_PIECE=K/M tries
@@ -10,6 +10,7 @@
 -- before is in use after, and no more.
 
 local calls = require "spec.support.torture_calls"
+local files = require "spec.support.files"
 local torture = require "torture"
 
 if jit then jit.off() end -- that the compiler survives without memory is not what is looked at
@@ -23,9 +24,9 @@ end
 local sora
 local CALLS, client, id, query = calls.list, calls.client, calls.id, calls.query
 
-local kinds -- what became of the calls: outcome -> how often
+local became -- of the calls: outcome -> how often
 
-local function note(what) kinds[what] = (kinds[what] or 0) + 1 end
+local function note(what) became[what] = (became[what] or 0) + 1 end
 
 --- Raises when that is no proper outcome of a call that ran out of memory.
 local function judge(call, outcome, value, err)
@@ -37,10 +38,11 @@ local function judge(call, outcome, value, err)
     return note "memory raised"
   end
   if outcome == "raised" then err = value end -- watch raises what others return
-  if type(err) ~= "table" or not KINDS[err.kind] and not (call.fails and err.kind == "failed") then
+  local kind = type(err) == "table" and err.kind
+  if not KINDS[kind] and not (call.fails and kind == "failed") then
     error(("%s %s %s"):format(outcome, tostring(value), tostring(err)), 0)
   end
-  note(err.kind)
+  note(kind)
 end
 
 local function collect()
@@ -82,7 +84,7 @@ local piece, pieces = (os.getenv "TORTURE_PIECE" or "0/1"):match "^(%d+)/(%d+)$"
 --- n from 0 to below count: all, those of the piece, or as many as the limit allows.
 local function numbers(count)
   local step = limit > 0 and math.max(1, math.floor(count / limit)) or tonumber(pieces)
-  local first = limit == 0 and tonumber(piece) or step > 1 and math.random(0, step - 1) or 0
+  local first = limit == 0 and tonumber(piece) or math.random(0, step - 1)
   local n = first - step
   return function()
     n = n + step
@@ -94,11 +96,10 @@ local failed, total = 0, 0
 
 local function report(name, which, mode, count, tried, step, first, growth)
   local words = {}
-  for what, times in pairs(kinds) do words[#words + 1] = ("%s %d"):format(what, times) end
+  for what, times in pairs(became) do words[#words + 1] = ("%s %d"):format(what, times) end
   table.sort(words)
-  local line = "%-34s %-3s %-4s requests %5d, refused %5d (each %d. from %d): %s; growth %d"
-  local became = table.concat(words, ", ")
-  print(line:format(name, which, mode, count, tried, step, first, became, growth))
+  print(("%-34s %-3s %-4s requests %5d, refused %5d (each %d. from %d): %s; growth %d"):format(name,
+    which, mode, count, tried, step, first, table.concat(words, ", "), growth))
   io.stdout:flush()
 end
 
@@ -108,10 +109,10 @@ local function fail(...)
 end
 
 local function torment(call, which, mode)
-  kinds = {}
+  became = {}
   for _ = 1, 3 do try(call, which, -1, mode) end
   local count, tried = try(call, which, -1, mode), 0
-  kinds = {}
+  became = {}
   local before = use()
   local each, step, first = numbers(count)
   for n in each do
@@ -128,7 +129,7 @@ local function torment(call, which, mode)
 end
 
 local function torment_loading(which, mode)
-  kinds = {}
+  became = {}
   local function try_to_load(n)
     torture.label(("loading, %s memory, request %d, %s"):format(which, n, mode))
     local outcome, count, again, left = torture.load(which, n, mode)
@@ -144,7 +145,7 @@ local function torment_loading(which, mode)
   end
   try_to_load(-1)
   local count, tried = try_to_load(-1), 0
-  kinds = {}
+  became = {}
   local before = use()
   local each, step, first = numbers(count)
   for n in each do
@@ -163,53 +164,46 @@ local ENDS = {
   ["left 2"] = "OpenSSL crashed in its set-up",
 }
 
+--- One query over TLS, in the process that this one is, with request n refused (below 0: none; the
+-- number of requests is written to the file then).
+local function use_tls(n, mode)
+  sora = calls.load()
+  local c, one = client(base_url), id "completed"
+  if mode == "on" then c:pollfd() end -- curl_global_init, see torment_tls
+  local outcome, requests, task, err = torture.attempt("c", n, mode, query, c, one)
+  if n < 0 then return files.write(path, tostring(requests)) end
+  judge({}, outcome, task, err)
+  local again, why = c:query(id "completed")
+  c:close()
+  if again then return end
+  if why.kind == "tls" or why.kind == "memory" then torture.leave(1) end
+  error("the next query: " .. tostring(why), 0)
+end
+
 --- TLS in a process of its own for each attempt, since OpenSSL 3.0 remembers for the rest of the
 -- process what it could not load once; each further use of TLS is then an error of kind tls or
 -- memory. `cold`: as the first use of all in the process. There it can crash by itself, in
 -- RAND_status (see torture.c), and does for certain when no memory at all is left within
 -- curl_global_init: that is passed before memory runs out.
 local function torment_tls(name, cold, mode)
-  local function use_tls(n)
-    return function()
-      sora = calls.load()
-      local c = client(base_url)
-      local one = id "completed"
-      if mode == "on" then c:pollfd() end -- curl_global_init
-      local outcome, requests, task, err = torture.attempt("c", n, mode, query, c, one)
-      if n < 0 then
-        local file = assert(io.open(path, "w"))
-        file:write(requests)
-        file:close()
-        return
-      end
-      judge({}, outcome, task, err)
-      local again, why = c:query(id "completed")
-      c:close()
-      if again then return end
-      if why.kind == "tls" or why.kind == "memory" then torture.leave(1) end
-      error("the next query: " .. tostring(why), 0)
-    end
-  end
   if not cold then
     sora = calls.load()
     assert(client(base_url):query(id "completed"))
     collect()
   end
+  became = {}
   torture.label(name)
-  assert(torture.child(use_tls(-1)) == "ok")
-  local file = assert(io.open(path))
-  local count, tried = tonumber(file:read "*a"), 0
-  file:close()
+  assert(torture.child(use_tls, -1, mode) == "ok")
+  local count, tried = tonumber(files.read(path)), 0
   os.remove(path)
-  kinds = {}
   local each, step, first = numbers(count)
   for n in each do
     torture.label(("%s, request %d, %s"):format(name, n, mode))
-    local how = torture.child(use_tls(n))
-    local became = ENDS[how]
-    if how == "left 2" and not cold then became = nil end
-    if not became then fail("%s, request %d, %s: %s", name, n, mode, how) end
-    note(became or how)
+    local how = torture.child(use_tls, n, mode)
+    local ended = ENDS[how]
+    if how == "left 2" and not cold then ended = nil end
+    if not ended then fail("%s, request %d, %s: %s", name, n, mode, how) end
+    note(ended or how)
     tried = tried + 1
   end
   total = total + tried

@@ -37,10 +37,10 @@ local function warm() -- connected
   return made
 end
 
-local function query(c, steps, opts) return c:query(steps, opts) end
+local function query(c, task_id, opts) return c:query(task_id, opts) end
 
---- Each: what is made before the call (a client first), the call, and whether its own result is an
--- error in any case.
+--- Each: its name; a function that makes what the call is made with, a client first; the call.
+-- `fails`: its own result is an error in any case; `closes`: it closes the client.
 M.list = {
   { "client", function() return client() end, function() return client() end },
   { "query, connecting", function() return client(), id "completed" end, query },

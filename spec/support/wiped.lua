@@ -27,12 +27,13 @@ end
 
 local held = {} -- all strings and objects with a secret stay
 
---- Secrets are put together as what unix.key makes them from: a Lua has a buffer for what it
--- concatenates.
+--- Secrets are put together inverted, and unix.key turns them round: Lua would leave a copy in the
+-- buffer in which it concatenates.
 local function inverse(text)
   return (text:gsub(".", function(byte) return string.char(255 - byte:byte()) end))
 end
 
+--- Uses a client with a secret that no other case has: "sk-", letters and digits.
 local function case(name, use)
   local inverted = "\140\148\210" .. ("\134\206\200"):rep(5) .. string.char(158 - #held)
   local key = unix.key(inverted)

@@ -1,6 +1,7 @@
 local clients = require "spec.support.clients"
 local files = require "spec.support.files"
 local flows = require "spec.support.flows"
+local memory = require "spec.support.memory"
 local shell = require "spec.support.shell"
 local sora = require "sora"
 local standin = require "spec.support.standin"
@@ -132,17 +133,14 @@ describe("download", function()
     assert.same({ 10 }, told)
   end)
 
-  if files.exists "/proc/self/status" then
+  if memory.resident() then
     -- unchecked: a checker has memory of its own
     it("never holds the video in memory #unchecked", function()
-      local function resident()
-        return tonumber(files.read("/proc/self/status"):match "VmRSS:%s+(%d+)")
-      end
       client:download(service:video "size=1000", path)
       collectgarbage()
-      local before, most = resident(), 0
+      local before, most = memory.resident(), 0
       assert.equal(2e7, client:download(service:video "size=20000000", path, {
-        on_progress = function() most = math.max(most, resident()) end,
+        on_progress = function() most = math.max(most, memory.resident()) end,
       }))
       assert.is_true(most > 0 and most - before < 4096, most - before)
     end)

@@ -24,6 +24,7 @@ local files = require "spec.support.files"
 local ports = require "spec.support.ports"
 local shell = require "spec.support.shell"
 local socket = require "socket"
+local unpacked = require "spec.support.unpacked"
 
 local M = {}
 
@@ -32,7 +33,7 @@ local output_of, quote = shell.output_of, shell.quote
 --- Those that answer questions themselves.
 M.FRONTS = { "nginx", "apache", "haproxy", "h2o", "nghttpd" }
 
-local ROOT = output_of "pwd" .. "/build/servers"
+local ROOT = unpacked.folder "servers"
 
 --- Where a server's own files are, such as its modules.
 ---@param path string  as the package has it
@@ -54,10 +55,7 @@ local function find(name)
   for _, program in ipairs(M.kind(name).programs or { name }) do
     for _, path in ipairs { "/usr/sbin/" .. program, "/usr/bin/" .. program } do
       if files.exists(ROOT .. path) then
-        local libraries = output_of("cd " .. quote(ROOT)
-          .. " && ls -d $PWD/lib/*-linux-* $PWD/usr/lib/*-linux-* 2>/dev/null"):gsub("\n", ":")
-        return ("LD_PRELOAD= LD_LIBRARY_PATH=%s exec %s"):format(quote(libraries),
-          quote(ROOT .. path))
+        return ("LD_PRELOAD= %s exec %s"):format(unpacked.environment(ROOT), quote(ROOT .. path))
       elseif files.exists(path) then
         return "LD_PRELOAD= exec " .. path
       end

@@ -6,6 +6,7 @@
 --   live   a task that is running until becomes("ended")
 
 local files = require "spec.support.files"
+local self_signed = require "spec.support.self_signed"
 local shell = require "spec.support.shell"
 
 local M = {}
@@ -50,11 +51,8 @@ Site.__index = Site
 ---@return table site  www: the folder of answers; certificate, key, both: files; and these methods
 function M.new()
   local folder = files.folder()
-  local said = shell.output_of(([[cd %s && openssl req -x509 -newkey ec -nodes -days 2 \
-    -subj /CN=localhost -pkeyopt ec_paramgen_curve:prime256v1 \
-    -addext subjectAltName=IP:127.0.0.1,DNS:relay -keyout key -out certificate 2>&1 &&
-    cat certificate key >both]]):format(shell.quote(folder)))
-  assert(files.exists(folder .. "/both"), said)
+  local certificate, key = self_signed.make(folder, "IP:127.0.0.1,DNS:relay")
+  files.write(folder .. "/both", files.read(certificate) .. files.read(key))
   local www = folder .. "/www"
   local function put(name, text, as)
     os.execute("mkdir -p " .. shell.quote(www .. "/" .. name .. "/v1/video"))
@@ -69,8 +67,7 @@ function M.new()
   -- for workers that give up root's rights
   os.execute(("chmod 711 %s; chmod -R a+rX %s"):format(shell.quote(folder), shell.quote(www)))
   return setmetatable({
-    folder = folder, www = www, certificate = folder .. "/certificate", key = folder .. "/key",
-    both = folder .. "/both",
+    folder = folder, www = www, certificate = certificate, key = key, both = folder .. "/both",
   }, Site)
 end
 

@@ -5,6 +5,7 @@
 -- prefix, with steps parted by commas and anything after `~` ignored:
 --   sora-2:task_queued,pending;progress=0.5,500*2,completed~17
 
+local chances = require "spec.support.chance"
 local cqueues = require "cqueues"
 local creating = require "spec.support.service.creating"
 local faults = require "spec.support.service.faults"
@@ -120,14 +121,8 @@ function M:disturb(noise)
     return nil, "unknown step: " .. bad
   end
   self.noise = { script = script, rate = tonumber(noise.rate) or 0,
-    value = tonumber(noise.seed) or 1 }
+    chance = chances.new(tonumber(noise.seed) or 1) }
   return true
-end
-
--- A generator of its own, so that a seed gives the same faults under every Lua.
-local function random(noise)
-  noise.value = (noise.value * 16807) % 2147483647
-  return noise.value / 2147483647
 end
 
 local function next_step(state)
@@ -154,6 +149,7 @@ end
 ---@return table step  name, parameters
 function M:next_or(x, step) return self:next_of(x, M.parse { step }) end
 
+--- The step that answers a request to x.id, which gets that script where it has none yet.
 function M:next_of(x, script)
   local state = self.states[x.id]
   if not state then
@@ -165,9 +161,7 @@ function M:next_of(x, script)
   state.first = state.first or now
   x.polls, x.age = state.polls, now - state.first
   local noise = self.noise
-  if noise and random(noise) < noise.rate then
-    return noise.script[math.floor(random(noise) * #noise.script) + 1]
-  end
+  if noise and noise.chance:is(noise.rate) then return noise.chance:of(noise.script) end
   return next_step(state)
 end
 

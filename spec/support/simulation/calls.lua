@@ -1,6 +1,6 @@
 --- The calls of a simulation: which, with what options, and what their callbacks do.
 
-local chances = require "spec.support.simulation.chance"
+local chances = require "spec.support.chance"
 local fault = require("spec.support.simulation.checks").fault
 
 --- Methods of a run (run.lua).

@@ -4,7 +4,7 @@
 --   lua spec/support/simulation/run.lua SEED [LAST_SEED [TASKS]]
 
 local calls = require "spec.support.simulation.calls"
-local chances = require "spec.support.simulation.chance"
+local chances = require "spec.support.chance"
 local checks = require "spec.support.simulation.checks"
 local service = require "spec.support.simulation.service"
 local worlds = require "spec.support.simulation.world"

@@ -1,7 +1,7 @@
 --- The service of a simulation: what becomes of each task, and what is answered when, good and bad,
 -- all of it drawn from the run's seed.
 
-local chances = require "spec.support.simulation.chance"
+local chances = require "spec.support.chance"
 
 --- Methods of a run (run.lua).
 local M = {}
@@ -67,7 +67,7 @@ function M:answer(id, time)
 end
 
 --- How a run's network is: outages, lost and late answers, how often callbacks act.
----@param chance simulation.chance
+---@param chance spec.chance
 ---@param calm boolean  nothing of that
 ---@return table
 function M.weather_of(chance, calm)

@@ -7,7 +7,7 @@
 -- looks at the clock, as it does for a process that was stopped. (Not between the last look and the
 -- sleep that follows from it: who is stopped there oversleeps on every host.)
 
-local chances = require "spec.support.simulation.chance"
+local chances = require "spec.support.chance"
 local cores = require "spec.support.simulation.core"
 local heaps = require "sora.waiting.heap"
 

@@ -1,17 +1,17 @@
 --- Chance with a seed, the same under every Lua: the minimal standard generator (Park and Miller,
--- 1988). Each part of a simulation draws from a stream of its own, so that the order in which they
--- are asked does not matter.
+-- 1988). Parts of one run draw from streams of their own, so that the order in which they are asked
+-- does not matter.
 
 local M = {}
 
 local MODULUS, FACTOR = 2147483647, 16807
 
----@class simulation.chance
+---@class spec.chance
 local Chance = {}
 Chance.__index = Chance
 
 ---@param ... integer  the seed, and what tells the stream from others of that seed
----@return simulation.chance
+---@return spec.chance
 function M.new(...)
   local state = 1
   for i = 1, select("#", ...) do
