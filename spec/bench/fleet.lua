@@ -144,7 +144,8 @@ local function claim_costs(servers)
   return costs
 end
 
---- Puts tasks there that are due after so many seconds, at one go.
+--- Puts tasks there that are due after so many seconds, a thousand with each script: a loop around
+-- add.lua, whose looks at the clock and whose answer are cut out.
 local function put(prefix, count, delay, server_asked)
   local add = assert(files.read "lua/sora/fleet/scripts/add.lua"):gsub("local time = [^\n]*", "")
     :gsub("local now = [^\n]*", ""):gsub("return { \"ended\", outcome }", "return")

@@ -68,18 +68,16 @@ end
 
 --- What a C program takes for one query: `mode` is that of libcurl.c, with COUNT in the place of
 -- how many.
-local function program(name, mode, url, server)
-  return function()
-    local counts = measure.instructions(function(count)
-      return ("build/bench/%s %s %s %s"):format(name, mode:gsub("COUNT", count), url,
-        server.ca_file)
-    end, 200, 600)
-    return counts and counts.all
-  end
+local function count_program(name, mode, url, server)
+  local counts = measure.instructions(function(count)
+    return ("build/bench/%s %s %s %s"):format(name, mode:gsub("COUNT", count), url, server.ca_file)
+  end, 200, 600)
+  return counts and counts.all
 end
 
---- What is compared with the C programs. `limit` of `floor`, which makes the tables, or of `bare`,
--- which does not.
+--- What is compared with the C programs, in rows: name; command; mode and URL of the program; which
+-- one: "floor", which makes the tables, or "bare", which does not; at most how many times what that
+-- takes.
 local function against_programs(server)
   local function polls(kind, count, url)
     return ("%s spec/bench/polls.lua %s %d %s %s"):format(LUA, kind, count, url, server.ca_file)
@@ -112,7 +110,7 @@ local function count_all()
   local function compare(name, command, mode, url, which, limit)
     local key = which .. mode .. url
     local file = which == "bare" and "libcurl" or which
-    programs[key] = programs[key] or program(file, mode, url, server)()
+    programs[key] = programs[key] or count_program(file, mode, url, server)
     local number = tonumber(command:match "polls.lua %S+ (%d+)")
     local counts = assert(measure.between_marks(command, number), "cannot count: " .. name)
     counted[#counted + 1] = { name = name, count = counts.all, of = programs[key], limit = limit,
@@ -155,13 +153,20 @@ local OF = { floor = "a C program that makes the tables", bare = "a bare C progr
 local function compare(path)
   local name, count = path.name, path.count
   local known = baseline[name]
-  local verdict = not known and "not in the baseline"
-    or count > known * GROWTH and "GROWN" or count < known / GROWTH and "less: update it" or ""
-  if known and count > known * GROWTH then grown = grown + 1 end
-  local ratio = path.of and ("%.3f of %s%s"):format(count / path.of, OF[path.which],
-    count > path.of * path.limit and (" (more than %.2f)"):format(path.limit) or "") or ""
-  print(("%-50s %9.0f %9.0f  %s%s"):format(name, count, known or 0,
-    verdict ~= "" and ratio ~= "" and verdict .. ", " or verdict, ratio))
+  local remarks = {}
+  if not known then
+    remarks[1] = "not in the baseline"
+  elseif count > known * GROWTH then
+    remarks[1], grown = "GROWN", grown + 1
+  elseif count < known / GROWTH then
+    remarks[1] = "less: update it"
+  end
+  if path.of then
+    local ratio, limit = count / path.of, path.limit
+    remarks[#remarks + 1] = ("%.3f of %s"):format(ratio, OF[path.which])
+    if ratio > limit then remarks[#remarks + 1] = ("more than %.2f"):format(limit) end
+  end
+  print(("%-50s %9.0f %9.0f  %s"):format(name, count, known or 0, table.concat(remarks, ", ")))
 end
 print(("%-50s %9s %9s"):format("instructions of one", "now", "known"))
 for _, path in ipairs(count_all()) do

@@ -48,10 +48,11 @@ function M.in_turns(commands, rounds, short, long, taken)
     local first
     for i, command in ipairs(commands) do
       taken[i] = taken[i] or { cpu = {}, wall = {}, peak = {}, cpu_ratio = {}, wall_ratio = {} }
-      local whole = not taken[i].failed and M.run(command(long))
-      local start = whole and short and M.run(command(short))
-      local cost = whole and start and difference(whole, start, long - short)
-        or not short and whole
+      local cost = not taken[i].failed and M.run(command(long))
+      if cost and short then
+        local start = M.run(command(short))
+        cost = start and difference(cost, start, long - short)
+      end
       first = first or cost
       if cost and first then
         cost.cpu_ratio, cost.wall_ratio = cost.cpu / first.cpu, cost.wall / first.wall
@@ -91,7 +92,7 @@ local function read_counts(file)
     if number then
       if given ~= "" then names[number] = given:match "[^/]*$" end
       object = names[number]
-    elseif line:find "^c?ob=" then
+    elseif line:find "^cob=" then
       number, given = line:match "^cob=%((%d+)%)%s?(.*)$"
       if given and given ~= "" then names[number] = given:match "[^/]*$" end
     elseif line:find "^calls=" then

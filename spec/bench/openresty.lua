@@ -17,8 +17,11 @@
 package.path = "./?.lua;" .. package.path
 
 local files = require "spec.support.files"
+local median = require("spec.bench.measure").median
 local nginx = require "spec.support.nginx"
 local output_of = require("spec.support.shell").output_of
+local ports = require "spec.support.ports"
+local self_signed = require "spec.support.self_signed"
 
 local SECONDS, ROUNDS = tonumber(arg[1]) or 3, tonumber(arg[2]) or 3
 local CASES = arg[3] or ""
@@ -42,21 +45,15 @@ local function pin(pid, core)
   if FIRST ~= "" then output_of(("chrt -f -a -p 1 %d"):format(pid)) end
 end
 
-local function make_certificate()
-  output_of(([[cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem \
-    -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost 2>/dev/null]])
-    :format(folder))
-end
-
 local UPSTREAM = [[
   listen 127.0.0.1:%d ssl http2 backlog=4096;
-  ssl_certificate %s/cert.pem;
-  ssl_certificate_key %s/key.pem;
+  ssl_certificate %s/certificate;
+  ssl_certificate_key %s/key;
 ]]
 
 --- It answers with a file, which costs it little.
 local function start_upstream()
-  local port = 20000 + (tonumber(output_of("echo $$")) * 7) % 10000
+  local port = ports.free(1)[1]
   output_of("cp spec/support/fixtures/pending.json " .. folder .. "/answer")
   local answer = "{ default_type application/json; root %s; %s rewrite ^ /answer break; }"
   local upstream = nginx.start {
@@ -121,15 +118,15 @@ local function start_worker(upstream)
     for _, speed in ipairs { "fast", "slow" } do
       local url, path = base .. "/" .. speed, "/" .. transport .. "/" .. speed
       locations["/sora" .. path] = SORA:format(url, transport == "tls" and "2" or "1.1",
-        transport == "tls" and 8 or 2000, folder .. "/cert.pem")
-      locations["/sora/1.1" .. path] = SORA:format(url, "1.1", 2000, folder .. "/cert.pem")
+        transport == "tls" and 8 or 2000, folder .. "/certificate")
+      locations["/sora/1.1" .. path] = SORA:format(url, "1.1", 2000, folder .. "/certificate")
       locations["/http" .. path] = HTTP:format(url)
     end
   end
   if RESTY_HTTP then package.path = RESTY_HTTP .. "/?.lua;" .. package.path end
   local server = nginx.start {
     log_level = "warn",
-    http = ("lua_ssl_trusted_certificate %s/cert.pem; lua_ssl_verify_depth 2;"
+    http = ("lua_ssl_trusted_certificate %s/certificate; lua_ssl_verify_depth 2;"
       .. " lua_socket_pool_size 2000; init_worker_by_lua_block {\n%s\n}"):format(folder, LATE),
     locations = locations,
   }
@@ -195,11 +192,6 @@ local function measure_others(server, path, connections, result)
   crowd:close()
 end
 
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
-
 local COLUMNS = { "rps", "cpu", "switches", "p50", "p99", "ping", "late" }
 local HEAD = ("%-6s %-5s %5s  %-9s"):format("", "up", "conns", "client")
   .. (" %9s"):rep(7):format("rps", "CPU us", "switches", "p50 ms", "p99 ms", "ping p99", "late p99")
@@ -231,7 +223,7 @@ end
 local upstream, server
 
 local function main()
-  make_certificate()
+  self_signed.make(folder, "IP:127.0.0.1,DNS:localhost")
   files.write(folder .. "/slowly.lua", "function delay() return 5 end\n")
   upstream = start_upstream()
   server = start_worker(upstream)
@@ -262,5 +254,5 @@ end
 local ok, err = pcall(main)
 if server then server:stop() end
 if upstream then upstream:stop() end
-os.execute("rm -rf " .. folder)
+files.remove(folder)
 if not ok then error(err, 0) end

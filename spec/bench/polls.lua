@@ -1,5 +1,5 @@
 -- What one client asks again and again, counted by instructions.lua between two calls of
--- core.terminal: polls.lua KIND COUNT URL CA [BODY].
+-- core.terminal: polls.lua KIND COUNT URL CA.
 --
 --   query      one after the other
 --   query_all  100 at once

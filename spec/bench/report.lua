@@ -12,8 +12,11 @@ end
 
 local bars = {} -- of the picture: title, name, ratio
 
-local function number(value) return (value < 10 and "%.2f" or value < 100 and "%.1f" or "%.0f")
-  :format(value) end
+--- With three digits at least.
+local function number(value)
+  if value < 10 then return ("%.2f"):format(value) end
+  return (value < 100 and "%.1f" or "%.0f"):format(value)
+end
 
 --- A figure and its ratio to the first participant's; `low` and `high`: of single rounds.
 local function cell(value, ratio, low, high)

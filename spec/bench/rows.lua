@@ -38,7 +38,8 @@ end
 ---@field title string
 ---@field how table  short, long: counts of queries whose difference is measured, or long alone;
 ---   per: queries in a run of `long`; count: two counts for callgrind; kib: memory, not time; cpu,
----   wall: goals, as ratios to the first
+---   wall: goals, as ratios to the first; twice: twice as many rounds; commands, names: those of
+---   single peers, in the place of their own
 ---@field participants { name: string, command: fun(count: integer): string }[]
 
 --- All rows of one server.

@@ -11,36 +11,12 @@
 -- for an hour, one that begins with "late_" after 10 ms, one that begins with "busy_" is asked to
 -- come again in 100 s.
 
-local files = require "spec.support.files"
-local name = require "openssl.x509.name"
 local nginx = require "spec.support.nginx"
 local output_of = require("spec.support.shell").output_of
-local pkey = require "openssl.pkey"
 local ports = require "spec.support.ports"
-local altname = require "openssl.x509.altname"
-local x509 = require "openssl.x509"
+local self_signed = require "spec.support.self_signed"
 
 local M = {}
-
-local DAY = 86400
-
---- Makes a self-signed certificate for 127.0.0.1; returns the paths of it and of its key.
-local function certificate(folder)
-  local key = pkey.new { type = "EC", curve = "prime256v1" }
-  local subject, made, names = name.new(), x509.new(), altname.new()
-  subject:add("CN", "127.0.0.1")
-  names:add("IP", "127.0.0.1")
-  made:setVersion(3)
-  made:setSubject(subject)
-  made:setIssuer(subject)
-  made:setLifetime(os.time() - DAY, os.time() + DAY)
-  made:setSubjectAlt(names)
-  made:setPublicKey(key)
-  made:sign(key)
-  files.write(folder .. "/certificate.pem", tostring(made))
-  files.write(folder .. "/key.pem", key:toPEM "private")
-  return folder .. "/certificate.pem", folder .. "/key.pem"
-end
 
 local ANSWER = [[
   location = /v1/video/query { default_type application/json; alias %s; %s }
@@ -61,7 +37,7 @@ local HOLD = [[access_by_lua_block {
 function M.start()
   local folder = output_of "mkdir -p build/bench && cd build/bench && pwd"
   local fixture = output_of "pwd" .. "/spec/support/fixtures/pending.json"
-  local ca_file, key_file = certificate(folder)
+  local ca_file, key_file = self_signed.make(folder, "IP:127.0.0.1")
   local free = ports.free(6)
   local hold, slow = HOLD:format "", HOLD:format "ngx.sleep(0.05)"
   local places = {

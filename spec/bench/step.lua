@@ -22,7 +22,8 @@ local function settle()
   until attempts == client:stats().attempts and sora.driver.now() >= quiet
 end
 
-local function query_all()
+--- The queries that are counted, after twenty that are not.
+local function query()
   for i = 1, 20 do assert(client:query("sora-2:late_task_" .. i)) end
   core.terminal(-1) -- see between_marks in measure.lua
   for i = 1, queries do assert(client:query("sora-2:late_task_" .. i)) end
@@ -38,7 +39,7 @@ if kind == "sleeping" then
     on_update = function()
       asked = asked + 1
       if asked < others then return end
-      query_all() -- all of them sleep
+      query() -- all of them sleep
       os.exit(0)
     end,
   })
@@ -47,6 +48,6 @@ else
   for i = 1, others do held[i] = core.request(client, id .. i) end
   settle()
   assert(#held == client:in_flight() and sora.driver.now() - started < 90)
-  query_all()
+  query()
   os.exit(0)
 end

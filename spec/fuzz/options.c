@@ -14,8 +14,7 @@
 int luaopen_sora_core(lua_State *L);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* One pass for each table: the calls raise, or return what they should, and leave nothing behind.
- */
+/* For each table: the calls raise, or return what they should, and leave nothing behind. */
 static const char script[] =
     "local core = require 'sora.core'\n"
     "local calls = { 'wait', 'wait_all', 'query_all', 'download', 'query', 'create', 'generate', "

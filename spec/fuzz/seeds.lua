@@ -3,6 +3,7 @@
 
 package.path = "./?.lua;" .. package.path
 
+local files = require "spec.support.files"
 local vectors = require "spec.support.json_vectors"
 
 local folder = assert(arg[1], "seeds: name a folder")
@@ -11,9 +12,7 @@ assert(os.execute(("mkdir -p '%s'"):format(folder)))
 local count = 0
 local function seed(text)
   count = count + 1
-  local file = assert(io.open(("%s/seed-%03d"):format(folder, count), "wb"))
-  file:write(text)
-  file:close()
+  files.write(("%s/seed-%03d"):format(folder, count), text)
 end
 
 for _, text in ipairs(vectors.texts) do

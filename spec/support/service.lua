@@ -132,13 +132,13 @@ local service = {
   sample = read_file("pending.json"),
   video = read_file("video.mp4"),
   journal = journal.new(count_open),
-  listeners = {},
-  servers = servers,
-  sockets = setmetatable({}, { __mode = "k" }),
-  video_counts = {},
+  listeners = {}, -- by the name of the port, as are:
+  servers = servers, -- lua-http's
+  sockets = setmetatable({}, { __mode = "k" }), -- those that were accepted: the set
+  video_counts = {}, -- how often each video was asked for, by path
   created = {}, -- the tasks that were made, by creating.lua
-  kept = {},
-  urls = {},
+  kept = {}, -- what must not be collected
+  urls = {}, -- what is announced
   stopping = false,
   complain = function(message)
     io.stderr:write("service: ", message, "\n")

@@ -23,45 +23,56 @@ local c = sora.client {
   base_url = service.http_url, retries = 5, request_timeout = 20, ca_file = service.ca_file,
 }
 
+--- What the process uses when all that is garbage has gone.
+local function use()
+  collectgarbage()
+  collectgarbage()
+  return { kib = resident(), descriptors = descriptors() }
+end
+
+--- One call for these ids; adds what came of it to the counts.
+local function batch(counts, call, ids, opts)
+  local told = {}
+  function opts.on_result(id) told[id] = (told[id] or 0) + 1 end
+  local tasks, errs = c[call](c, ids, opts)
+  for _, id in ipairs(ids) do
+    local times, err = told[id] or 0, errs[id]
+    if times > 1 then
+      counts.twice = counts.twice + 1
+    elseif times == 0 or not (tasks[id] or err) then
+      counts.lost = counts.lost + 1
+    end
+    if err then counts.errors[err.kind] = (counts.errors[err.kind] or 0) + 1 end
+  end
+end
+
 local function run(what, total, call, steps, opts)
-  local done, lost, twice, errors, serial = 0, 0, 0, {}, 0
-  local early, early_fds, started = nil, nil, sora.driver.now()
+  local counts, done, started = { lost = 0, twice = 0, errors = {} }, 0, sora.driver.now()
+  local early
   while done < total do
-    local ids, told = {}, {}
+    local ids = {}
     for i = 1, math.min(BATCH, total - done) do
-      serial = serial + 1
-      ids[i] = ("sora-2:task_%s~%s%d"):format(steps, what, serial)
+      ids[i] = ("sora-2:task_%s~%s%d"):format(steps, what, done + i)
     end
-    opts.on_result = function(id) told[id] = (told[id] or 0) + 1 end
-    local tasks, errs = c[call](c, ids, opts)
-    for _, id in ipairs(ids) do
-      if told[id] ~= 1 or not (tasks[id] or errs[id]) then
-        if (told[id] or 0) > 1 then twice = twice + 1 else lost = lost + 1 end
-      end
-      if errs[id] then errors[errs[id].kind] = (errors[errs[id].kind] or 0) + 1 end
-    end
+    batch(counts, call, ids, opts)
+    local before = done
     done = done + #ids
     service:reset()
     service:noise { rate = 0.02, seed = done, steps = FAULTS }
-    if not early and done >= total / 10 then
-      collectgarbage()
-      collectgarbage()
-      early, early_fds = resident(), descriptors()
-    end
-    if math.floor(done * 20 / total) > math.floor((done - #ids) * 20 / total) then
+    if done >= total / 10 then early = early or use() end
+    if math.floor(done * 20 / total) > math.floor(before * 20 / total) then -- each twentieth
       io.stderr:write(("%s: %d of %d, %.0f s, %d KiB\n"):format(what, done, total,
         sora.driver.now() - started, resident()))
     end
   end
-  collectgarbage()
-  collectgarbage()
-  local kinds = {}
-  for kind, count in pairs(errors) do kinds[#kinds + 1] = kind .. " " .. count end
-  local late, late_fds = resident(), descriptors()
+  local late, kinds = use(), {}
+  for kind, count in pairs(counts.errors) do kinds[#kinds + 1] = kind .. " " .. count end
   print(("%s: %d in %.0f s, lost %d, told twice %d, errors: %s; KiB %d -> %d, descriptors %d -> %d")
-    :format(what, done, sora.driver.now() - started, lost, twice,
-      #kinds > 0 and table.concat(kinds, ", ") or "none", early, late, early_fds, late_fds))
-  return lost == 0 and twice == 0 and late < early * 1.1 + 1024 and late_fds <= early_fds + 8
+    :format(what, done, sora.driver.now() - started, counts.lost, counts.twice,
+      #kinds > 0 and table.concat(kinds, ", ") or "none", early.kib, late.kib, early.descriptors,
+      late.descriptors))
+  return counts.lost == 0 and counts.twice == 0 and late.kib < early.kib * 1.1 + 1024
+    and late.descriptors <= early.descriptors + 8
 end
 
 local good = run("queries", QUERIES, "query_all", "minimal", { concurrency = 100 })

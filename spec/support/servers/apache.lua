@@ -59,7 +59,7 @@ function M.command(setup)
     locations[#locations + 1] = ("<Location /%s>\n%s</Location>"):format(name,
       (lines:gsub("([^:\n]+): ([^\n]+)\n", "Header set %1 %2\n")))
   end
-  for _, name in ipairs { setup.backend and "live", setup.backend and "slow" } do
+  for _, name in ipairs(setup.backend and { "live", "slow" } or {}) do
     locations[#locations + 1] = ("ProxyPass /%s http://127.0.0.1:%d/%s retry=0 max=600"):format(
       name, setup.backend, name)
   end

@@ -30,7 +30,7 @@ function M.command(setup)
     paths[#paths + 1] = ("      /%s:\n        file.dir: %s/%s\n%s"):format(name,
       setup.site.www, name, (lines:gsub("([^\n]+)\n", '        header.add: "%1"\n')))
   end
-  for _, name in ipairs { setup.backend and "live", setup.backend and "slow" } do
+  for _, name in ipairs(setup.backend and { "live", "slow" } or {}) do
     paths[#paths + 1] = ("      /%s: { proxy.reverse.url: 'http://127.0.0.1:%d/%s' }\n"):format(
       name, setup.backend, name)
   end

@@ -19,7 +19,7 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
-  timeout http-keep-alive $IDLEms
+  timeout http-keep-alive $IDLE
 frontend all
   bind 127.0.0.1:$http
   bind 127.0.0.1:$https ssl crt $BOTH alpn http/1.1
@@ -39,7 +39,7 @@ function M.command(setup)
     end)
   end
   files.write(setup.folder .. "/haproxy.conf", (TEXT:gsub("$(%w+)", {
-    IDLEms = ("%dms"):format((setup.idle or 75) * 1000), BACKEND = setup.backend,
+    IDLE = ("%dms"):format((setup.idle or 75) * 1000), BACKEND = setup.backend,
     http = setup.ports.http, https = setup.ports.https, h2 = setup.ports.h2,
     BOTH = setup.site.both, LINES = table.concat(added),
   })))

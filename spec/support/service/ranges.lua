@@ -32,10 +32,10 @@ local function entity_tag(arg, size, times)
   return string.format('%s"video-%d"', arg.etag == "weak" and "W/" or "", size)
 end
 
--- RFC 9110, 13.1.5: a weak tag never matches.
+-- Whether If-Range lets the Range count (RFC 9110, 13.1.5): a weak tag never matches.
 local function range_holds(if_range, etag, modified)
-  return not if_range or if_range == etag and etag:sub(1, 2) ~= "W/"
-    or modified and if_range == modified
+  if not if_range or if_range == modified then return true end
+  return if_range == etag and etag:sub(1, 2) ~= "W/"
 end
 
 --- The headers that tell one video from another.

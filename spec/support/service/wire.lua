@@ -78,13 +78,16 @@ end
 
 -- Raw bytes ----------------------------------------------------------------------------------
 
+-- Sends these bytes, and then ends the connection.
+local function send_raw(x, bytes)
+  local socket = sock.take(x)
+  sock.write(socket, bytes)
+  cqueues.sleep(FLIGHT)
+  sock.close(socket)
+end
+
 local function raw(name, bytes)
-  steps[name] = function(x)
-    local socket = sock.take(x)
-    sock.write(socket, bytes)
-    cqueues.sleep(FLIGHT)
-    sock.close(socket)
-  end
+  steps[name] = function(x) send_raw(x, bytes) end
 end
 
 local CHUNKED = "Transfer-Encoding: chunked"
@@ -107,10 +110,7 @@ function steps.raw(x, parameters)
   if x.version == "2" then
     return steps.reset(x)
   end
-  local socket = sock.take(x)
-  sock.write(socket, parameters.text)
-  cqueues.sleep(FLIGHT)
-  sock.close(socket)
+  send_raw(x, parameters.text)
 end
 
 --- More bytes than Content-Length says, on a connection that stays open.

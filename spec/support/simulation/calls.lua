@@ -63,40 +63,45 @@ function M:client_of(host, chance)
   return client and not client:closed() and client or self:new_client(host)
 end
 
+--- Options of a call, by chance, the callbacks among them.
+function M:options_of(call)
+  local chance, opts = call.chance, { timeout = call.chance:scale(0.5, 2000) }
+  if call.name ~= "query" and call.name ~= "query_all" then
+    opts.interval, opts.max_interval = call.interval, call.interval * chance:scale(0.5, 8)
+    opts.max_errors = chance:between(1, 12)
+    function opts.on_update(_, info)
+      local returned = self:act(call)
+      self.refused[info.id] = returned == false or nil
+      return returned
+    end
+  end
+  if chance:is(0.3) then opts.request_timeout = chance:scale(0.2, 60) end
+  if call.name:find "_all$" then
+    opts.concurrency = chance:between(1, chance:is(0.5) and 4 or 60)
+    function opts.on_result(id, task, err)
+      call.told[id] = (call.told[id] or 0) + 1
+      if (task == nil) == (err == nil) then fault("on_result of %s: %s, %s", id, task, err) end
+      self:act(call)
+    end
+  end
+  return opts
+end
+
+--- A call that is not made yet, of any kind where `name` does not say which, for so many ids.
 function M:new_call(host, depth, client, name, count)
   local number = #self.calls + 1
   local chance = chances.new(self.seed, 500, number)
   local interval = chance:scale(0.05, 20)
   name = name or chance:of(NAMES)
   if name == "watch" and not yields_in_pcall then name = "wait" end
-  local call
-  call = {
-    number = number, name = name, host = host, depth = depth, chance = chance, busy = 0, flying = 0,
-    client = client and not client:closed() and client or self:client_of(host, chance),
-    told = {}, ids = {}, opts = { timeout = chance:scale(0.5, 2000) },
+  if not client or client:closed() then client = self:client_of(host, chance) end
+  local call = {
+    number = number, name = name, host = host, depth = depth, chance = chance, client = client,
+    interval = interval, busy = 0, flying = 0, told = {}, ids = {},
   }
-  call.flow = call
+  call.flow, call.opts = call, self:options_of(call)
   self.calls[number] = call
-  local many = name:find "_all$"
-  if name ~= "query" and name ~= "query_all" then
-    call.opts.interval, call.opts.max_interval = interval, interval * chance:scale(0.5, 8)
-    call.opts.max_errors = chance:between(1, 12)
-    call.opts.on_update = function(_, info)
-      local returned = self:act(call)
-      self.refused[info.id] = returned == false or nil
-      return returned
-    end
-  end
-  if chance:is(0.3) then call.opts.request_timeout = chance:scale(0.2, 60) end
-  if many then
-    call.opts.concurrency = chance:between(1, chance:is(0.5) and 4 or 60)
-    call.opts.on_result = function(id, task, err)
-      call.told[id] = (call.told[id] or 0) + 1
-      if (task == nil) == (err == nil) then fault("on_result of %s: %s, %s", id, task, err) end
-      self:act(call)
-    end
-  end
-  if many and not count then
+  if name:find "_all$" and not count then
     count = chance:is(0.05) and 0 or math.floor(chance:scale(1, self.most_ids + 1))
   end
   for i = 1, count or 1 do

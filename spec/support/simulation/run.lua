@@ -31,6 +31,35 @@ end
 ---@field told table<string, integer>  how often on_result was told of an id
 ---@field over boolean?
 
+-- What a run knows of the tasks, by their ids:
+--   tasks     how they go on (service.lua)           done      those that have ended
+--   answered  when the last answer was taken         last      that answer, or error
+--   flying    those that are asked for now           bad       how many bad answers in a row
+--   refused   those whose wait on_update has ended
+local function new_run(seed)
+  return setmetatable({
+    seed = seed, world = worlds.new(seed), chance = chances.new(seed, 3), calls = {},
+    clients = { plain = {}, luv = {} }, most_calls = 24, most_ids = 60, serial = 0, alive = 0,
+    tasks = {}, done = {}, answered = {}, last = {}, flying = {}, bad = {}, refused = {},
+    steps = 0, looks = 0, ends = 0, raises = 0, kinds = {}, -- counts
+  }, Run)
+end
+
+--- Has the world ask the run what is answered, and tell it what happens.
+function Run:attach()
+  local world = self.world
+  function world.answer(id, time) return self:answer(id, time) end
+  function world.on_idle(next_time) self:check_time(next_time) end
+  function world.on_request(request)
+    self.starting = nil
+    self:check_request(request)
+  end
+  function world.on_result(request, task, err) self:check_result(request, task, err) end
+  function world.on_jump(seconds)
+    if self.starting then self.starting.deadline = self.starting.deadline + seconds end
+  end
+end
+
 --- A call of the program's own: any, or one of a few for very many ids.
 function Run:next_call(host)
   if not self.many then return self:new_call(host, 0) end
@@ -88,27 +117,13 @@ end
 ---@param tasks integer?  at most so many ids in all, default about 100
 ---@return table counts  of what was seen: ends, raises, requests, kinds
 function M.play(seed, tasks)
-  local world, chance = worlds.new(seed), chances.new(seed, 3)
-  local run = setmetatable({
-    seed = seed, world = world, chance = chance, calls = {}, tasks = {}, done = {}, answered = {},
-    last = {}, flying = {}, refused = {}, bad = {}, clients = { plain = {}, luv = {} },
-    serial = 0, alive = 0, steps = 0, looks = 0, ends = 0,
-    raises = 0, kinds = {}, most_calls = 24, most_ids = 60,
-  }, Run)
+  local run = new_run(seed)
+  local world, chance = run.world, run.chance
   local host = chance:is(0.5) and "plain" or "luv"
   run.weather = service.weather_of(chance, chance:is(0.1))
   world.jump_probability = run.weather.jumps
   world.most_turns = 2000 + 20 * (tasks or 100)
-  function world.answer(id, time) return run:answer(id, time) end
-  function world.on_idle(next_time) run:check_time(next_time) end
-  function world.on_request(request)
-    run.starting = nil
-    run:check_request(request)
-  end
-  function world.on_result(request, task, err) run:check_result(request, task, err) end
-  function world.on_jump(seconds)
-    if run.starting then run.starting.deadline = run.starting.deadline + seconds end
-  end
+  run:attach()
   for _ = 1, chance:between(1, 3) do run:new_client(host) end
   local count = tasks and chance:between(1, 4) or chance:between(1, 8)
   if tasks then
