@@ -164,15 +164,6 @@ int sora_default_client(lua_State *L) {
   return 1;
 }
 
-/* Marks the uservalue at `values` as read; raises the second time. */
-static void read_once(lua_State *L, int values) {
-  lua_getfield(L, values, "read");
-  luaL_argcheck(L, !lua_toboolean(L, -1), 1, "the result was taken already");
-  lua_pop(L, 1);
-  lua_pushboolean(L, 1);
-  lua_setfield(L, values, "read");
-}
-
 /* Whether the string at `index` is that mark. */
 static int is_mark(lua_State *L, int index, const struct answer_mark *mark) {
   return lua_rawlen(L, index) == sizeof *mark &&
@@ -183,9 +174,9 @@ int sora_result(lua_State *L) {
   struct answer_mark mark;
   struct request *request = sora_request_check(L, 1);
   luaL_argcheck(L, sora_request_has_ended(request), 1, "the request has not ended");
+  luaL_argcheck(L, sora_request_tag(request) != READ, 1, "the result was taken already");
+  sora_request_set_tag(request, READ);
   lua_settop(L, 2);
-  lua_getuservalue(L, 1);
-  read_once(L, 3);
   int marked = lua_type(L, 2) == LUA_TSTRING && sora_answer_mark(request, &mark);
   if (marked && is_mark(L, 2, &mark)) {
     sora_request_take(request);
@@ -196,6 +187,7 @@ int sora_result(lua_State *L) {
     lua_pushlstring(L, (const char *)&mark, sizeof mark);
     return 3;
   }
+  lua_getuservalue(L, 1);
   lua_getfield(L, 3, "client");
   if (push_answer(L, request, 1, 4) != 1)
     return 2;

@@ -358,8 +358,10 @@ struct request *sora_request_check(lua_State *L, int index) {
 }
 
 static int collect(lua_State *L) {
-  struct object *object = luaL_checkudata(L, 1, METATABLE);
-  struct request *request = object->content;
+  struct object *object = sora_object_at(L, 1, METATABLE);
+  struct request *request = object == NULL ? NULL : object->content;
+  if (request == NULL)
+    return 0;
   object->content = NULL;
   sora_request_free(request);
   return 0;

@@ -10,8 +10,9 @@
 #include "transfer/client.h"
 
 /* A request's tag: above 0 its number in its client's table of requests. A request that is in no
-   such table has values of its own only where it keeps one for null, or options. */
-enum { UNREGISTERED = 0, UNREGISTERED_WITH_VALUES = -1 };
+   such table has values of its own only where it keeps one for null, or options. READ: it was
+   registered, and its result has been taken. */
+enum { UNREGISTERED = 0, UNREGISTERED_WITH_VALUES = -1, READ = -2 };
 
 /* Makes the metatable. Pushes nothing. */
 void sora_request_open(lua_State *L);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transfer/features.h"
 #include "transfer/libcurl.h"
 #include "transfer/queue.h"
 #include "transfer/settings.h"
@@ -190,14 +191,16 @@ static int set_version(CURL *easy, const struct settings *settings) {
 }
 
 static int set_rest(CURL *easy, const struct settings *settings, int shared) {
-  int failed = 0;
-  if (!shared || sora_handle_uses_proxy(settings)) /* else it is among the headers */
+  struct features features;
+  int failed = 0, proxied = sora_handle_uses_proxy(settings);
+  if (!shared || proxied) /* else it is among the headers */
     SET(CURLOPT_USERAGENT, settings->user_agent);
+  if (proxied)
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the service's */
+  sora_features(&features);
   SET(CURLOPT_NOSIGNAL, 1L);
-  SET(CURLOPT_ACCEPT_ENCODING, "");
+  SET(CURLOPT_ACCEPT_ENCODING, features.encodings);
   SET(CURLOPT_BUFFERSIZE, sora_libcurl_buffer());
-  SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the service's */
-  SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 #if LIBCURL_VERSION_NUM >= 0x075000
   SET(CURLOPT_MAXLIFETIME_CONN, (long)LONGEST_LIFE);
 #endif
