@@ -42,8 +42,7 @@ static void leave_libcurl(struct request *request) {
     sora_sending_note(request);
     curl_multi_remove_handle(client->multi, attempt->handle->easy);
     sora_sending_end(request);
-    sora_handle_give_back(&client->handles, attempt->handle, attempt->sent,
-                          attempt->answer.version);
+    sora_handle_give_back(&client->handles, attempt->handle, attempt->sent);
     sora_libcurl_leave(&guard);
   }
   attempt->handle = NULL;
@@ -91,12 +90,6 @@ static void fail_to_start(struct request *request, int failure) {
   sora_course_end(request);
 }
 
-/* A proxy's answers are none of HTTP/2's. */
-static int may_be_worn(const struct request *request) {
-  return request->place.host->version == 2 && !request->choosy &&
-         !sora_handle_uses_proxy(request->settings);
-}
-
 static void begin(struct request *request) {
   struct client *client = request->place.client;
   int shared = request->settings == client->settings && request->fetch.part == NULL &&
@@ -112,8 +105,8 @@ static void begin(struct request *request) {
     fail_to_start(request, errno);
     return;
   }
-  struct handle *handle = sora_handle_take(&client->handles, request->settings, shared,
-                                           may_be_worn(request), client->share);
+  struct handle *handle =
+      sora_handle_take(&client->handles, request->settings, shared, client->share);
   if (handle == NULL || !sora_reports_prepare(request) ||
       !sora_request_begin(request, handle, now) ||
       !sora_multi_set_sockets(client, request, handle->easy) ||
@@ -121,7 +114,7 @@ static void begin(struct request *request) {
     if (handle != NULL) {
       sora_sending_end(request);
       handle->shared = 0;
-      sora_handle_give_back(&client->handles, handle, 0, 0);
+      sora_handle_give_back(&client->handles, handle, 0);
     }
     request->attempt.handle = NULL;
     sora_course_end_without_memory(request);
@@ -187,13 +180,6 @@ void sora_course_take_back_kept(struct client *client, double now) {
   client->kept_due = 0;
 }
 
-/* Its handle was not good for the connection that libcurl has chosen: it was not sent. */
-static int was_declined(struct request *request) {
-  request->choosy |= request->attempt.declined;
-  request->place.client->counts.attempts -= (unsigned)request->attempt.declined;
-  return request->attempt.declined;
-}
-
 /* An authority that the system's folder does not have may be in its bundle. */
 static int trusts_more_now(struct request *request, CURLcode code) {
   struct client *client = request->place.client;
@@ -206,7 +192,7 @@ static int trusts_more_now(struct request *request, CURLcode code) {
 void sora_course_attempt_over(struct request *request, CURLcode code) {
   struct client *client = request->place.client;
   double now = sora_now();
-  int again = was_declined(request) || trusts_more_now(request, code);
+  int again = trusts_more_now(request, code);
   double pause = again ? 0 : sora_request_attempt_over(request, code, now);
   if (!again)
     sora_reports_add(request, pause, now);

@@ -223,6 +223,46 @@ int sora_handle_aim(CURL *easy, const struct settings *settings, const struct ho
          curl_easy_setopt(easy, CURLOPT_URL, apart ? host->origin : url) == CURLE_OK;
 }
 
+/* ---- the headers of the last answer, which libcurl keeps ---- */
+
+static int is_worn_by_answers(void) {
+  return sora_libcurl_version() >= 0x075400 && sora_libcurl_version() < 0x080100;
+}
+
+/* What is paused libcurl puts aside unread; then it asks whether to go on, and is told not to. */
+static int on_line(CURL *easy, curl_infotype type, char *line, size_t size, void *argument) {
+  struct handle *handle = argument;
+  if (type != CURLINFO_HEADER_IN)
+    return 0;
+  curl_easy_setopt(easy, CURLOPT_VERBOSE, 0L);
+  if (size == 0 || (*line != ' ' && *line != '\t'))
+    return 0;
+  curl_easy_pause(easy, CURLPAUSE_RECV);
+  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
+  snprintf(handle->error, sizeof handle->error, "the answer's headers go on with no line before");
+  handle->shared = 0; /* it is not kept */
+  return 0;
+}
+
+static int end_it(void *unused, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
+  (void)unused, (void)a, (void)b, (void)c, (void)d;
+  return 1;
+}
+
+static int set_watch(struct handle *handle) {
+  CURL *easy = handle->easy;
+  return !is_worn_by_answers() ||
+         (curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_line) == CURLE_OK &&
+          curl_easy_setopt(easy, CURLOPT_DEBUGDATA, handle) == CURLE_OK &&
+          curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, end_it) == CURLE_OK);
+}
+
+void sora_handle_watch(struct handle *handle) {
+  if (handle->worn)
+    curl_easy_setopt(handle->easy, CURLOPT_VERBOSE, 1L);
+}
+
 /* ---- life ---- */
 
 static void destroy(struct handle *handle) {
@@ -239,7 +279,7 @@ static struct handle *make(const struct settings *settings, int shared, CURLSH *
   handle->easy = curl_easy_init();
   if (handle->easy != NULL && set_trust(handle->easy, settings) &&
       set_proxy(handle->easy, settings) && set_version(handle->easy, settings) &&
-      set_rest(handle->easy, settings, shared) &&
+      set_rest(handle->easy, settings, shared) && set_watch(handle) &&
       curl_easy_setopt(handle->easy, CURLOPT_ERRORBUFFER, handle->error) == CURLE_OK &&
       curl_easy_setopt(handle->easy, CURLOPT_SHARE, share) == CURLE_OK)
     return handle;
@@ -248,14 +288,13 @@ static struct handle *make(const struct settings *settings, int shared, CURLSH *
 }
 
 struct handle *sora_handle_take(struct handles *handles, const struct settings *settings,
-                                int shared, int worn, CURLSH *share) {
+                                int shared, CURLSH *share) {
   struct handle *handle = handles->idle;
-  if (shared && handle != NULL && (worn || !handle->worn)) {
-    handles->idle = handle->next;
-    handles->count--;
-    return handle;
-  }
-  return make(settings, shared, share);
+  if (!shared || handle == NULL)
+    return make(settings, shared, share);
+  handles->idle = handle->next;
+  handles->count--;
+  return handle;
 }
 
 /* See sora_handle_give_back. Before 7.80 nobody knows how often a request was sent. */
@@ -263,17 +302,14 @@ static int counts_no_retry(int sent) {
   return sora_libcurl_version() >= 0x081100 || (LIBCURL_VERSION_NUM >= 0x075000 && sent <= 1);
 }
 
-static int is_worn_by_answers(void) {
-  return sora_libcurl_version() >= 0x075400 && sora_libcurl_version() < 0x080100;
-}
-
-void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent, int version) {
-  handle->worn = is_worn_by_answers();
-  if (!handle->shared || !counts_no_retry(sent) || (handle->worn && version != 2) ||
-      handles->count >= MOST_IDLE) {
+void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent) {
+  if (!handle->shared || !counts_no_retry(sent) || handles->count >= MOST_IDLE) {
     destroy(handle);
     return;
   }
+  handle->worn = is_worn_by_answers();
+  if (handle->worn) /* the answer may have ended with its first line */
+    curl_easy_setopt(handle->easy, CURLOPT_VERBOSE, 0L);
   handle->next = handles->idle;
   handles->idle = handle;
   handles->count++;

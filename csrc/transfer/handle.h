@@ -14,7 +14,7 @@ struct handle {
   CURL *easy;
   struct handle *next;         /* among the idle ones */
   int shared;                  /* has the client's settings */
-  int worn;                    /* only good for a connection that is known to speak HTTP/2 */
+  int worn;                    /* libcurl keeps what is freed in it: see sora_handle_watch */
   char error[CURL_ERROR_SIZE]; /* what libcurl says of a failure, "" when it says nothing */
 };
 
@@ -24,10 +24,10 @@ struct handles {
   int count;
 };
 
-/* A handle with those settings, an idle one where `shared` says that they are the client's, and a
-   worn one only where `worn` allows it. `share` may be NULL. Returns NULL without memory. */
+/* A handle with those settings, an idle one where `shared` says that they are the client's. `share`
+   may be NULL. Returns NULL without memory. */
 struct handle *sora_handle_take(struct handles *handles, const struct settings *settings,
-                                int shared, int worn, CURLSH *share);
+                                int shared, CURLSH *share);
 
 /* Aims a handle at a URL of that host, whose path begins at `path`; 0: libcurl is to find that
    itself. It parses a URL, puts it together again and writes it twice, letter by letter in part:
@@ -36,16 +36,20 @@ struct handle *sora_handle_take(struct handles *handles, const struct settings *
 int sora_handle_aim(CURL *easy, const struct settings *settings, const struct host *host,
                     const char *url, size_t path);
 
-/* Gives back a handle, which is in no multi handle. It is kept for the next request where nothing
-   of the last one can stay in it: `sent` is how often that was sent, `version` that of HTTP of its
-   answer.
+/* To be called when the first line of an answer has come.
    From 7.84.0 to 8.0.1 libcurl keeps a pointer to the last answer's headers, which are freed by
    then (curl pull request 11103), and curl_easy_reset does not help. It follows the pointer when
-   the first line of an answer goes on with a line before. In HTTP/2 there is always a line before,
-   ":status": so a handle that is worn by an answer serves connections that are known to speak it.
-   Before 8.17.0 it keeps the number of times that it has sent a request again by itself, of which
-   it allows five in the life of a handle. A new handle costs some 18,000 instructions. */
-void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent, int version);
+   the next line goes on with a line before. So in a handle that has served before that line is
+   looked at before libcurl does (CURLOPT_DEBUGFUNCTION): one that goes on with nothing ends the
+   attempt, unread. Which version of HTTP the line names says nothing: a server may write anything.
+ */
+void sora_handle_watch(struct handle *handle);
+
+/* Gives back a handle, which is in no multi handle. It is kept for the next request where nothing
+   of the last one can stay in it: `sent` is how often that was sent. Before 8.17.0 libcurl keeps
+   the number of times that it has sent a request again by itself, of which it allows five in the
+   life of a handle. A new handle costs some 14,000 instructions. */
+void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent);
 
 /* Completes a client's settings, in which no proxy was given, by what the environment says of
    proxies: it is asked once, libcurl would ask for each transfer. Returns 0 without memory. */

@@ -161,15 +161,15 @@ static void keep_coding(struct answer_headers *answer, const char *value, size_t
   answer->encoded = *coding != '\0' && !sora_starts_with(coding, "identity");
 }
 
-void sora_answer_header(struct answer_headers *answer, const char *line, size_t length) {
+int sora_answer_header(struct answer_headers *answer, const char *line, size_t length) {
   if (length >= 6 && sora_same_letters(line, "HTTP/", 5)) {
     memset(answer, 0, sizeof *answer);
     answer->version = line[5] - '0';
-    return;
+    return 1;
   }
   const char *colon = memchr(line, ':', length);
   if (colon == NULL)
-    return;
+    return 0;
   size_t name = (size_t)(colon - line), rest = length - name - 1;
   const char *value = colon + 1;
 #define IS(text) (name == sizeof(text) - 1 && sora_same_letters(line, text, name))
@@ -196,6 +196,7 @@ void sora_answer_header(struct answer_headers *answer, const char *line, size_t 
     KEEP(content_range);
 #undef IS
 #undef KEEP
+  return 0;
 }
 
 static const double A_DAY = 86400, ABSURD = 600, UNIX_TIME = 1e9;

@@ -58,8 +58,8 @@ struct answer_headers {
 };
 
 /* Takes one line of an answer's head as libcurl gives it, not terminated. A status line starts
- * anew. */
-void sora_answer_header(struct answer_headers *answer, const char *line, size_t length);
+   anew; returns whether it is one. */
+int sora_answer_header(struct answer_headers *answer, const char *line, size_t length);
 
 /* The seconds that Retry-After asks for (RFC 9110, 10.2.3): whole ones or a fraction, an HTTP date,
    or a time of Unix; dates are counted from the answer's own Date, and from `wall_clock` (seconds

@@ -106,10 +106,7 @@ static int on_sent(void *argument, char *address, char *local, int port, int loc
   struct request *request = argument;
   (void)address, (void)port;
   note_sent(request, local_port, strchr(local, ':') != NULL);
-  const struct connection *connection = sora_request_connection(request);
-  request->attempt.declined =
-      request->attempt.handle->worn && (connection == NULL || connection->version != 2);
-  return request->attempt.declined ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+  return CURL_PREREQFUNC_OK;
 }
 #endif
 
@@ -152,7 +149,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument) {
     return !size;
   }
   int version = attempt->answer.version;
-  sora_answer_header(&attempt->answer, line, size);
+  if (sora_answer_header(&attempt->answer, line, size))
+    sora_handle_watch(attempt->handle);
   if (attempt->answer.version != version)
     note_version(request);
   return size;

@@ -44,7 +44,6 @@ struct attempt {
   int opened;                    /* it has opened a socket of its own */
   int sent;                      /* how often it was sent: libcurl sends again by itself */
   int forgotten;                 /* it has lost a socket before it was sent */
-  int declined;                  /* not sent: its handle is not good for the connection */
   unsigned long long connection; /* the serial number of the one it was sent on, 0: none yet */
   unsigned long long progress;   /* of that connection when this was sent on it */
   int failure;                   /* errno of a socket that could not be opened, 0: none */
@@ -73,7 +72,6 @@ struct request {
   struct request_limits limits;
   int attempts;
   int kept;      /* how often libcurl has kept it to itself */
-  int choosy;    /* it was declined, and wants a handle that is good for any connection */
   int tag;       /* for whoever started it */
   CURLcode code; /* how libcurl has ended the attempt, until that is dealt with */
   struct attempt attempt;

@@ -40,15 +40,16 @@ local function speak_h2(connection, count)
   return true
 end
 
---- The same with HTTP/1.1; `first` stands before the other headers.
-local function speak_h1(connection, count, first)
+--- The same with HTTP/1.1; `first` stands before the other headers, `status` in the place of the
+-- status line.
+local function speak_h1(connection, count, first, status)
   for i = 1, count do
     repeat
       local line = connection:read "*L"
       if not line then return i > 1 end
     until line == "\r\n"
-    connection:write(("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s"):format(first, #BODY,
-      BODY))
+    connection:write(("%s\r\n%sContent-Length: %d\r\n\r\n%s"):format(status or "HTTP/1.1 200 OK",
+      first, #BODY, BODY))
   end
   return true
 end
@@ -67,7 +68,7 @@ local function serve(list)
       repeat
         local connection = server:accept()
         connection:setmode("b", "bn")
-        served = connection:starttls(context) and one[1](connection, one[2], one[3] or "")
+        served = connection:starttls(context) and one[1](connection, one[2], one[3] or "", one[4])
         connection:close()
       until served
     end
@@ -113,5 +114,17 @@ describe("a handle", function()
       4)
     assert.is_false(kinds[1] or kinds[2] or kinds[4])
     assert.equal(4, stats.attempts)
+  end)
+
+  it("serves one request of HTTP/1.1 after the other, also when such a line has come", function()
+    for _, blank in ipairs { " ", "\t" } do
+      local goes_on = blank .. "goes: on\r\n"
+      local kinds, stats = ask({
+        { speak_h1, 3 }, { speak_h1, 1, goes_on }, { speak_h1, 2 },
+        { speak_h1, 1, "it: " .. goes_on .. goes_on }, { speak_h1, 1, goes_on, "HTTP/2 200" },
+      }, 8)
+      assert.same({ false, false, false, "network", false, false, false, "network" }, kinds)
+      assert.equal(8, stats.attempts)
+    end
   end)
 end)
