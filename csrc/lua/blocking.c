@@ -118,7 +118,7 @@ static int query_client(lua_State *L, int client, int id, int level) {
     replace_task(L, id);
   sora_request_new(L, id, level);
   int self = lua_gettop(L);
-  sora_request_query(L, client, self, id + 1, level);
+  sora_request_query(L, client, self, id + 1, 0, level);
   struct request *request = sora_request_check(L, self);
   wait_for(L, sora_request_client(request), request, self);
   int pushed = push_answer(L, request, self, client);

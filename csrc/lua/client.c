@@ -118,12 +118,12 @@ static void register_request(lua_State *L, int client_index, int self, int owner
 }
 
 int sora_client_request(lua_State *L) {
-  int level = (int)luaL_optinteger(L, 5, 1);
+  double deadline = luaL_optnumber(L, 5, 0);
   lua_settop(L, 4);
-  sora_client_check(L, 1, level);
-  sora_request_new(L, 2, level);
+  sora_client_check(L, 1, 1);
+  sora_request_new(L, 2, 1);
   register_request(L, 1, 5, 4);
-  sora_request_query(L, 1, 5, 3, level);
+  sora_request_query(L, 1, 5, 3, deadline, 1);
   return 1;
 }
 

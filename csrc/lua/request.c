@@ -207,13 +207,16 @@ static const char *start(struct client *client, struct request *request, struct 
   return NULL;
 }
 
-void sora_request_query(lua_State *L, int client_index, int self, int options, int level) {
+void sora_request_query(lua_State *L, int client_index, int self, int options, double deadline,
+                        int level) {
   struct settings settings;
   read_settings(L, client_index, options, SCOPE_QUERY, level, &settings);
   keep_values(L, self, options, &settings);
   struct own *own = prepare(L, &settings, level);
   struct request *request = sora_request_check(L, self);
   set_limits(request, &settings);
+  if (deadline != 0)
+    sora_request_limits(request)->deadline = deadline;
   struct client *client = complete(L, client_index, own, &settings, level);
   const char *fault = start(client, request, own, NULL, &settings);
   if (fault != NULL)

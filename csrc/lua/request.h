@@ -37,9 +37,11 @@ void sora_request_new_download(lua_State *L, const char *id);
 /* The same for a call, which is about no task. */
 void sora_request_new_call(lua_State *L);
 
-/* Starts the request at `self` with the options at `options`. Raises misuse `level` up. What can't
-   be sent has ended at once. */
-void sora_request_query(lua_State *L, int client_index, int self, int options, int level);
+/* Starts the request at `self` with the options at `options`; `deadline` (on sora_now) is in place
+   of their timeout, where it is not 0. Raises misuse `level` up. What can't be sent has ended at
+   once. */
+void sora_request_query(lua_State *L, int client_index, int self, int options, double deadline,
+                        int level);
 
 /* Raises, `level` up, what sora_request_query would over the options at the stack index `options`.
  */

@@ -96,7 +96,7 @@ void sora_client_free(struct client *client);
 
 /* What bounds a request, in all of its attempts. */
 struct request_limits {
-  double deadline;                         /* on sora_now, 0: none */
+  double deadline; /* on sora_now, 0: none; libcurl 7.80 and later send nothing after it */
   double request_timeout, connect_timeout; /* seconds, of each attempt */
   long retries, max_depth, max_body;
 };

@@ -104,7 +104,12 @@ static void note_sent(struct request *request, int local_port, int ipv6) {
 #if LIBCURL_VERSION_NUM >= 0x075000
 static int on_sent(void *argument, char *address, char *local, int port, int local_port) {
   struct request *request = argument;
+  double deadline = request->limits.deadline;
   (void)address, (void)port;
+  if (deadline != 0 && deadline <= sora_now()) { /* nobody has stepped the client for so long */
+    sora_request_refuse(request, ERROR_timeout, "not sent within the timeout");
+    return CURL_PREREQFUNC_ABORT;
+  }
   note_sent(request, local_port, strchr(local, ':') != NULL);
   return CURL_PREREQFUNC_OK;
 }
@@ -266,7 +271,7 @@ static void note_outcome(struct request *request, CURLcode code) {
   if (request->fetch.part != NULL)
     sora_fetch_over(request, outcome->status, code == CURLE_OK && outcome->kind == ERROR_NONE);
   if (outcome->kind != ERROR_NONE) /* a callback refused the answer */
-    outcome->retryable = outcome->kind == ERROR_network;
+    outcome->retryable = outcome->kind == ERROR_network || outcome->kind == ERROR_timeout;
   else if (!sora_fetch_is_answered(request, code))
     judge(request, code);
   else

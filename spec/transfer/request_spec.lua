@@ -1,5 +1,7 @@
+local core = require "sora.core"
 local standin = require "spec.support.standin"
 local sora = require "sora"
+local system = require "system"
 
 local service = standin.shared()
 local now = sora.driver.now
@@ -237,6 +239,32 @@ describe("time limits", function()
       assert.is_true(now() - started >= 0.29 and now() - started < 8)
       client:close()
     end
+  end)
+
+  -- A process that was stopped, or does something else, looks at its sockets late: the connection
+  -- stands by then, and the answer would be of use to nobody.
+  it("send nothing when they are over, however late the connection is looked at", function()
+    local client = client_of { base_url = service.h1_url }
+    local id, timely = service:id "completed", service:id "completed"
+    local late = {
+      core.request(client, id, { timeout = 0.2 }),
+      core.request(client, id, nil, nil, now() + 0.2),
+      core.request(client, id, { timeout = 60 }, nil, now() + 0.2), -- the deadline counts
+    }
+    local asked = core.request(client, timely, { timeout = 0.2 }, nil, now() + 60)
+    core.step(client, 0) -- begins to connect
+    system.sleep(0.3)
+    for _, request in ipairs(late) do
+      while not request:done() do core.step(client, 0.1) end
+      local task, err = request:result()
+      assert.is_nil(task)
+      assert.are.equal("timeout", err.kind)
+      assert.is_true(err.retryable)
+    end
+    while not asked:done() do core.step(client, 0.1) end
+    assert.is_truthy(asked:result())
+    assert.are.same({ 0, 1 }, { #service:log(id), #service:log(timely) })
+    client:close()
   end)
 
   it("do not count the time for which a request waits for one of few connections", function()

@@ -100,8 +100,9 @@ function Worker:ask(held, now)
   local action, value = poller:due(now)
   if action == "error" then return self:finish(held, nil, value) end
   if value > 0 then return self:give_back(held, value) end -- not yet: a 429 has come meanwhile
-  self.opts.timeout = math.min(poller:remaining(now), held.lease_until - now - MARGIN)
-  inboxes.ask(self.inbox, poller:asked(), self.opts, held)
+  -- a moment, no time from now on: this process may be stopped at any point
+  local deadline = math.min(now + poller:remaining(now), held.lease_until - MARGIN)
+  inboxes.ask(self.inbox, poller:asked(), self.opts, held, deadline)
   self.in_flight = self.in_flight + 1
 end
 

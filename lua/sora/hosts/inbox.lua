@@ -108,8 +108,10 @@ end
 ---@param id string
 ---@param opts table?  options of a request
 ---@param note any  remembered with the request; true by default
-function M.ask(inbox, id, opts, note)
-  M.add(inbox, core.request(inbox.client, id, opts, inbox), note)
+---@param deadline number?  by core.now, in place of the option `timeout`: however late the request
+---   is begun, or its connection stands, nothing is sent after it
+function M.ask(inbox, id, opts, note, deadline)
+  M.add(inbox, core.request(inbox.client, id, opts, inbox, deadline), note)
 end
 
 --- Has on_attempt told, where somebody asked for that, of the attempts of a request that are over;
