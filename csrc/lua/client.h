@@ -19,8 +19,8 @@ void sora_client_open(lua_State *L);
 int sora_client_to_lua(lua_State *L);
 
 /* core.request(client, id [, opts [, owner [, deadline]]]): starts a query and returns it at once;
-   the next step sends it. `owner` is what core.finished gives back with it; `deadline` (by core.now)
-   is in place of the option `timeout`. Misuse is raised where the caller stands. */
+   the next step sends it. `owner` is what core.finished gives back with it; `deadline` (by
+   core.now) is in place of the option `timeout`. Misuse is raised where the caller stands. */
 int sora_client_request(lua_State *L);
 
 /* core.fetch(client, {id, url, part, video} [, opts [, owner]]): the same for a transfer into a

@@ -5,6 +5,7 @@
 -- With PROMISES=1 in the environment the counts are printed; $KILLS and $TASKS are those of the
 -- kills.
 
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local fleets = require "spec.support.fleet"
 local helpers = require "spec.support.helpers"
@@ -104,6 +105,37 @@ describe("a fleet keeps its promises #unchecked", function() -- it has processes
       system.sleep(1.5) -- what it holds is too old, and what it reports is stale
     end)
   end)
+
+  -- The places where a stop is worst: the worker has looked at its lease for the last time. When it
+  -- goes on another one is asking.
+  for place, what in pairs {
+    ask = "between its decision to ask and the query", connect = "while it connects for a query",
+  } do
+    it("when a worker is stopped " .. what, function()
+      local service = standin.shared()
+      service:reset()
+      local world = fleets.start { service = service, lease = 3 }
+      local id = service:id("queued;delay=1", "completed")
+      world:add { id }
+      os.execute("kill -STOP " .. service.pid) -- or the connection might stand before the worker does
+      local late = world:process("work", nil, { STOP = place })
+      local stopped = eventually(function()
+        return (files.read(("/proc/%s/stat"):format(late.pid)) or ""):find "%) T "
+      end, 20)
+      os.execute("kill -CONT " .. service.pid)
+      assert.is_truthy(stopped)
+      world:process "work"
+      assert.is_truthy(eventually(function() return #service:log(id) > 0 end, 20))
+      late:kill "CONT"
+      assert.is_true(world:settle(60))
+      system.sleep(0.5)
+      local log = world:log()
+      assert.are.equal("2", log[1].headers["x-query"]:match "^%d+")
+      assert.are.equal(0, world:overlaps(log))
+      assert.are.equal(2, #log)
+      world:stop()
+    end)
+  end
 
   it("when Redis is killed with -9, and starts again from its log", function()
     promise("kill -9 of Redis", {}, function(world)

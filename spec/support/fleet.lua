@@ -36,7 +36,7 @@ function M.start(opts)
   opts = opts or {}
   local self = setmetatable({
     server = redis.start(opts.redis), service = opts.service or standin.start(),
-    folder = files.folder(), processes = {}, opts = opts,
+    folder = files.folder(), processes = {}, started = 0, killed = {}, opts = opts,
   }, World)
   self.client_options = {
     base_url = self.service.base_url, ca_file = self.service.ca_file, api_key = "sk-fleet-secret",
@@ -71,19 +71,24 @@ end
 ---@param env table?  variables of its environment
 ---@param url string?  of Redis, where it is not reached directly
 function World:process(role, group, env, url)
-  local variables = { LUA_INIT = "", REDIS = url }
+  self.started = self.started + 1
+  local name = ("%d"):format(self.started)
+  local variables = { LUA_INIT = "", REDIS = url, WORKER = name }
   for name, value in pairs(env or {}) do variables[name] = value end
   local process = program.start(("%s spec/support/fleet_process.lua %s %s %s"):format(
     shell.quote(shell.LUA), shell.quote(self.folder), role, group or ""), { env = variables })
-  self.processes[process] = true
+  self.processes[process] = name
   return process
 end
 
 --- Kills a process, and returns what it had printed.
 function World:kill(process)
+  local name = self.processes[process]
   self.processes[process] = nil
   process:kill "KILL"
-  return process:wait()
+  local result = process:wait()
+  self.killed[name] = system.monotime()
+  return result
 end
 
 --- Adds tasks, with their place as data, until Redis has taken each.
@@ -155,21 +160,35 @@ function World:log()
   return entries
 end
 
---- How many queries of a task began while another one of the same task was being answered. A worker
--- gives a query up before its lease is over, whatever a service that stands still does with it.
+--- When the queries ended for the workers that had asked: an answer came, or they gave it up.
+---@return table<string, number> ended
+local function ended_queries(world)
+  local ended = {}
+  for name = 1, world.started do
+    local journal = files.read(("%s/queries.%d"):format(world.folder, name)) or ""
+    for query, at in journal:gmatch "(%S+) (%S+)\n" do ended[query] = tonumber(at) end
+  end
+  return ended
+end
+
+--- Queries of a task that began while another one of the same task was going on. Each goes on from
+-- when the service has seen it until that has answered it, or until whoever asked has given it up
+-- or was killed: a service that gets no CPU sees queries late, and ends them later still.
 ---@return integer count
 ---@return string[] which
 function World:overlaps(log)
-  local until_when, before, longest, which = {}, {}, self.fleet_options.lease / 2, {}
+  local ended, started = ended_queries(self), self.service:stats().started
+  local longest, which = {}, {} -- by ids: the query that goes on for the longest time
   for _, entry in ipairs(log or self:log()) do
-    if until_when[entry.id] and entry.time < until_when[entry.id] then
-      local first = before[entry.id]
-      which[#which + 1] = ("%s: at %.3f s for %.3f s on connection %d, at %.3f s on %d"):format(
-        entry.id, first.time, first.seconds or 0, first.connection, entry.time, entry.connection)
+    local query = { name = entry.headers["x-query"], from = started + entry.time }
+    query.to = math.min(query.from + (entry.seconds or math.huge), ended[query.name] or math.huge,
+      self.killed[query.name:match "^%d+"] or math.huge)
+    local first = longest[entry.id]
+    if first and query.from < math.min(first.to, query.to) then
+      which[#which + 1] = ("%s: query %s %.3f…%.3f, query %s %.3f…%.3f"):format(entry.id,
+        first.name, first.from, first.to, query.name, query.from, query.to)
     end
-    before[entry.id] = entry
-    until_when[entry.id] = math.max(until_when[entry.id] or 0,
-      entry.time + math.min(longest, entry.seconds or 0))
+    if not first or query.to > first.to then longest[entry.id] = query end
   end
   return #which, which
 end

@@ -5,11 +5,18 @@
 --
 -- FOLDER/fleet.lua returns the options of the fleet and of its client; $REDIS is another URL. A
 -- reader writes a line for each end that it is told to FOLDER/GROUP: the id, the kind of the error
--- or "succeeded", the data. It works until it is killed, or until FOLDER/stop is there.
+-- or "succeeded", the data. A worker, whose name is $WORKER, names each of its queries in a header,
+-- and writes a line for each that has ended to FOLDER/queries.$WORKER: its name and when that was.
+-- It works until it is killed, or until FOLDER/stop is there.
+--
+-- With $STOP it stops itself (SIGSTOP) once: "ask": when it has decided to ask for the first time,
+-- and has not begun; "connect": when it has begun to connect for that query.
 
 package.path = "./?.lua;" .. package.path
 
+local core = require "sora.core"
 local files = require "spec.support.files"
+local inboxes = require "sora.hosts.inbox"
 local sora = require "sora"
 
 local folder, role, group = arg[1], arg[2], arg[3]
@@ -20,6 +27,40 @@ given.fleet.redis = os.getenv "REDIS" or given.fleet.redis
 given.fleet.client = sora.client(given.client)
 given.fleet.on_error = function() if files.exists(folder .. "/stop") then fleet:stop() end end
 fleet = sora.fleet(given.fleet)
+
+local stop_at = os.getenv "STOP"
+
+local function stop_here(place)
+  if stop_at ~= place then return end
+  stop_at = nil
+  os.execute "kill -STOP $PPID"
+end
+
+--- Has the queries named and noted, and stops where that is wanted.
+local function watch_queries(worker)
+  local ask, take, pump = inboxes.ask, inboxes.take, inboxes.pump
+  local journal = assert(io.open(folder .. "/queries." .. worker, "a"))
+  journal:setvbuf "line"
+  local asked = 0
+  function inboxes.ask(inbox, id, opts, held, deadline)
+    stop_here "ask"
+    asked = asked + 1
+    held.query = worker .. "." .. asked
+    opts.headers = { ["X-Query"] = held.query }
+    return ask(inbox, id, opts, held, deadline)
+  end
+  function inboxes.take(inbox)
+    local request, held = take(inbox)
+    if type(held) == "table" then
+      journal:write(("%s %.6f\n"):format(held.query, core.now()))
+    end
+    return request, held
+  end
+  function inboxes.pump(client)
+    pump(client)
+    if asked > 0 and client == given.fleet.client then stop_here "connect" end
+  end
+end
 
 local function work()
   return fleet:work { concurrency = given.concurrency }
@@ -37,6 +78,7 @@ local function read()
   }
 end
 
+if role == "work" then watch_queries(os.getenv "WORKER") end
 -- Where Redis is not there when it begins, work and results return the error: it tries again.
 while not files.exists(folder .. "/stop") do
   local ok, err = (role == "work" and work or read)()

@@ -127,9 +127,10 @@ function M:log(filter)
   return found
 end
 
----@return table  counts since the last reset
+---@return table  counts since the last reset; started: by the clock that all processes share
 function M:stats()
   return {
+    started = self.started,
     connections_accepted = self.accepted,
     connections_by_port = self.by_port,
     connections_open = self.count_open(),
