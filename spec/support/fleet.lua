@@ -72,22 +72,22 @@ end
 ---@param url string?  of Redis, where it is not reached directly
 function World:process(role, group, env, url)
   self.started = self.started + 1
-  local name = ("%d"):format(self.started)
-  local variables = { LUA_INIT = "", REDIS = url, WORKER = name }
+  local worker = ("%d"):format(self.started)
+  local variables = { LUA_INIT = "", REDIS = url, WORKER = worker }
   for name, value in pairs(env or {}) do variables[name] = value end
   local process = program.start(("%s spec/support/fleet_process.lua %s %s %s"):format(
     shell.quote(shell.LUA), shell.quote(self.folder), role, group or ""), { env = variables })
-  self.processes[process] = name
+  self.processes[process] = worker
   return process
 end
 
 --- Kills a process, and returns what it had printed.
 function World:kill(process)
-  local name = self.processes[process]
+  local worker = self.processes[process]
   self.processes[process] = nil
   process:kill "KILL"
   local result = process:wait()
-  self.killed[name] = system.monotime()
+  self.killed[worker] = system.monotime()
   return result
 end
 

@@ -29,7 +29,7 @@ function M.run(run)
     rate = options.rate and { requests = options.rate, seconds = 1 },
     on_error = function(err) report:remark(tostring(err)) end,
   })
-  run.resume = "what it held goes to other workers when its lease is over"
+  run.resume = "what it held was given back, where Redis could be reached"
   service.announce(run)
   report:remark("working for the fleet " .. options.name)
   local ok, err = fleet:work { concurrency = options.concurrency }

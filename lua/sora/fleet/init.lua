@@ -72,7 +72,11 @@ end
 --- Runs a worker or a reader until the fleet is stopped.
 local function run(fleet, activity)
   fleet.running[activity] = true
-  local ok, err = inboxes.guard(activity.inbox, activity.run, activity)
+  local function release()
+    fleet.running[activity] = nil
+    activity:abandon()
+  end
+  local ok, err = inboxes.guard_by(release, activity.inbox, activity.run, activity)
   fleet.running[activity] = nil
   return ok, err
 end

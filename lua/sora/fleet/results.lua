@@ -119,6 +119,9 @@ function Reader:rest()
   if left > 0 and not self:stopped() then inboxes.sleep(self.inbox, left) end
 end
 
+--- `on_result` has raised, or Ctrl-C: what it has not acknowledged goes to the next reader.
+function Reader:abandon() inboxes.cancel(self.inbox) end
+
 --- Reads and tells until it is stopped. Raises what `on_result` raises.
 ---@return boolean ok
 function Reader:run()

@@ -259,6 +259,17 @@ function Worker:give_up()
   inboxes.cancel(self.inbox)
 end
 
+--- Gives back what it holds, where Redis can be reached: something was raised in the midst of the
+-- work, Ctrl-C or an error of a callback.
+function Worker:abandon()
+  for i = self.head, self.tail do
+    if self.queue[i] then self:give_back(self.queue[i], 0) end
+  end
+  self.head, self.tail = 1, 0
+  self:give_up()
+  if self:report() then self.store:leave(self.name) end
+end
+
 --- Stops the worker where its client was closed or its calls cancelled (at once), or where nginx's
 -- worker process is about to exit (with time for what is in flight).
 local function stop_with_host(self)

@@ -233,8 +233,15 @@ end
 -- in flight is cancelled.
 ---@param inbox sora.inbox
 ---@param fn function
-function M.guard(inbox, fn, ...)
-  return guards.run(inbox, inbox.driver == plain, M.cancel, fn, ...)
+function M.guard(inbox, fn, ...) return M.guard_by(M.cancel, inbox, fn, ...) end
+
+--- The same with what is called in the place of M.cancel, which it has to call itself. It may wait.
+-- (In a coroutine of Lua 5.1 M.cancel it is all the same.)
+---@param release fun(inbox: sora.inbox)
+---@param inbox sora.inbox
+---@param fn function
+function M.guard_by(release, inbox, fn, ...)
+  return guards.run(inbox, inbox.driver == plain, release, fn, ...)
 end
 
 -- For drivers
