@@ -31,10 +31,12 @@ COMMAND = $(BUILD)/bin/sora
 # 5.1 for LuaJIT.
 LUA_ABI = $(shell $(LUA) -e 'io.write(_VERSION:match("%d+%.%d+"))')
 
+# known NAME: itself, where pkg-config knows it. Before the first set-up there may be no pkg-config.
+known = $(shell $(PKG_CONFIG) --exists $1 2>/dev/null && echo $1)
+
 # Distributions call the same file lua5.4.pc, lua-5.4.pc or lua54.pc.
 lua_names = $(notdir $(LUA)) $(LUA:lua5.%=lua-5.%) $(LUA:lua5.%=lua5%)
-lua_pc = $(firstword $(foreach name,$(lua_names), \
-  $(shell $(PKG_CONFIG) --exists $(name) && echo $(name))))
+lua_pc = $(firstword $(foreach name,$(lua_names),$(call known,$(name))))
 lua_cflags = $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell $(PKG_CONFIG) --cflags \
   $(or $(lua_pc),$(error no headers for $(LUA): install their package or set LUA_INCDIR))))
 
@@ -43,7 +45,7 @@ CURL_LIBS = $(or $(shell $(PKG_CONFIG) --libs libcurl), \
   $(error no libcurl: install its headers or set CURL_CFLAGS and CURL_LIBS))
 
 # Whose HMAC verifies webhooks: what has headers here of what libcurl may have its TLS from.
-MAC = $(firstword $(foreach name,libcrypto gnutls,$(shell $(PKG_CONFIG) --exists $(name) && echo $(name))))
+MAC = $(firstword $(call known,libcrypto) $(call known,gnutls))
 mac_cflags = $(if $(MAC),-DSORA_MAC_$(MAC) $(shell $(PKG_CONFIG) --cflags $(MAC)))
 mac_libs = $(if $(MAC),$(shell $(PKG_CONFIG) --libs $(MAC)))
 
@@ -72,11 +74,11 @@ lua_files = $(shell cd lua && find . -name '*.lua')
 
 # The second module, of a fleet: built where hiredis is, unless HIREDIS= says that it is not wanted.
 # It has objects of the first in it, which know nothing of each other's copies.
-HIREDIS = $(shell $(PKG_CONFIG) --exists hiredis && echo hiredis)
+HIREDIS = $(call known,hiredis)
 HIREDIS_CFLAGS = $(addprefix -I,$(shell $(PKG_CONFIG) --variable=includedir $(HIREDIS)))
 HIREDIS_LIBS = $(shell $(PKG_CONFIG) --libs $(HIREDIS))
 # TLS is in a library beside hiredis, from 1.0 on.
-HIREDIS_TLS = $(and $(HIREDIS),$(shell $(PKG_CONFIG) --exists hiredis_ssl openssl && echo yes))
+HIREDIS_TLS = $(and $(HIREDIS),$(call known,hiredis_ssl openssl))
 tls_libs = $(if $(HIREDIS_TLS),$(shell $(PKG_CONFIG) --libs hiredis_ssl openssl))
 REDIS = $(if $(HIREDIS),$(BUILD)/sora/redis.so)
 redis_sources = $(wildcard csrc/fleet/*.c)
@@ -518,8 +520,7 @@ dist:
 # left in the plugin's folder, and put there by a rename: the editor may have the former one loaded.
 # LuaJIT has the interface of Lua 5.1: either's headers will do.
 nvim_lua = $(if $(LUA_INCDIR),luajit,$(firstword $(foreach lua,luajit lua5.1,\
-  $(foreach name,$(lua) $(lua:lua5.%=lua-5.%) $(lua:lua5.%=lua5%),\
-  $(shell $(PKG_CONFIG) --exists $(name) && echo $(lua)))) luajit))
+  $(foreach name,$(lua) $(lua:lua5.%=lua-5.%) $(lua:lua5.%=lua5%),$(if $(call known,$(name)),$(lua)))) luajit))
 
 ## nvim: build lua/sora/core.so, with which this checkout is a plugin for Neovim
 .PHONY: nvim

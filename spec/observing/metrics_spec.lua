@@ -85,9 +85,9 @@ describe("metrics", function()
   end)
 
   it("are what Prometheus' own checker wants", function()
-    local promtool = shell.output_of "command -v build/prometheus/usr/bin/promtool promtool"
-      :match "[^\n]+"
-    if not promtool then return pending "there is no promtool" end
+    local unpacked = "build/prometheus/usr/bin/promtool"
+    local promtool = shell.output_of(("command -v %s || command -v promtool"):format(unpacked))
+    if promtool == "" then return pending "there is no promtool" end
     local mine, path = metrics.new(), os.tmpname()
     for _, text in ipairs { mine.text(), (function()
       mine.observe(attempt())

@@ -57,6 +57,14 @@ describe("the built module", function()
   end)
 end)
 
+describe("make run on a bare machine", function()
+  it("begins with what it installs, not with complaints", function()
+    local said = output_of(MAKE .. " -n PKG_CONFIG=no-such-program run 2>&1")
+    assert.matches("^sh spec/support/setup.sh run ", said)
+    assert.is_nil(said:find("no-such-program", 1, true))
+  end)
+end)
+
 describe("make env", function()
   it("lets the module be required from anywhere", function()
     local print_version = LUA .. [[ -e 'print(require("sora")._VERSION)']]

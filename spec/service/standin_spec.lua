@@ -60,6 +60,20 @@ describe("the helper of the stand-in service", function()
     assert.is_true(gone(service.pid))
   end)
 
+  it("needs no program that make run has not installed", function()
+    local folder = shell.output_of "mktemp -d"
+    local script = folder .. "/script.lua"
+    files.write(script, [[
+      package.path = "./?.lua;" .. package.path
+      require("spec.support.standin").start():stop()
+      print "ended"
+    ]])
+    os.execute(("ln -s $(command -v env) $(command -v %s) %s"):format(shell.LUA, folder))
+    assert.are.equal("ended",
+      shell.output_of(("PATH=%s %s %s 2>&1"):format(folder, shell.LUA, script)))
+    os.execute("rm -r " .. folder)
+  end)
+
   it("says why it cannot be started", function()
     assert.has_error(function()
       standin.start { no_such_option = 1 }

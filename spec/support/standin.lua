@@ -12,12 +12,14 @@ local json = require "dkjson"
 local files = require "spec.support.files"
 local pattern = require "spec.support.service.pattern"
 local shell = require "spec.support.shell"
+local socket = require "socket"
 local system = require "system"
 local texts = require "spec.support.service.text"
 
 local M = {}
 
 local START_SECONDS = 20
+local PATIENCE = 30 -- seconds for an answer of the control port
 
 local quote = shell.quote
 
@@ -100,6 +102,18 @@ function M.shared()
   return setmetatable(service, Service)
 end
 
+--- Whether it still answers. The curl program need not be there.
+---@return boolean
+function Service:is_answering()
+  local connection = socket.connect("127.0.0.1", self.control_url:match ":(%d+)")
+  if not connection then return false end
+  connection:settimeout(PATIENCE)
+  connection:send "GET /control/stats HTTP/1.0\r\n\r\n"
+  local line = connection:receive()
+  connection:close()
+  return line ~= nil
+end
+
 --- Ends the service and waits for its end. One that answers nobody any more is killed: it might
 --- never notice that it is to end.
 ---@return string complaints  see below
@@ -108,7 +122,7 @@ function Service:stop()
     return ""
   end
   self.stopped = true
-  if not pcall(self.stats, self) and self.pid then
+  if not self:is_answering() then
     os.execute("kill -9 " .. self.pid)
   end
   self.input:close()
@@ -134,7 +148,7 @@ local function control(self, method, name, body, ...)
       query[#query + 1] = key .. "=" .. texts.percent_encode(tostring(value))
     end
   end
-  local command = { "curl -sS --noproxy '*' --max-time 30 -X", method }
+  local command = { "curl -sS --noproxy '*' --max-time " .. PATIENCE .. " -X", method }
   local upload
   if body then
     upload = os.tmpname()
