@@ -250,7 +250,7 @@ describe("a connection comes back by itself", function()
     local inbox = inboxes.of(conn.commands, conn.driver, conn.calls)
     for i = 1, 3 do conn:start(inbox, i, "INCR", "n") end
     for _ = 1, 3 do
-      local err = failed("timeout", inboxes.result(inbox))
+      local err = failed("timeout", links.result(inbox))
       assert.is_true(err.sent)
     end
     failed("timeout", conn:command "PING")
@@ -360,7 +360,7 @@ describe("a cluster of one node", function()
     local conn = connect(("redis://127.0.0.1:%d"):format(port))
     local inbox = inboxes.of(conn.commands, conn.driver, conn.calls)
     for i = 1, 3 do conn:start(inbox, i, "GET", "{a}b") end
-    for _ = 1, 3 do assert.are.equal("elsewhere", (inboxes.result(inbox))) end
+    for _ = 1, 3 do assert.are.equal("elsewhere", (links.result(inbox))) end
     assert.matches(other.port .. "/0", tostring(conn), nil, true)
     other:stop()
     stop()

@@ -1,6 +1,7 @@
 --- Connections to Redis of the specs, closed after each.
 
 local connection = require "sora.fleet.connection"
+local inboxes = require "sora.hosts.inbox"
 local luassert = require "luassert"
 
 local M = {}
@@ -22,6 +23,16 @@ end
 function M.close()
   for _, conn in ipairs(open) do conn:close() end
   open = {}
+end
+
+--- The result of the next one of several calls that are in flight; inboxes.result is for one.
+function M.result(inbox)
+  local call = inboxes.take(inbox)
+  while not call do
+    inbox.driver.park(inbox)
+    call = inboxes.take(inbox)
+  end
+  return call:result()
 end
 
 --- Returns the error of a command that has to fail with that kind.

@@ -1,5 +1,5 @@
 --- Runs a real redis-server, or valkey-server where that is what there is, for specs: unpacked by
--- setup.sh into build/redis, or the machine's own.
+-- setup.sh into build/redis, or the machine's own; $REDIS_SERVER names the one that is wanted.
 --
 --   local server = redis.start { appendonly = "yes" }     -- its directives
 --   server:call("ZADD", "due", 1, "id")                   -- the reply, or nil and the error's text
@@ -23,7 +23,8 @@ local exists, output_of, quote = files.exists, shell.output_of, shell.quote
 --- The command of a server; nil when there is none.
 local function find()
   local here = unpacked.folder "redis"
-  for _, name in ipairs { "redis-server", "valkey-server" } do
+  local wanted = os.getenv "REDIS_SERVER"
+  for _, name in ipairs(wanted and { wanted } or { "redis-server", "valkey-server" }) do
     if exists(here .. "/usr/bin/" .. name) then
       return ("env LD_PRELOAD= %s %s"):format(unpacked.environment(here),
         quote(here .. "/usr/bin/" .. name))
