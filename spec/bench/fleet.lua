@@ -33,6 +33,7 @@ local server = nginx.start {
 }
 local world = fleets.start {
   service = { base_url = server.url, stop = function() end }, concurrency = CONCURRENCY, lease = 60,
+  journal = false,
 }
 local redis = world.server
 

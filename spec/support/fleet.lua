@@ -31,7 +31,8 @@ local function literal(value)
   return "{" .. table.concat(fields, ",") .. "}"
 end
 
---- opts: redis (directives), name, lease, rate, concurrency, interval, service (one's own)
+--- opts: redis (directives), name, lease, rate, concurrency, interval, service (one's own), journal
+--- (false: queries are not noted, and there is no `overlaps`)
 function M.start(opts)
   opts = opts or {}
   local self = setmetatable({
@@ -73,7 +74,8 @@ end
 function World:process(role, group, env, url)
   self.started = self.started + 1
   local worker = ("%d"):format(self.started)
-  local variables = { LUA_INIT = "", REDIS = url, WORKER = worker }
+  local variables = { LUA_INIT = "", REDIS = url }
+  if self.opts.journal ~= false then variables.WORKER = worker end
   for name, value in pairs(env or {}) do variables[name] = value end
   local process = program.start(("%s spec/support/fleet_process.lua %s %s %s"):format(
     shell.quote(shell.LUA), shell.quote(self.folder), role, group or ""), { env = variables })

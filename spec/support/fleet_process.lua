@@ -5,8 +5,8 @@
 --
 -- FOLDER/fleet.lua returns the options of the fleet and of its client; $REDIS is another URL. A
 -- reader writes a line for each end that it is told to FOLDER/GROUP: the id, the kind of the error
--- or "succeeded", the data. A worker, whose name is $WORKER, names each of its queries in a header,
--- and writes a line for each that has ended to FOLDER/queries.$WORKER: its name and when that was.
+-- or "succeeded", the data. A worker that has a name, $WORKER, names each of its queries in a header, and
+-- writes a line for each that has ended to FOLDER/queries.$WORKER: its name and when that was.
 -- It works until it is killed, or until FOLDER/stop is there.
 --
 -- With $STOP it stops itself (SIGSTOP) once: "ask": when it has decided to ask for the first time,
@@ -78,7 +78,8 @@ local function read()
   }
 end
 
-if role == "work" then watch_queries(os.getenv "WORKER") end
+local worker_name = os.getenv "WORKER"
+if role == "work" and worker_name then watch_queries(worker_name) end
 -- Where Redis is not there when it begins, work and results return the error: it tries again.
 while not files.exists(folder .. "/stop") do
   local ok, err = (role == "work" and work or read)()

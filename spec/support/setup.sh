@@ -15,6 +15,8 @@ purpose=$1
 shift
 luas=$*
 
+# $REDIS_SERVER, redis-server or valkey-server, is which of them is needed; without it either will do.
+
 # Every need: how to recognise it, Debian's packages, the reason.
 needs() {
   if [ "$purpose" = system ]; then
@@ -117,8 +119,12 @@ met() {
   host) any_file "build/nginx/usr/sbin/nginx:/usr/local/openresty/nginx/sbin/nginx" ||
     any_file /usr/lib/nginx/modules/ngx_http_lua_module.so ;;
   servers) [ -e build/servers/unpacked ] ;;
-  redis) any_file "build/redis/usr/bin/valkey-server:build/redis/usr/bin/redis-server" ||
-    met command redis-server || met command valkey-server ;;
+  redis)
+    for server in ${REDIS_SERVER:-redis-server valkey-server}; do
+      if any_file "build/redis/usr/bin/$server" || met command "$server"; then return 0; fi
+    done
+    return 1
+    ;;
   clang-runtime) set -- "$(clang -print-runtime-dir 2>/dev/null)"/*"$2"* && [ -e "$1" ] ;;
   module) for lua in $luas; do has_module "$lua" "$2" || return 1; done ;;
   # A package that has nothing for that Lua has to do: the specs that want it are skipped.
@@ -213,7 +219,9 @@ $as_root env DEBIAN_FRONTEND=noninteractive \
 case $missing in *unpack:nginx*) unpack nginx nginx-light libnginx-mod-http-lua ;; esac
 case $missing in
 *unpack:redis*)
-  if can_install valkey-server; then unpack redis valkey-server; else unpack redis redis-server; fi
+  server=${REDIS_SERVER:-valkey-server}
+  can_install "$server" || server=redis-server
+  unpack redis "$server"
   ;;
 esac
 case $missing in *unpack:prometheus*) unpack prometheus prometheus ;; esac

@@ -40,7 +40,7 @@ enter() {
   mount --bind "build/$suite/build" "$root/checkout/build"
   # shellcheck disable=SC2016
   chroot "$root" env -i HOME=/root TERM="${TERM-dumb}" LANG=C.UTF-8 \
-    PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin ${REDIS_SERVER:+REDIS_SERVER="$REDIS_SERVER"} \
     sh -c 'cd /checkout && exec make test SPECS="$1" ${2:+LUAS="$2"}' sh "$specs" "$*"
 }
 
