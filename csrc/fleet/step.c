@@ -49,7 +49,8 @@ static void greet(struct link *link) {
   }
   link->context->flags &= ~REDIS_BLOCK;
   if (link->tls != NULL && !sora_tls_start(link->tls, link->context, link->settings.address.host)) {
-    sora_link_lose(link, ERROR_tls, link->context->errstr);
+    const char *fault = sora_tls_fault(link->tls);
+    sora_link_lose(link, ERROR_tls, fault != NULL ? fault : link->context->errstr);
     return;
   }
   link->wanted = 0;

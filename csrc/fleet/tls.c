@@ -11,7 +11,8 @@
 
 struct tls {
   SSL_CTX *context;
-  const SSL *last; /* belongs to the context of the connection */
+  const SSL *last; /* belongs to the context of the connection; NULL: its start has failed */
+  long refused;    /* why then, of X509_V_… */
 };
 
 int sora_tls_is_there(void) {
@@ -51,13 +52,14 @@ int sora_tls_start(struct tls *tls, redisContext *context, const char *host) {
   tls->last = ssl;
   if (ssl != NULL && expect(ssl, host) && redisInitiateSSL(context, ssl) == REDIS_OK)
     return 1;
+  tls->refused = ssl != NULL ? SSL_get_verify_result(ssl) : X509_V_OK;
   tls->last = NULL;
   SSL_free(ssl);
   return 0;
 }
 
 const char *sora_tls_fault(const struct tls *tls) {
-  long result = tls->last != NULL ? SSL_get_verify_result(tls->last) : X509_V_OK;
+  long result = tls->last != NULL ? SSL_get_verify_result(tls->last) : tls->refused;
   return result != X509_V_OK ? X509_verify_cert_error_string(result) : NULL;
 }
 

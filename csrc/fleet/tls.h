@@ -20,12 +20,13 @@ struct tls *sora_tls_new(void);
 
 void sora_tls_free(struct tls *tls); /* NULL is none */
 
-/* Begins a handshake on a connected context, which reads and writes go on with. Returns 0, and the
-   context has an error. */
+/* Begins a handshake on a connected context, which reads and writes go on with. A server that is
+   quick may have sent its certificate by the end of that. Returns 0, and the context has an error.
+ */
 int sora_tls_start(struct tls *tls, redisContext *context, const char *host);
 
 /* What is wrong with the certificate of the connection that was started last, while its context is
-   there; NULL: nothing. */
+   there, or of the one whose start has just failed; NULL: nothing. */
 const char *sora_tls_fault(const struct tls *tls);
 
 #endif
