@@ -5,9 +5,9 @@
 --
 -- FOLDER/fleet.lua returns the options of the fleet and of its client; $REDIS is another URL. A
 -- reader writes a line for each end that it is told to FOLDER/GROUP: the id, the kind of the error
--- or "succeeded", the data. A worker that has a name, $WORKER, names each of its queries in a header, and
--- writes a line for each that has ended to FOLDER/queries.$WORKER: its name and when that was.
--- It works until it is killed, or until FOLDER/stop is there.
+-- or "succeeded", the data. A worker that has a name, $WORKER, names each of its queries in a
+-- header, and writes a line for each that has ended to FOLDER/queries.$WORKER: its name and when
+-- that was. It works until it is killed, or until FOLDER/stop is there.
 --
 -- With $STOP it stops itself (SIGSTOP) once: "ask": when it has decided to ask for the first time,
 -- and has not begun; "connect": when it has begun to connect for that query.
