@@ -105,7 +105,9 @@ describe("a request on the wire", function()
   end)
 
   it("asks for a path with steps of dots, or bytes beyond ASCII, as libcurl writes it", function()
-    for tail, path in pairs { ["/a/../b"] = "/b", ["/é"] = "/%C3%A9" } do
+    local major, minor = sora.versions.libcurl:match "^(%d+)%.(%d+)"
+    local encodes = major ~= "7" or tonumber(minor) >= 84
+    for tail, path in pairs { ["/a/../b"] = "/b", ["/é"] = encodes and "/%C3%A9" or "/é" } do
       service:reset()
       clients.h2:query("x", { base_url = service.base_url .. tail })
       local asked = service:log()[1].path:gsub("%%%x%x", string.upper)
