@@ -6,6 +6,12 @@ local system = require "system"
 local service = standin.shared()
 local now = sora.driver.now
 
+--- Whether libcurl is older than that.
+local function is_before(major, minor)
+  local its_major, its_minor = sora.versions.libcurl:match "^(%d+)%.(%d+)"
+  return tonumber(its_major) * 1000 + tonumber(its_minor) < major * 1000 + minor
+end
+
 local function client_of(opts)
   opts = opts or {}
   opts.base_url, opts.ca_file = opts.base_url or service.base_url, service.ca_file
@@ -105,9 +111,8 @@ describe("a request on the wire", function()
   end)
 
   it("asks for a path with steps of dots, or bytes beyond ASCII, as libcurl writes it", function()
-    local major, minor = sora.versions.libcurl:match "^(%d+)%.(%d+)"
-    local encodes = major ~= "7" or tonumber(minor) >= 84
-    for tail, path in pairs { ["/a/../b"] = "/b", ["/é"] = encodes and "/%C3%A9" or "/é" } do
+    local accent = is_before(7, 84) and "/é" or "/%C3%A9"
+    for tail, path in pairs { ["/a/../b"] = "/b", ["/é"] = accent } do
       service:reset()
       clients.h2:query("x", { base_url = service.base_url .. tail })
       local asked = service:log()[1].path:gsub("%%%x%x", string.upper)
@@ -244,8 +249,10 @@ describe("time limits", function()
   end)
 
   -- A process that was stopped, or does something else, looks at its sockets late: the connection
-  -- stands by then, and the answer would be of use to nobody.
+  -- stands by then, and the answer would be of use to nobody. The service is stopped for as long as
+  -- the handshake would else end in the first step, as a resumed one can.
   it("send nothing when they are over, however late the connection is looked at", function()
+    if is_before(7, 80) then return pending "libcurl asks nobody before it sends" end
     local client = client_of { base_url = service.h1_url }
     local id, timely = service:id "completed", service:id "completed"
     local late = {
@@ -254,7 +261,9 @@ describe("time limits", function()
       core.request(client, id, { timeout = 60 }, nil, now() + 0.2), -- the deadline counts
     }
     local asked = core.request(client, timely, { timeout = 0.2 }, nil, now() + 60)
+    os.execute("kill -STOP " .. service.pid)
     core.step(client, 0) -- begins to connect
+    os.execute("kill -CONT " .. service.pid)
     system.sleep(0.3)
     for _, request in ipairs(late) do
       while not request:done() do core.step(client, 0.1) end
