@@ -16,7 +16,7 @@ struct outcome {
   char message[CURL_ERROR_SIZE + 64];
 };
 
-/* Whether a status of HTTP may be another one soon (wire-format, 4): the one list of these. */
+/* Whether a status of HTTP may be another one soon: the one list of these. */
 int sora_status_passes(long status);
 
 /* Sets kind and message; not retryable. */

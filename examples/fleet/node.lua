@@ -56,7 +56,9 @@ function M.create()
   if not task then return say(502, { message = err.message, made = err.sent or nil }) end
   local id = sora.id(task)
   local added, why = fleet:add(id, { timeout = LONGEST })
-  if not added then return say(503, { id = id, message = why.message }) end
+  if not added then
+    return say(503, { id = id, message = id .. " is made, but not watched: " .. why.message })
+  end
   say(200, { id = id })
 end
 

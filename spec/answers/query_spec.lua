@@ -34,7 +34,7 @@ describe("an answer", function()
     end)
   end
 
-  -- wire-format, 4
+  -- refusals, as the service and the relays before it word them
   refused("400", "api", { status = 400, code = "task_not_exist", retryable = false,
     not_found = true })
   refused("401", "api", { status = 401, code = "none", retryable = false, message = "无效的令牌" })

@@ -10,9 +10,6 @@ local M = {}
 
 local PEERS = "spec/bench/peers/"
 
-local LUA_HTTP = [[for _, v in ipairs { "5.3", "5.2", "5.1" } do
-  package.path = package.path .. (";/usr/share/lua/%s/?.lua"):format(v) end require "http.client"]]
-
 --- Those that can be compared, by a short name; `there`: they are installed.
 ---@param lua string
 ---@return table<string, { name: string, command: string?, there: boolean }>
@@ -27,7 +24,7 @@ function M.peers(lua)
     lua_curl = { name = "Lua-cURL", command = lua_peer "lua_curl",
       there = loads "assert(require 'cURL'.easy) require 'cjson'" },
     lua_http = { name = "lua-http", command = lua_peer "lua_http",
-      there = loads(LUA_HTTP .. " require 'cjson'") },
+      there = loads "require 'spec.support.lua_http' require 'http.client' require 'cjson'" },
     lua_sec = { name = "LuaSec", command = lua_peer "lua_sec",
       there = loads "require 'ssl.https' require 'cjson'" },
     curl = { name = "curl program", there = output_of "command -v curl" ~= "" },

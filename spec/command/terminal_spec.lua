@@ -1,7 +1,8 @@
 local command = require "spec.support.command"
+local display = require "sora.terminal.display"
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local lines_of = require("spec.support.terminal").lines
-local display = require "sora.terminal.display"
 local standin = require "spec.support.standin"
 
 describe("the command in a terminal", function()
@@ -90,7 +91,7 @@ describe("the command in a terminal", function()
     local made = #service:created()
     local terminal = start { "create", "a cat" }
     terminal:await "asking"
-    repeat until #service:created() > made
+    assert.is_true(eventually(function() return #service:created() > made end))
     terminal:interrupt()
     local all, code = terminal:wait()
     service:script("/v1/video/create", { "made" })

@@ -14,10 +14,7 @@ local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 
 local service = standin.shared()
-
-local function escape(id)
-  return (id:gsub("[^%w]", function(byte) return ("%%%02X"):format(byte:byte()) end))
-end
+local escape = require("spec.support.service.text").percent_encode
 
 describe("examples/fleet", function()
   local redis, variables, nodes

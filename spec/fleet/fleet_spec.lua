@@ -22,7 +22,7 @@ local function id_of(...) return standin.shared():id(...) end
 
 local function polls(id) return #standin.shared():log(id) end
 
---- Runs fn(fleet, spawn) in a flow of control beside a worker, and stops that.
+--- Runs fn(fleet) in a flow of control beside a worker, and stops that.
 local function beside_worker(fn, more)
   local fleet = world:fleet(flows.sora, more)
   return flows.run(function()

@@ -38,13 +38,7 @@ local HOSTS = {
   luv = function(fn)
     local uv, sora = require "luv", require "sora.luv"
     sora.spawn(function() fn(sora.spawn, sora.sleep) end)
-    local watchdog = uv.new_timer()
-    uv.update_time()
-    watchdog:start(LIMIT * 1000, 0, uv.stop)
-    watchdog:unref()
-    uv.run()
-    watchdog:close()
-    for _ = 1, 3 do uv.run "nowait" end
+    require "spec.support.luv_loop"(LIMIT)
     assert.is_false(uv.loop_alive(), "the loop goes on")
   end,
 }

@@ -5,6 +5,7 @@ local fleets = require "spec.support.fleet"
 local hosts = require "spec.support.host"
 local nginx = require "spec.support.nginx"
 local standin = require "spec.support.standin"
+local texts = require "spec.support.service.text"
 
 local lacking = fleets.lacking()
 if lacking then return pending(lacking) end
@@ -21,7 +22,7 @@ describe("a fleet in luv", function()
   local lacks = hosts.lacks "luv"
   if lacks then return it("needs luv", function() pending(lacks) end) end
 
-  local uv, sora = require "luv", require "sora.luv"
+  local loop, uv, sora = require "spec.support.luv_loop", require "luv", require "sora.luv"
 
   local function run(fn)
     local over, err
@@ -35,12 +36,7 @@ describe("a fleet in luv", function()
       over = true
       uv.stop()
     end)
-    local watchdog = uv.new_timer()
-    uv.update_time() -- the loop has stood still since the last spec
-    watchdog:start(LIMIT * 1000, 0, uv.stop)
-    uv.run()
-    watchdog:close()
-    for _ = 1, 3 do uv.run "nowait" end
+    loop(LIMIT)
     sora.driver.report = report
     assert.is_nil(err)
     assert.is_true(over, "the loop had to be stopped")
@@ -123,9 +119,7 @@ describe("a fleet in nginx", function()
 
   it("works in a timer of init_worker, and waits in requests", function()
     local id = standin.shared():id("queued", "completed")
-    local said = server:get("/task?id=" .. id:gsub("[^%w]", function(character)
-      return ("%%%02X"):format(character:byte())
-    end))
+    local said = server:get("/task?id=" .. texts.percent_encode(id))
     assert.equal("added\nsucceeded\n", (said .. "\n"):gsub("\n+$", "\n"))
     assert.equal(2, #standin.shared():log(id))
   end)

@@ -1,5 +1,6 @@
 -- The scripts that run in Redis, by themselves, in a real one, with a clock of the spec's.
 
+local chance = require "spec.support.chance"
 local files = require "spec.support.files"
 local redis = require "spec.support.redis"
 
@@ -161,14 +162,10 @@ describe("claim.lua", function()
 
   it("gives at most the rate in any span, whoever claims", function()
     for i = 1, 2000 do add("id" .. i) end
-    local times, chance = {}, 12345
-    local function random()
-      chance = (chance * 1103515245 + 12345) % 2147483648
-      return chance / 2147483648
-    end
+    local times, random = {}, chance.new(1)
     for _ = 1, 400 do
-      now = now + random() * random() * 0.5
-      local most = 1 + math.floor(random() * 10)
+      now = now + random:number() * random:number() * 0.5
+      local most = random:between(1, 10)
       for _, one in ipairs((claim { interval = 1 / 20, most = most })) do
         times[#times + 1] = now + one[7]
       end

@@ -2,12 +2,15 @@
 -- in a coroutine that may yield: there it ends the coroutine, and what was in flight is cancelled
 -- when that is collected.
 
+local lacking = require("spec.support.host").lacks("cqueues", "luv")
+if lacking then return pending(lacking) end
+
 local cqueues = require "cqueues"
 local files = require "spec.support.files"
+local loop = require "spec.support.luv_loop"
 local luv = require "sora.luv"
 local standin = require "spec.support.standin"
 local system = require "system"
-local uv = require "luv"
 
 local unpack = table.unpack or unpack
 
@@ -36,20 +39,14 @@ function hosts.luv.run(fn)
   local results, report, raised = nil, luv.driver.report, nil
   luv.driver.report = function(message) raised = message end
   luv.spawn(function() results = { fn() } end)
-  local watchdog = uv.new_timer()
-  uv.update_time()
-  watchdog:start(LIMIT * 1000, 0, uv.stop)
-  watchdog:unref()
-  uv.run()
-  watchdog:close()
-  for _ = 1, 3 do uv.run "nowait" end
+  loop(LIMIT)
   luv.driver.report = report
   if raised then return false, raised end
   assert.is_table(results, "it did not end")
   return true, results[1], results[2]
 end
 
---- What each call is made with, and where. `ids` is filled with those that it asks.
+--- What each call is made with.
 local function options(callback, fn, opts)
   local all = { interval = 0.02, max_interval = 0.02, timeout = opts and opts.timeout or 10 }
   all[callback] = fn
@@ -58,6 +55,8 @@ end
 
 local calls = {}
 
+--- A call that tells a callback: perform(opts, ids) makes it, and fills `ids` with those that it
+-- waits for.
 local function call(name, callback, perform)
   calls[#calls + 1] = { name = name, callback = callback, perform = perform }
   return calls[#calls]
@@ -207,30 +206,22 @@ for host_name, host in pairs(hosts) do
         usable(other)
       end)
 
-      it("may cancel the client's calls" .. what, function()
-        local ok, value, err, ids = perform(one, function() client:cancel() end)
-        if not ok then value, err = nil, value end -- of watch
-        if err and (one.name ~= "generate" or not value) then
-          assert.matches("cancelled by the caller", tostring(err))
-        end
-        if one.callback == "on_update" then
-          assert.is_nil(value)
-          if ids[1] then assert.equal(1, #service:log(ids[1])) end
-        end
-        usable(client)
-      end)
-
-      it("may close the client" .. what, function()
-        local ok, value, err, ids = perform(one, function() client:close() end)
-        if not ok then value, err = nil, value end
-        if err and (one.name ~= "generate" or not value) then
-          assert.matches("the client was closed", tostring(err))
-        end
-        if one.callback == "on_update" then
-          assert.is_nil(value)
-          if ids[1] then assert.equal(1, #service:log(ids[1])) end
-        end
-      end)
+      for how, said in pairs {
+        cancel = "cancelled by the caller", close = "the client was closed",
+      } do
+        it(("may %s the client's calls"):format(how) .. what, function()
+          local ok, value, err, ids = perform(one, function() client[how](client) end)
+          if not ok then value, err = nil, value end -- of watch
+          if err and (one.name ~= "generate" or not value) then
+            assert.matches(said, tostring(err))
+          end
+          if one.callback == "on_update" then
+            assert.is_nil(value)
+            if ids[1] then assert.equal(1, #service:log(ids[1])) end
+          end
+          if how == "cancel" then usable(client) end
+        end)
+      end
 
       it("may take longer than the timeout" .. what, function()
         local ok, value, err, ids = perform(one, function() system.sleep(0.6) end,

@@ -7,12 +7,7 @@ local inboxes = require "sora.hosts.inbox"
 local sora = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
--- lua-http is pure Lua. Where it is installed for another Lua only, its files serve as well.
-if not pcall(require, "http.server") then
-  for _, version in ipairs { "5.3", "5.2", "5.1" } do
-    package.path = package.path .. (";/usr/share/lua/%s/?.lua"):format(version)
-  end
-end
+require "spec.support.lua_http"
 
 local LIMIT = 20 -- seconds
 

@@ -2,13 +2,14 @@ local lacking = require("spec.support.host").lacks "luv"
 if lacking then return pending(lacking) end
 
 local contract = require "spec.support.driver_contract"
+local loop = require "spec.support.luv_loop"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local sora = require "sora.luv"
 local standin = require "spec.support.standin"
 local uv = require "luv"
 
-local LIMIT = 20000 -- milliseconds
+local LIMIT = 20 -- seconds
 
 local service = standin.shared()
 local client
@@ -16,13 +17,7 @@ local client
 --- Runs the loop until there is nothing left to wait for, with fn(...) in a coroutine of it.
 local function run(fn, ...)
   if fn then sora.spawn(fn, ...) end
-  local watchdog = uv.new_timer()
-  uv.update_time() -- the loop may not have run for longer than the limit
-  watchdog:start(LIMIT, 0, uv.stop)
-  watchdog:unref()
-  uv.run()
-  watchdog:close()
-  for _ = 1, 3 do uv.run "nowait" end -- in these turns closes what the collector has ended
+  loop(LIMIT)
   assert.is_false(uv.loop_alive(), "the loop goes on")
 end
 

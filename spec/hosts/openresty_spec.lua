@@ -705,21 +705,16 @@ end)
 
 describe("docs/openresty.md", function()
   it("shows a configuration that works", function()
-    local page = assert(io.open("docs/openresty.md"))
-    local shown = page:read("*a"):match("\n```nginx\n(.-)\n```\n")
-    page:close()
-    local folder = os.tmpname()
-    os.remove(folder)
-    os.execute("mkdir " .. folder)
-    local file = assert(io.open(folder .. "/nginx.conf", "w"))
-    file:write("load_module x/ndk_http_module.so;\nload_module x/ngx_http_lua_module.so;\n",
-      "daemon off;\npid nginx.pid;\nevents {}\nhttp {\naccess_log off;\n", shown, "\n}\n")
-    file:close()
+    local shown = files.read("docs/openresty.md"):match("\n```nginx\n(.-)\n```\n")
+    local folder = files.folder()
+    files.write(folder .. "/nginx.conf", "load_module x/ndk_http_module.so;\n"
+      .. "load_module x/ngx_http_lua_module.so;\ndaemon off;\npid nginx.pid;\nevents {}\nhttp {\n"
+      .. "access_log off;\n" .. shown .. "\n}\n")
     local server = nginx.start {
       file = folder .. "/nginx.conf", port = 8080,
       variables = { SORA_API_KEY = "sk-doc", SORA_BASE_URL = service.http_url },
     }
-    os.execute("rm -r " .. folder)
+    files.remove(folder)
     local said, status = server:get("/task?id=" .. service:id "completed")
     local wrong, wrong_status = server:get "/task"
     server:stop()

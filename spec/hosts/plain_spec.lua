@@ -2,6 +2,7 @@
 
 local clients = require "spec.support.clients"
 local core = require "sora.core"
+local host = require "spec.support.host"
 local inboxes = require "sora.hosts.inbox"
 local program = require "spec.support.interrupt"
 local sora = require "sora"
@@ -133,6 +134,8 @@ end)
 
 describe("a client of another host", function()
   it("keeps its driver, whose methods it has", function()
+    local lacking = host.lacks "cqueues"
+    if lacking then return pending(lacking) end
     local cqueues = require "cqueues"
     local own = clients.new(nil, require "sora.cqueues")
     local order, controller = {}, cqueues.new()
@@ -154,12 +157,10 @@ end)
 describe("Ctrl-C", function()
   if yields_in_pcall then -- Lua 5.1 hides the signal from coroutines
     it("ends a wait in a coroutine of the program's own", function()
-      local started = now()
       local said = program.interrupted(service, ([[
         coroutine.wrap(function() return client:wait(%q, { interval = 30 }) end)()
       ]]):format(service:id "queued"))
       assert.is_truthy(said:find("interrupted!", 1, true), said)
-      assert.is_true(now() - started < 5)
     end)
   end
 

@@ -3,7 +3,6 @@ local decode = require("sora.core").decode
 local files = require "spec.support.files"
 local shell = require "spec.support.shell"
 
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 local has_integers = math.type ~= nil
 
 --- "integer", "float" or, where Lua does not tell them apart, "number".
@@ -175,7 +174,7 @@ describe("the locale", function()
     local folder = files.folder()
     local made = shell.output_of(("localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>&1 && echo made")
       :format(folder))
-    local output = shell.output_of(("LOCPATH=%s %s -e '%s' 2>&1"):format(folder, LUA, CHILD))
+    local output = shell.output_of(("LOCPATH=%s %s -e '%s' 2>&1"):format(folder, shell.LUA, CHILD))
     files.remove(folder)
     if not made:find "made" then
       return pending("no locale with a comma can be made: " .. made)

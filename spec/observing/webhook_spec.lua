@@ -21,7 +21,7 @@ end
 
 local function verify(fields, opts)
   opts = opts or {}
-  return webhook.verify(opts.body or BODY, fields and headers(fields) or headers(),
+  return webhook.verify(opts.body or BODY, headers(fields),
     opts.secret or SECRET, opts.now or TIME + 10)
 end
 

@@ -4,7 +4,7 @@ local shell = require "spec.support.shell"
 local output_of = shell.output_of
 
 local MAKE = os.getenv("MAKE") or "make"
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
+local LUA = shell.NAME
 
 --- The file that require "sora.NAME" loads, or nil.
 local function path_of(name)

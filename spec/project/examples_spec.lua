@@ -8,6 +8,7 @@ local standin = require "spec.support.standin"
 local webhooks = require "spec.support.webhooks"
 
 local VIDEO = files.read "spec/support/fixtures/video.mp4"
+local FIND_LUA_HTTP = [[require "spec.support.lua_http"]]
 local SHORTEST, LONGEST = 8, 32 -- lines
 
 describe("the examples", function()
@@ -146,9 +147,7 @@ describe("the examples", function()
   it("cqueues.lua serves beside lua-http", function()
     local lacking = host.lacks "cqueues"
     if lacking then return pending(lacking) end
-    -- Debian has lua-http, which is pure Lua, up to 5.3
-    local server = start("cqueues", { "0" }, nil, [[package.path = package.path
-      .. ";/usr/share/lua/5.3/?.lua;/usr/share/lua/5.2/?.lua;/usr/share/lua/5.1/?.lua"]])
+    local server = start("cqueues", { "0" }, nil, FIND_LUA_HTTP)
     local url
     assert.is_true(server:await(function()
       url = (files.read(server.base .. ".out") or ""):match "http://%S+"
@@ -164,8 +163,7 @@ describe("the examples", function()
     local lacking = host.lacks "cqueues"
     if lacking then return pending(lacking) end
     local id = finished "queued"
-    local waiting = start("webhook", { id, "0" }, nil, [[package.path = package.path
-      .. ";/usr/share/lua/5.3/?.lua;/usr/share/lua/5.2/?.lua;/usr/share/lua/5.1/?.lua"]],
+    local waiting = start("webhook", { id, "0" }, nil, FIND_LUA_HTTP,
       { WEBHOOK_SECRET = webhooks.SECRET })
     local url
     assert.is_true(waiting:await(function()

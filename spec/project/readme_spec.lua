@@ -17,16 +17,10 @@ local NOT_RUN = {
   "^make run", "^make test", "^make check", "^make .*install", "^luarocks ", "^%.ci/run",
 }
 local BUILD = "^make LUA="
--- The pages say lua5.4 where any will do: here it is the one that runs the specs.
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 
 local function pages()
   local names = { "README.md" }
-  local listing = assert(io.popen("ls docs/*.md"))
-  for name in listing:lines() do
-    names[#names + 1] = name
-  end
-  listing:close()
+  for name in shell.output_of("ls docs/*.md"):gmatch "[^\n]+" do names[#names + 1] = name end
   return names
 end
 
@@ -65,7 +59,7 @@ describe("the documentation", function()
 
   teardown(function()
     service:stop()
-    os.execute("rm -rf " .. folder)
+    files.remove(folder)
   end)
 
   -- Every id that a page speaks of is that of a finished task, and so is each that is made. Its
@@ -122,7 +116,8 @@ describe("the documentation", function()
     for _, page in ipairs(pages()) do
       local lines = code(files.read(page), "sh") or ""
       local run = {}
-      for line in lines:gsub("lua5%.4", LUA):gmatch("[^\n]+") do
+      -- where any Lua will do, pages say lua5.4
+      for line in lines:gsub("lua5%.4", shell.NAME):gmatch("[^\n]+") do
         local target = line:match("^make ([%l-]+) ")
         if target then
           assert.is_truthy(files.read("Makefile"):find("\n## " .. target .. ":", 1, true), line)

@@ -4,7 +4,6 @@ local files = require "spec.support.files"
 local shell = require "spec.support.shell"
 local sora = require "sora"
 
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 local VERSION = sora._VERSION:match "%S+$"
 
 describe("make install", function()
@@ -14,7 +13,7 @@ describe("make install", function()
   teardown(function() files.remove(folder) end)
 
   local function install(variables)
-    return shell.output_of(("make -s LUA=%s install %s 2>&1"):format(LUA, variables))
+    return shell.output_of(("make -s LUA=%s install %s 2>&1"):format(shell.NAME, variables))
   end
 
   it("puts modules, the command, its page and its completions below PREFIX", function()

@@ -19,13 +19,11 @@ describe("a finaliser or a debug hook that uses the client in the midst of a cal
     end
     local call = os.getenv "INTRUSION_CALL"
     if call then words[#words + 1] = shell.quote(call) end
-    local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1"))
-    local output = pipe:read "*a"
-    pipe:close()
+    local output = shell.output_of(table.concat(words, " ") .. " 2>&1")
     os.remove(path)
     service:stop()
     if os.getenv "INTRUSION" then print("\n" .. output) end
-    local places, came, failed = output:match "(%d+) places, (%d+) intrusions, (%d+) failed\n"
+    local places, came, failed = output:match "(%d+) places, (%d+) intrusions, (%d+) failed"
     assert.are.equal("0", failed, output)
     assert.is_true(tonumber(came) > tonumber(places) / 2, output)
   end)

@@ -1,11 +1,12 @@
 -- What the process around the module may do: threads, signals, running out of descriptors.
 -- Its forks are fork_spec.lua's.
 
+local files = require "spec.support.files"
 local helpers = require "spec.support.helpers"
+local shell = require "spec.support.shell"
 local sora = require "sora"
 local standin = require "spec.support.standin"
 
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
 local now = sora.driver.now
 
 local service = standin.shared()
@@ -23,10 +24,7 @@ describe("on threads", function()
   it("eight Lua states live side by side", function()
     local command = ("%sthreads 8 spec/support/threads.lua %s %s %s 2>&1; echo $?"):format(
       helpers.build(), service.base_url, service.http_url, service.ca_file)
-    local pipe = assert(io.popen(command))
-    local said = pipe:read "*a"
-    pipe:close()
-    assert.are.equal("0\n", said)
+    assert.are.equal("0", shell.output_of(command))
   end)
 end)
 
@@ -98,13 +96,10 @@ end)
 
 describe("without /etc/resolv.conf", function()
   it("a name that nobody knows is an error of kind dns, and addresses work", function()
-    local can = io.popen "unshare -m true 2>/dev/null && echo yes"
-    local permitted = can:read "*l" == "yes"
-    can:close()
-    if not permitted then return pending "needs root and unshare(1)" end
+    local permitted = shell.output_of "unshare -m true 2>/dev/null && echo yes"
+    if permitted ~= "yes" then return pending "needs root and unshare(1)" end
     local script = os.tmpname()
-    local file = assert(io.open(script, "w"))
-    file:write(([[
+    files.write(script, ([[
       local sora = require "sora"
       local opts = { retries = 0, proxy = "", connect_timeout = 5 }
       local c = sora.client { base_url = "https://nobody.invalid", retries = 0, proxy = "" }
@@ -112,14 +107,11 @@ describe("without /etc/resolv.conf", function()
       c = sora.client { base_url = %q, ca_file = %q }
       print(c:query(%q).status)
     ]]):format(service.base_url, service.ca_file, service:id "completed"))
-    file:close()
     -- without a server in that file, 127.0.0.1 is asked
-    local pipe = io.popen(([[unshare -m sh -c '
-      mount --bind /dev/null /etc/resolv.conf && exec %s %s' 2>&1]]):format(LUA, script))
-    local said = pipe:read "*a"
-    pipe:close()
+    local said = shell.output_of(([[unshare -m sh -c '
+      mount --bind /dev/null /etc/resolv.conf && exec %s %s' 2>&1]]):format(shell.LUA, script))
     os.remove(script)
-    assert.are.equal("dns\ncompleted\n", said)
+    assert.are.equal("dns\ncompleted", said)
   end)
 end)
 
@@ -153,18 +145,14 @@ describe("the key #unchecked", function()
   end
 
   it("is in no memory that is in use when a client was used and is closed", function()
-    local libc = io.popen "getconf GNU_LIBC_VERSION 2>/dev/null"
-    local is_glibc = libc:read "*l"
-    libc:close()
-    if not is_glibc then return pending "needs glibc, whose malloc overwrites what is freed" end
+    local glibc = shell.output_of "getconf GNU_LIBC_VERSION 2>/dev/null"
+    if glibc == "" then return pending "needs glibc, whose malloc overwrites what is freed" end
     -- libcurl and OpenSSL free their copies without that
-    local pipe = io.popen(("GLIBC_TUNABLES=glibc.malloc.perturb=85:glibc.malloc.tcache_count=0 "
-      .. "%s spec/support/wiped.lua %sunix.so %s %s %s 2>&1"):format(LUA, helpers.build(),
-      service.base_url, service.http_url, service.ca_file))
-    local said = pipe:read "*a"
-    pipe:close()
+    local said = shell.output_of(("GLIBC_TUNABLES=glibc.malloc.perturb=85:"
+      .. "glibc.malloc.tcache_count=0 %s spec/support/wiped.lua %sunix.so %s %s %s 2>&1"):format(
+      shell.LUA, helpers.build(), service.base_url, service.http_url, service.ca_file))
     local cases = 0
-    for name, left in said:gmatch "([^\n]+)\t(%-?%d+)\n" do
+    for name, left in said:gmatch "([^\n]+)\t(%-?%d+)%f[\n%z]" do
       cases = cases + 1
       assert.are.equal("0", left, name)
     end

@@ -2,11 +2,10 @@
 -- TORTURE is how many places of each call are tried, 0 for all; the places are printed.
 
 local helpers = require "spec.support.helpers"
+local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
 
 local PLACES = os.getenv "TORTURE" or "12"
-
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 --- What the torture prints.
 local function torture()
@@ -15,11 +14,9 @@ local function torture()
   local words = {}
   for _, word in ipairs { helpers.build() .. "torture", "spec/support/torture.lua", PLACES,
     service.base_url, service.http_url, service.ca_file, video, path } do
-    words[#words + 1] = quote(word)
+    words[#words + 1] = shell.quote(word)
   end
-  local pipe = assert(io.popen("exec " .. table.concat(words, " ") .. " 2>&1"))
-  local output = pipe:read "*a"
-  pipe:close()
+  local output = shell.output_of("exec " .. table.concat(words, " ") .. " 2>&1")
   os.remove(path)
   service:stop()
   return output
@@ -34,7 +31,7 @@ describe("when memory runs out", function()
   end)
 
   it("every call ends with a value or a clean error, and the client goes on", function()
-    local refused, failed = output:match "(%d+) requests for memory refused, (%d+) failed\n"
+    local refused, failed = output:match "(%d+) requests for memory refused, (%d+) failed"
     assert.are.equal("0", failed, output)
     assert.is_true(tonumber(refused) > 300, output)
     print(("\n%s requests for memory refused"):format(refused))

@@ -2,14 +2,12 @@
 
 local shell = require "spec.support.shell"
 
-local LUA = jit and "luajit" or _VERSION:lower():gsub(" ", "")
-
 local M = {}
 
 --- Builds them as the module under test is built.
 ---@return string folder  where they are, such as "build/lua5.4/support/"
 function M.build()
-  local said = shell.output_of(("make -s LUA=%s support"):format(LUA))
+  local said = shell.output_of(("make -s LUA=%s support"):format(shell.NAME))
   return said:match "([^\n]+/)$" or error("the helpers cannot be built: " .. said, 2)
 end
 

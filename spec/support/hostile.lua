@@ -6,9 +6,7 @@
 
 local ROOT = (arg and arg[0] and arg[0]:match "^(.*)spec/support/hostile%.lua$") or "./"
 package.path = ROOT .. "?.lua;" .. package.path
-for _, version in ipairs { "5.3", "5.1" } do
-  package.path = package.path .. (";/usr/share/lua/%s/?.lua"):format(version)
-end
+require "spec.support.lua_http"
 
 local certificates = require "spec.support.service.certificates"
 local cqueues = require "cqueues"

@@ -67,13 +67,7 @@
 local ROOT = (arg[0]:match("^(.*)spec/support/service%.lua$") or "./"):gsub("^$", "./")
 package.path = ROOT .. "?.lua;" .. package.path
 
--- lua-http is pure Lua. Where it is installed for another Lua only (Debian has it up to 5.3),
--- its files serve as well.
-if not pcall(require, "http.server") then
-  for _, version in ipairs { "5.3", "5.2", "5.1" } do
-    package.path = package.path .. (";/usr/share/lua/%s/?.lua"):format(version)
-  end
-end
+require "spec.support.lua_http"
 
 local cqueues = require "cqueues"
 local bad_tls = require "spec.support.service.bad_tls"

@@ -14,6 +14,9 @@ end
 --- The interpreter that runs this process.
 M.LUA = interpreter()
 
+--- What `make LUA=` calls that Lua, and its folder below build/.
+M.NAME = rawget(_G, "jit") and "luajit" or _VERSION:lower():gsub(" ", "")
+
 --- A word for the shell.
 ---@param text string
 ---@return string

@@ -4,9 +4,7 @@
 local flows = require "spec.support.flows"
 if flows.lacking then return describe("handles", function() pending(flows.lacking) end) end
 
-for _, version in ipairs { "5.3", "5.1" } do -- lua-http makes contexts
-  package.path = package.path .. (";/usr/share/lua/%s/?.lua"):format(version)
-end
+require "spec.support.lua_http" -- it makes contexts of TLS
 
 local certificates = require "spec.support.service.certificates"
 local socket = require "cqueues.socket"

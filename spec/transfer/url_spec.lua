@@ -2,6 +2,7 @@
 
 local sora = require "sora"
 local standin = require "spec.support.standin"
+local texts = require "spec.support.service.text"
 
 local service = standin.shared()
 
@@ -152,9 +153,7 @@ describe("a path of tasks", function()
     local c = sora.client { base_url = service.http_url, retries = 0,
       query_path = "/v1/videos/{id}" }
     local id = service:id "completed"
-    local encoded = id:gsub("[^A-Za-z0-9._~-]", function(byte)
-      return ("%%%02X"):format(byte:byte())
-    end)
+    local encoded = texts.percent_encode(id)
     local function path_of(asked, opts)
       service:reset()
       c:query(asked, opts)

@@ -24,7 +24,8 @@ local function under(shim, script)
   files.write(name, ([[
     local sora = require(%q)
     local path, url, slow = %q, %q, %q
-    local client = sora.client { ca_file = %q, base_url = %q }
+    local ca_file = %q
+    local client = sora.client { ca_file = ca_file, base_url = %q }
   ]]):format(shim.host or "sora", path, service:video "size=90000",
     service:video "size=90000&rate=60000", service.ca_file, service.base_url) .. script)
   local env = { LD_PRELOAD = helpers.build() .. "no_files.so" }
@@ -114,7 +115,7 @@ describe("a disk that takes its time #unchecked", function()
         print(ended == before)
       end)
       assert(loop:loop())
-      client = sora.client { ca_file = client and ]] .. ("%q"):format(service.ca_file) .. [[ }
+      client = sora.client { ca_file = ca_file }
       loop:wrap(function() print(client:download(url, path)) end)
       assert(loop:loop())
     ]])

@@ -5,6 +5,7 @@ local memory = require "spec.support.memory"
 local shell = require "spec.support.shell"
 local sora = require "sora"
 local standin = require "spec.support.standin"
+local texts = require "spec.support.service.text"
 
 local KEY = "sk-secret-42"
 
@@ -382,9 +383,7 @@ describe("redirects", function()
   it("may lead to another host", function()
     local target = service:video "size=9"
     local id = service:id("redirect;to=" .. target)
-    local url = service.base_url .. "/v1/video/query?id=" .. id:gsub("[^%w]", function(byte)
-      return ("%%%02X"):format(byte:byte())
-    end)
+    local url = service.base_url .. "/v1/video/query?id=" .. texts.percent_encode(id)
     assert.equal(9, client:download(url, path))
     assert.equal(1, #seen(target))
   end)

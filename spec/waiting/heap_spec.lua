@@ -1,3 +1,4 @@
+local chance = require "spec.support.chance"
 local heaps = require "sora.waiting.heap"
 
 local function drain(heap)
@@ -18,10 +19,9 @@ describe("a heap", function()
   end)
 
   it("gives values in the order of their keys", function()
-    local heap, expected, key = heaps.new(), {}, 1
+    local heap, expected, random = heaps.new(), {}, chance.new(1)
     for i = 1, 500 do
-      key = key * 16807 % 2147483647
-      expected[i] = key % 100 -- so that many are equal
+      expected[i] = random:between(0, 99) -- so that many are equal
       heap:push(expected[i], expected[i])
     end
     table.sort(expected)
@@ -29,17 +29,14 @@ describe("a heap", function()
   end)
 
   it("keeps its order while values come and go", function()
-    local heap, key, last = heaps.new(), 1, -1
-    for _ = 1, 50 do
-      key = key * 16807 % 2147483647
-      heap:push(key % 1000, key % 1000)
-    end
+    local heap, random, last = heaps.new(), chance.new(2), -1
+    local function push(key) heap:push(key, key) end
+    for _ = 1, 50 do push(random:between(0, 999)) end
     for _ = 1, 300 do -- as a scheduler does: what is pushed is later than what was popped
       local first = heap:pop()
       assert.is_true(first >= last)
       last = first
-      key = key * 16807 % 2147483647
-      heap:push(first + key % 1000, first + key % 1000)
+      push(first + random:between(0, 999))
     end
     assert.equal(50, #drain(heap))
   end)
@@ -60,11 +57,8 @@ end)
 
 describe("a value with an id", function()
   local function named(count)
-    local heap, key = heaps.new(), 1
-    for i = 1, count do
-      key = key * 16807 % 2147483647
-      heap:push(100 + key % 1000, { id = "id" .. i })
-    end
+    local heap, random = heaps.new(), chance.new(3)
+    for i = 1, count do heap:push(random:between(100, 1099), { id = "id" .. i }) end
     return heap
   end
 

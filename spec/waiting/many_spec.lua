@@ -141,7 +141,7 @@ describe("wait_all", function()
     own:reset()
     local h1 = clients.new { base_url = own.h1_url, ca_file = own.ca_file, max_connections = 3 }
     assert.equal(60, count(h1:wait_all(ids, clients.quick())))
-    assert.equal(3, own:stats().connections_open_peak - 1)
+    assert.equal(3 + 1, own:stats().connections_open_peak) -- one is that of h2
     h2:close()
     h1:close()
     assert.equal("", own:stop())

@@ -1,5 +1,6 @@
 -- Answers that say what the one before has said are not decoded again, and nobody can tell.
 
+local chance = require "spec.support.chance"
 local clients = require "spec.support.clients"
 local core = require "sora.core"
 local pace = require "sora.waiting.pace"
@@ -145,23 +146,17 @@ local function seen(poller, now, action, value, changed)
   return { action, copy(value), changed or false, copy(poller.task), poller:info(now) }
 end
 
---- Numbers of one sequence for each of two pollers.
-local function sequences(seed)
-  local function sequence()
-    local state = seed
-    return function()
-      state = (state * 16807) % 2147483647
-      return state / 2147483647
-    end
-  end
-  return sequence(), sequence(), sequence()
+--- Numbers from 0 to 1, the same for each of two pollers.
+local function sequence(seed)
+  local random = chance.new(seed)
+  return function() return random:number() end
 end
 
 --- Plays one script to both. Returns how many answers were not decoded.
 local function play(seed)
-  local mine, others, chance = sequences(seed)
-  local function random(most) return 1 + math.floor(chance() * most) end
-  local marked, plain = new_poller(mine), new_poller(others)
+  local script = chance.new(seed, 1)
+  local function random(most) return script:between(1, most) end
+  local marked, plain = new_poller(sequence(seed)), new_poller(sequence(seed))
   local now, last, undecoded = 0, nil, 0
   while true do
     local action, wait = marked:due(now)

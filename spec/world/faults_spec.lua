@@ -3,9 +3,10 @@
 -- left.
 
 local core = require "sora.core"
-local sora = require "sora"
 local host = require "spec.support.host"
 local renegotiation = require "spec.support.renegotiation"
+local shell = require "spec.support.shell"
+local sora = require "sora"
 local standin = require "spec.support.standin"
 local system = require "system"
 
@@ -86,11 +87,9 @@ local PROXIES = { -- the user name tells the proxy how to behave
 local function open_descriptors()
   collectgarbage()
   collectgarbage()
-  local pipe = assert(io.popen [[
-    ls -l /proc/$PPID/fd 2>/dev/null | grep -v pipe: | grep -o '[0-9]* -> .*']])
-  local list = pipe:read "*a"
-  pipe:close()
-  return list, select(2, list:gsub("\n", ""))
+  local list = shell.output_of [[
+    ls -l /proc/$PPID/fd 2>/dev/null | grep -v pipe: | grep -o '[0-9]* -> .*']]
+  return list, select(2, list:gsub("[^\n]+", ""))
 end
 
 local function check_descriptors(before, count)
@@ -292,17 +291,12 @@ describe("waits", function()
   end)
 
   it("survive the network's going away and coming back", function()
-    local can = io.popen "unshare -n ip link set lo up 2>/dev/null && echo yes"
-    local permitted = can:read "*l" == "yes"
-    can:close()
-    if not permitted then return pending "needs root, unshare(1) and ip(8)" end
+    local permitted = shell.output_of "unshare -n ip link set lo up 2>/dev/null && echo yes"
+    if permitted ~= "yes" then return pending "needs root, unshare(1) and ip(8)" end
     local lacking = host.lacks "cqueues"
     if lacking then return pending(lacking) end
-    local lua = jit and "luajit" or _VERSION:lower():gsub(" ", "")
-    local pipe = io.popen("unshare -n " .. lua .. " spec/support/outage.lua 2>&1")
-    local said = pipe:read "*a"
-    pipe:close()
+    local said = shell.output_of("unshare -n " .. shell.LUA .. " spec/support/outage.lua 2>&1")
     assert.are.equal("unreachable: connect\nquery: timeout\n"
-      .. "wait: succeeded\nquery: succeeded\n", said)
+      .. "wait: succeeded\nquery: succeeded", said)
   end)
 end)

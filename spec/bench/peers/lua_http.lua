@@ -1,9 +1,6 @@
 -- lua-http with lua-cjson, its connection kept, with the command line of libcurl.c.
 
--- Debian has it and what it needs up to Lua 5.3, and the one or the other not there
-for _, version in ipairs { "5.3", "5.2", "5.1" } do
-  package.path = package.path .. (";/usr/share/lua/%s/?.lua"):format(version)
-end
+require "spec.support.lua_http"
 
 local cjson = require "cjson"
 local http_client = require "http.client"
