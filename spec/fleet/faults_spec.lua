@@ -4,6 +4,7 @@ local servers = require "spec.support.redis"
 local lacking = servers.lacking()
 if lacking then return pending(lacking) end
 
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local inboxes = require "sora.hosts.inbox"
 local links = require "spec.support.links"
@@ -18,15 +19,13 @@ local redis
 
 local function connect(url, opts) return links.connect(url or redis.url, opts) end
 
---- Asks until Redis answers, as a worker does; returns how often it did not.
+--- Asks until Redis answers, as a worker does.
 local function until_there(conn)
-  for failures = 0, 100 do
+  assert.is_true(eventually(function()
     local reply, err = conn:command "PING"
-    if reply then return failures end
-    assert.is_true(err.retryable, tostring(err))
-    system.sleep(0.05)
-  end
-  error "Redis did not come back"
+    if not reply then assert.is_true(err.retryable, tostring(err)) end
+    return reply
+  end), "Redis did not come back")
 end
 
 --- A Redis that answers with these texts, one for each thing it reads, and then no more; in a
@@ -57,14 +56,10 @@ local function play(...)
   files.write(name, script)
   local player = program.start(("%s %s %d %s"):format(shell.LUA, name, port,
     table.concat(words, " ")))
-  for _ = 1, 200 do
+  assert.is_true(eventually(function()
     local probe = socket.connect("127.0.0.1", port)
-    if probe then
-      probe:close()
-      break
-    end
-    system.sleep(0.02)
-  end
+    return probe and probe:close()
+  end))
   return port, function()
     player:kill "KILL"
     player:wait()
@@ -345,10 +340,7 @@ describe("a cluster of one node", function()
     local conn = connect()
     assert.are.equal("CLUSTERDOWN", failed("api", conn:command("SET", "{a}b", 1)).code)
     redis:call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-    for _ = 1, 100 do
-      if conn:command("SET", "{a}b", 1) then break end
-      system.sleep(0.05)
-    end
+    assert.is_true(eventually(function() return conn:command("SET", "{a}b", 1) end))
     assert.are.equal("1", conn:command("GET", "{a}b"))
   end)
 

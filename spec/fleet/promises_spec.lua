@@ -238,11 +238,9 @@ describe("a fleet keeps its promises #unchecked", function() -- it has processes
   it("on a Redis that is a cluster of one", function()
     local function own_all(world)
       world.server:call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-      for _ = 1, 500 do
-        if (world.server:call("CLUSTER", "INFO") or ""):find "cluster_state:ok" then return end
-        system.sleep(0.01)
-      end
-      error "the cluster did not come to be"
+      assert.is_true(eventually(function()
+        return (world.server:call("CLUSTER", "INFO") or ""):find "cluster_state:ok"
+      end), "the cluster did not come to be")
     end
     promise("cluster", {
       redis = { ["cluster-enabled"] = "yes" },
@@ -266,11 +264,10 @@ describe("a fleet comes back by itself", function()
     assert.equal("connect", select(2, fleet:add "sora-2:task_x").kind)
     world.server:restart()
     local again
-    for _ = 1, 100 do
+    eventually(function()
       again = fleet:add(standin.shared():id "completed")
-      if again then break end
-      system.sleep(0.05)
-    end
+      return again
+    end)
     assert.equal("added", again)
     fleet:close()
     world:stop()

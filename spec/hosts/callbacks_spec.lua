@@ -5,6 +5,7 @@
 local lacking = require("spec.support.host").lacks("cqueues", "luv")
 if lacking then return pending(lacking) end
 
+local clients = require "spec.support.clients"
 local cqueues = require "cqueues"
 local files = require "spec.support.files"
 local loop = require "spec.support.luv_loop"
@@ -137,14 +138,9 @@ end
 
 for host_name, host in pairs(hosts) do
   describe("in " .. host_name .. ", a callback", function()
-    local function new_client()
-      return host.sora.client {
-        base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-callbacks",
-      }
-    end
-
     before_each(function()
-      client, other, path = new_client(), new_client(), os.tmpname()
+      client, other = clients.new(nil, host.sora), clients.new(nil, host.sora)
+      path = os.tmpname()
     end)
 
     after_each(function()

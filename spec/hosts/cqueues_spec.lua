@@ -1,6 +1,7 @@
 local lacking = require("spec.support.host").lacks "cqueues"
 if lacking then return pending(lacking) end
 
+local clients = require "spec.support.clients"
 local contract = require "spec.support.driver_contract"
 local cqueues = require "cqueues"
 local inboxes = require "sora.hosts.inbox"
@@ -22,9 +23,7 @@ local function run(fn)
   assert.is_true(controller:empty(), "the controller goes on")
 end
 
-local function new_client()
-  return sora.client { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-cq" }
-end
+local function new_client() return clients.new(nil, sora) end
 
 --- A pcall that may be yielded in, for Lua 5.1.
 local function pcall_of_5_1(fn, ...)

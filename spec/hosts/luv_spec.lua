@@ -1,6 +1,7 @@
 local lacking = require("spec.support.host").lacks "luv"
 if lacking then return pending(lacking) end
 
+local clients = require "spec.support.clients"
 local contract = require "spec.support.driver_contract"
 local loop = require "spec.support.luv_loop"
 local program = require "spec.support.program"
@@ -51,9 +52,7 @@ local function reports_of(fn)
   return reports
 end
 
-local function new_client()
-  return sora.client { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-luv" }
-end
+local function new_client() return clients.new(nil, sora) end
 
 describe("luv", function()
   before_each(function() client = new_client() end)

@@ -35,8 +35,7 @@ describe("what make docs gives to pandoc", function()
   end)
 
   it("has no link into nothing", function()
-    local listing = assert(io.popen("cd " .. folder .. " && ls *.md"))
-    for page in listing:lines() do
+    for page in shell.output_of("cd " .. folder .. " && ls *.md"):gmatch "[^\n]+" do
       local text = files.read(folder .. "/" .. page)
       for target in text:gmatch("%]%(([^)]+)%)") do
         local file, anchor = target:match("^([^#]*)#?(.*)$")
@@ -44,22 +43,19 @@ describe("what make docs gives to pandoc", function()
           assert.is_truthy(text:find('<a id="' .. anchor .. '"></a>', 1, true), target)
         elseif not file:find("^https?:") then
           local name = folder .. "/" .. file
-          local found = io.open(name) or io.open((name:gsub("html$", "md")))
-          assert.is_truthy(found, page .. ": " .. target)
-          found:close()
+          assert.is_true(files.exists(name) or files.exists((name:gsub("html$", "md"))),
+            page .. ": " .. target)
         end
       end
     end
-    listing:close()
   end)
 
   it("has links that end where their URLs end", function()
-    local listing = assert(io.popen("cat " .. folder .. "/*.md"))
-    local text = listing:read "*a":gsub("\n```.-\n```", ""):gsub("`[^`\n]*`", "")
+    local text = shell.output_of("cat " .. folder .. "/*.md"):gsub("\n```.-\n```", "")
+      :gsub("`[^`\n]*`", "")
     for url in text:gmatch "https?://[^%s<>)]+" do
       assert.is_nil(url:find "[;:,]$", url) -- GitHub's and pandoc's links would take it in
     end
-    listing:close()
   end)
 
   it("keeps columns of tables apart", function()
@@ -73,7 +69,7 @@ end)
 describe("the types that docs/neovim.md names", function()
   it("are annotated", function()
     local known = {}
-    for line in io.popen("grep -rhE '^---@(class|alias) ' lua"):lines() do
+    for line in shell.output_of("grep -rhE '^---@(class|alias) ' lua"):gmatch "[^\n]+" do
       known[line:match "^%-%-%-@%l+ ([%w_.]+)"] = true
     end
     local section = files.read "docs/neovim.md":match "\n## Types\n(.-)\n## "
@@ -89,21 +85,16 @@ describe("the types that docs/neovim.md names", function()
 end)
 
 describe("the maps in docs/internals/", function()
-  it("names every file, and no other", function()
+  it("name every file, and no other", function()
     local expected, named = {}, {}
-    local listing = assert(io.popen(
-      "cd csrc && find . -name '*.c' -o -name compat.h; cd ../lua && find . -name '*.lua'"))
-    for file in listing:lines() do
-      expected[file:gsub("^%./", "")] = true
-    end
-    listing:close()
-    local pages = assert(io.popen "ls docs/internals/*.md")
-    for page in pages:lines() do
+    local listing = shell.output_of
+      "cd csrc && find * -name '*.c' -o -name compat.h; cd ../lua && find * -name '*.lua'"
+    for file in listing:gmatch "[^\n]+" do expected[file] = true end
+    for page in shell.output_of "ls docs/internals/*.md":gmatch "[^\n]+" do
       for row in files.read(page):gmatch("\n(| `[^|]*)|") do
         for file in row:gmatch("`([^`]+%.%l+)`") do named[file] = true end
       end
     end
-    pages:close()
     assert.are.same(expected, named)
   end)
 end)

@@ -1,4 +1,5 @@
 local files = require "spec.support.files"
+local shell = require "spec.support.shell"
 
 local ROCKSPEC = "sora-scm-1.rockspec"
 
@@ -16,12 +17,10 @@ end
 --- The module name of every file below lua/, mapped to its path.
 local function modules_in_tree()
   local modules = {}
-  local listing = assert(io.popen("find lua -name '*.lua'"))
-  for path in listing:lines() do
+  for path in shell.output_of("find lua -name '*.lua'"):gmatch "[^\n]+" do
     local name = path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
     modules[name] = path
   end
-  listing:close()
   return modules
 end
 

@@ -1,6 +1,7 @@
 -- What the process around the module may do: threads, signals, running out of descriptors.
 -- Its forks are fork_spec.lua's.
 
+local clients = require "spec.support.clients"
 local files = require "spec.support.files"
 local helpers = require "spec.support.helpers"
 local shell = require "spec.support.shell"
@@ -12,11 +13,7 @@ local now = sora.driver.now
 local service = standin.shared()
 local unix
 
-local function client(opts)
-  local given = { base_url = service.base_url, ca_file = service.ca_file, api_key = "sk-process" }
-  for name, value in pairs(opts or {}) do given[name] = value end
-  return sora.client(given)
-end
+local client = clients.new
 
 setup(function() unix = helpers.load "unix" end)
 

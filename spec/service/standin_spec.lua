@@ -1,18 +1,13 @@
 local curl = require "spec.support.curl"
+local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"
 local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"
-local system = require "system"
 
+--- Whether a process ends soon.
 local function gone(pid)
-  for _ = 1, 300 do
-    if os.execute("kill -0 " .. pid .. " 2>/dev/null") ~= true
-      and os.execute("kill -0 " .. pid .. " 2>/dev/null") ~= 0 then
-      return true
-    end
-    system.sleep(0.01)
-  end
-  return false
+  local look = ("kill -0 %s 2>/dev/null && echo there"):format(pid)
+  return eventually(function() return shell.output_of(look) == "" end)
 end
 
 describe("the helper of the stand-in service", function()
@@ -42,13 +37,13 @@ describe("the helper of the stand-in service", function()
   end)
 
   it("does not let it outlive a parent that is killed", function()
-    local pid = shell.output_of(string.format("%s -e %s", shell.LUA, "'" .. [[
+    local pid = shell.output_of(("%s -e %s 2>/dev/null"):format(shell.LUA, shell.quote [[
       package.path = "./?.lua;" .. package.path
       local service = require("spec.support.standin").start()
       print(service.pid)
       io.stdout:flush()
       os.execute("kill -9 $PPID")
-    ]] .. "' 2>/dev/null"))
+    ]]))
     assert.is_truthy(pid:find("^%d+$"))
     assert.is_true(gone(pid))
   end)

@@ -1,4 +1,5 @@
 local curl = require "spec.support.curl"
+local eventually = require "spec.support.eventually"
 local standin = require "spec.support.standin"
 
 -- What becomes of a query with curl over HTTP/1.1, and over HTTP/2 where that is another thing. An
@@ -100,12 +101,10 @@ describe("broken HTTP of the stand-in service", function()
 
   it("leaves no connection open", function()
     local open
-    for _ = 1, 40 do
+    eventually(function()
       open = service:stats().connections_open
-      if open <= open_before then
-        break
-      end
-    end
+      return open <= open_before
+    end)
     assert.is_true(open <= open_before, open .. " are open, " .. open_before .. " were")
   end)
 end)

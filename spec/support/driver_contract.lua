@@ -20,6 +20,8 @@
 --
 --   contract.specify(function() return output_of_the_host end)
 
+local annotations = require "sora.reference.annotations"
+
 local M = {}
 
 local pcall = pcall
@@ -108,6 +110,41 @@ case("the function of the module takes the client's options", function(host)
   local task = host.sora.query(host:id "queued",
     { base_url = host.base_url, ca_file = host.ca_file, api_key = "sk-contract" })
   equal("running", host.sora.status(task), "status")
+end)
+
+local function name_of(module)
+  for name, loaded in pairs(package.loaded) do
+    if loaded == module then return name end
+  end
+end
+
+--- The class of a module in the reference: its text begins with how the module is required.
+local function class_of(module)
+  local start = ('`require "%s"`'):format(name_of(module))
+  for _, entry in ipairs(annotations.entries()) do
+    if entry.text:find(start, 1, true) == 1 then return entry.name end
+  end
+  error("the reference has no class whose text begins with " .. start)
+end
+
+case("the module has what the reference says, and nothing else", function(host)
+  local class, documented = class_of(host.sora), {}
+  local own = "^" .. class:match "^sora%.(.*)$" .. "%.([%w_]+)$"
+  for _, entry in ipairs(annotations.entries()) do
+    local name = entry.name:match "^sora%.([%w_]+)$" or entry.name:match(own)
+    if name and entry.kind == "function" then documented[name] = true end
+  end
+  local lineage = annotations.lineage(class)
+  for i = #lineage, 1, -1 do -- a host's own come last: they may say that one is lacking
+    for _, field in ipairs(lineage[i].fields) do
+      documented[field.name] = field.type ~= "nil" or nil
+    end
+  end
+  for name in pairs(host.sora) do
+    equal(true, documented[name], "in the reference: " .. name)
+    documented[name] = nil
+  end
+  equal(nil, (next(documented)), "in the reference, and not in the module")
 end)
 
 case("misuse is raised where the call stands", function(host, client)
