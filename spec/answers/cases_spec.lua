@@ -2,8 +2,9 @@
 -- row in a table of lua/sora/answers, and a line there.
 --
 -- Each line has `body`, `http` (default 200), `id` (that was asked for), and what is expected: of a
--- task its `status`, `url`, `progress`, `reason`, `id` and `code` (false: none), or `error`, a part
--- of the message (false: nothing is said), with `code`, `final` and `missing`.
+-- task its `status`, `url`, `progress`, `reason`, `id` and `code` (false: none) and `reason_has`, a
+-- part of the reason, or `error`, a part of the message (false: nothing is said), with `code`,
+-- `final` and `missing`.
 
 local reading = require "sora.answers.reading"
 local sora = require "sora"

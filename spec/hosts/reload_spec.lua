@@ -20,7 +20,7 @@ local KEEPERS = {
   "sora.waiting.poller", "sora.waiting.wait",
 }
 
-local function is_own(name) return name:find "^sora%f[.%z]" ~= nil end
+local function is_own(name) return name == "sora" or name:find "^sora%." ~= nil end
 
 --- Makes `require` forget some of the modules: all of them, one of them, or those of a seed.
 local function forget(which)
