@@ -355,8 +355,8 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
 struct request *sora_request_check(lua_State *L, int index) {
   const struct object *object = sora_object_at(L, index, METATABLE);
   if (object == NULL)
-    luaL_checkudata(L, index, METATABLE); /* raises */
-  luaL_argcheck(L, object != NULL && object->content != NULL, index, "the request was never made");
+    object = luaL_checkudata(L, index, METATABLE); /* raises */
+  luaL_argcheck(L, object->content != NULL, index, "the request was never made");
   return object->content;
 }
 
