@@ -59,7 +59,7 @@ end)
 
 describe("make run on a bare machine", function()
   it("begins with what it installs, not with complaints", function()
-    local said = output_of(MAKE .. " -n PKG_CONFIG=no-such-program run 2>&1")
+    local said = output_of(MAKE .. " -n --no-print-directory PKG_CONFIG=no-such-program run 2>&1")
     assert.matches("^sh spec/support/setup.sh run ", said)
     assert.is_nil(said:find("no-such-program", 1, true))
   end)
