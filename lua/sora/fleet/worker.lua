@@ -111,8 +111,8 @@ function Worker:start()
   while self.queue[self.head] do
     local held, now = self.queue[self.head], self.now()
     if held.permit_at > now and not self.stopping then return end
-    self.queue[self.head] = nil
-    self.head = self.head + 1
+    self.head = self.head + 1 -- first: what is raised in between loses none of those behind
+    self.queue[self.head - 1] = nil
     if self.stopping then self:give_back(held, 0) else self:ask(held, now) end
   end
   self.head, self.tail = 1, 0
@@ -262,10 +262,8 @@ end
 --- Gives back what it holds, where Redis can be reached: something was raised in the midst of the
 -- work, Ctrl-C or an error of a callback.
 function Worker:abandon()
-  for i = self.head, self.tail do
-    if self.queue[i] then self:give_back(self.queue[i], 0) end
-  end
-  self.head, self.tail = 1, 0
+  self.stopping = self.now()
+  self:start()
   self:give_up()
   if self:report() then self.store:leave(self.name) end
 end
