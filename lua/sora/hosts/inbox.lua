@@ -235,8 +235,9 @@ end
 ---@param fn function
 function M.guard(inbox, fn, ...) return M.guard_by(M.cancel, inbox, fn, ...) end
 
---- The same with what is called in the place of M.cancel, which it has to call itself. It may wait.
--- (In a coroutine of Lua 5.1 M.cancel it is all the same.)
+--- The same, but what is called when fn raises is `release`: it has to cancel what is in flight,
+-- and may wait. In a coroutine of Lua 5.1, where an error cannot be caught, M.cancel is called all
+-- the same.
 ---@param release fun(inbox: sora.inbox)
 ---@param inbox sora.inbox
 ---@param fn function

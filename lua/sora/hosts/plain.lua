@@ -6,9 +6,10 @@ local inboxes = require "sora.hosts.inbox"
 
 local PERIOD = 0.005 -- seconds between two looks at what has no descriptor to poll
 
+-- The table is module.lua's: its functions load this file when one is called for the first time,
+-- and those below take their place.
 ---@type sora.driver
-local M = require("sora.hosts.module").plain -- its functions have loaded this file: from now on
-                                             -- those that follow are in their place
+local M = require("sora.hosts.module").plain
 
 --- What is no client and has something in flight: it is stepped by whoever waits for anything.
 local others = setmetatable({}, { __mode = "k" })
