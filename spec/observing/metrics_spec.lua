@@ -1,6 +1,7 @@
 local files = require "spec.support.files"
 local metrics = require "sora.metrics"
 local shell = require "spec.support.shell"
+local unpacked = require "spec.support.unpacked"
 
 local function attempt(fields)
   local info = {
@@ -85,9 +86,8 @@ describe("metrics", function()
   end)
 
   it("are what Prometheus' own checker wants", function()
-    local unpacked = "build/prometheus/usr/bin/promtool"
-    local promtool = shell.output_of(("command -v %s || command -v promtool"):format(unpacked))
-    if promtool == "" then return pending "there is no promtool" end
+    local promtool = unpacked.command("prometheus", "promtool")
+    if not promtool then return pending "there is no promtool" end
     local mine, path = metrics.new(), os.tmpname()
     for _, text in ipairs { mine.text(), (function()
       mine.observe(attempt())

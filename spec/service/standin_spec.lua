@@ -56,7 +56,7 @@ describe("the helper of the stand-in service", function()
   end)
 
   it("needs no program that make run has not installed", function()
-    local folder = shell.output_of "mktemp -d"
+    local folder = files.folder()
     local script = folder .. "/script.lua"
     files.write(script, [[
       package.path = "./?.lua;" .. package.path
@@ -66,7 +66,7 @@ describe("the helper of the stand-in service", function()
     os.execute(("ln -s $(command -v env) $(command -v %s) %s"):format(shell.LUA, folder))
     assert.are.equal("ended",
       shell.output_of(("PATH=%s %s %s 2>&1"):format(folder, shell.LUA, script)))
-    os.execute("rm -r " .. folder)
+    files.remove(folder)
   end)
 
   it("says why it cannot be started", function()

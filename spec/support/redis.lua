@@ -18,19 +18,14 @@ local M = {}
 
 local START_SECONDS = 20
 
-local exists, output_of, quote = files.exists, shell.output_of, shell.quote
+local quote = shell.quote
 
 --- The command of a server; nil when there is none.
 local function find()
-  local here = unpacked.folder "redis"
   local wanted = os.getenv "REDIS_SERVER"
   for _, name in ipairs(wanted and { wanted } or { "redis-server", "valkey-server" }) do
-    if exists(here .. "/usr/bin/" .. name) then
-      return ("env LD_PRELOAD= %s %s"):format(unpacked.environment(here),
-        quote(here .. "/usr/bin/" .. name))
-    end
-    local own = output_of("command -v " .. name)
-    if own ~= "" then return "env LD_PRELOAD= " .. own end
+    local command = unpacked.command("redis", name)
+    if command then return "env LD_PRELOAD= " .. command end
   end
 end
 

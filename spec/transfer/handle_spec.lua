@@ -7,16 +7,10 @@ if flows.lacking then return describe("handles", function() pending(flows.lackin
 require "spec.support.lua_http" -- it makes contexts of TLS
 
 local certificates = require "spec.support.service.certificates"
+local is_before = require("spec.support.libcurl").is_before
 local socket = require "cqueues.socket"
 
---- libcurl from 7.84.0 to 8.0.1.
-local function is_worn(version)
-  local major, minor = version:match "^(%d+)%.(%d+)"
-  major, minor = tonumber(major), tonumber(minor)
-  return major == 7 and minor >= 84 or major == 8 and minor == 0
-end
-
-local WORN = is_worn(flows.sora.versions.libcurl)
+local WORN = not is_before(7, 84) and is_before(8, 1)
 local BODY = '{"status":"queued"}'
 local PREFACE = #"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 local SETTINGS, HEADERS, DATA = 4, 1, 0

@@ -1,16 +1,11 @@
 local core = require "sora.core"
+local is_before = require("spec.support.libcurl").is_before
 local standin = require "spec.support.standin"
 local sora = require "sora"
 local system = require "system"
 
 local service = standin.shared()
 local now = sora.driver.now
-
---- Whether libcurl is older than that.
-local function is_before(major, minor)
-  local its_major, its_minor = sora.versions.libcurl:match "^(%d+)%.(%d+)"
-  return tonumber(its_major) * 1000 + tonumber(its_minor) < major * 1000 + minor
-end
 
 local function client_of(opts)
   opts = opts or {}
