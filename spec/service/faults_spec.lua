@@ -1,5 +1,6 @@
 local curl = require "spec.support.curl"
 local json = require "dkjson"
+local socket = require "socket"
 local standin = require "spec.support.standin"
 
 describe("a fault of the stand-in service", function()
@@ -119,6 +120,18 @@ describe("a fault of the stand-in service", function()
     own:outage(0.3)
     assert.are.equal(7, curl.query(own, "queued").exit)
     assert.are.equal(200, curl.query(own, "queued", "--retry-connrefused", "--retry", "5",
+      "--retry-delay", "1").status)
+    assert.are.equal("", own:stop())
+  end)
+
+  it("is an outage that ends, though somebody else has the port for a while", function()
+    local own = standin.start()
+    own:outage(0.1)
+    local other = assert(socket.bind("127.0.0.1", own.http_url:match ":(%d+)"))
+    socket.sleep(0.5)
+    other:close()
+    local url = { base_url = own.http_url, ca_file = own.ca_file }
+    assert.are.equal(200, curl.query(url, "queued", "--retry-connrefused", "--retry", "5",
       "--retry-delay", "1").status)
     assert.are.equal("", own:stop())
   end)

@@ -17,6 +17,7 @@ local videos = require "spec.support.service.videos"
 local M = {}
 
 local HOST = "127.0.0.1"
+local LONGEST_LOAN = 20 -- seconds for which somebody else may have a port
 
 -- Requests -----------------------------------------------------------------------------------
 
@@ -231,6 +232,17 @@ function M.drop_connections(service)
   end
 end
 
+-- Binds a port that was closed: somebody's connection may have it for a moment as its own port.
+local function bind_again(port)
+  local deadline = cqueues.monotime() + LONGEST_LOAN
+  while true do
+    local ok, socket = pcall(M.bind, port)
+    if ok then return socket end
+    if cqueues.monotime() > deadline then error(socket, 0) end
+    cqueues.sleep(0.05)
+  end
+end
+
 --- Refuses connections for a while, as a server that is restarted does. Keeps all else.
 ---@param service table
 ---@param seconds number
@@ -248,7 +260,7 @@ function M.outage(service, seconds)
     cqueues.sleep(seconds)
     for _, listener in pairs(service.listeners) do
       if not listener.socket then
-        listener.socket = M.bind(listener.number)
+        listener.socket = bind_again(listener.number)
         listener.start()
       end
     end
