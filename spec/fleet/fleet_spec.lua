@@ -206,7 +206,7 @@ describe("fleet:results", function()
     beside_worker(function(fleet)
       fleet:add(id)
       fleet:wait(id)
-      local ok, err = pcall(fleet.results, fleet, {
+      local ok, err = flows.pcall(fleet.results, fleet, {
         group = "db", on_result = function() error "the database is away" end,
       })
       assert.is_false(ok)
@@ -224,7 +224,7 @@ describe("fleet:results", function()
     beside_worker(function(fleet)
       fleet:add(id)
       fleet:wait(id)
-      pcall(fleet.results, fleet, {
+      flows.pcall(fleet.results, fleet, {
         group = "db", consumer = "me", on_result = function() error "no" end,
       })
       local reader, told = read(fleet, { group = "db", consumer = "me" })
@@ -241,7 +241,7 @@ describe("fleet:results", function()
         fleet:add(id)
         fleet:wait(id)
       end
-      pcall(fleet.results, fleet, {
+      flows.pcall(fleet.results, fleet, {
         group = "db", consumer = "me", on_result = function() error "no" end,
       })
       local stream = world.prefix .. "ends"

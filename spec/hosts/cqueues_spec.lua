@@ -4,7 +4,7 @@ if lacking then return pending(lacking) end
 local clients = require "spec.support.clients"
 local contract = require "spec.support.driver_contract"
 local cqueues = require "cqueues"
-local inboxes = require "sora.hosts.inbox"
+local flows = require "spec.support.flows"
 local sora = require "sora.cqueues"
 local standin = require "spec.support.standin"
 
@@ -25,20 +25,6 @@ end
 
 local function new_client() return clients.new(nil, sora) end
 
---- A pcall that may be yielded in, for Lua 5.1.
-local function pcall_of_5_1(fn, ...)
-  local co = coroutine.create(fn)
-  local function go_on(ok, ...)
-    if not ok then
-      inboxes.abandon(co) -- in Lua 5.1 that is left to whoever resumes a coroutine
-      return false, ...
-    end
-    if coroutine.status(co) == "dead" then return true, ... end
-    return go_on(coroutine.resume(co, coroutine.yield(...)))
-  end
-  return go_on(coroutine.resume(co, ...))
-end
-
 describe("cqueues", function()
   before_each(function() client = new_client() end)
   after_each(function() client:close() end)
@@ -52,7 +38,7 @@ describe("cqueues", function()
           path = path, sleep = cqueues.sleep,
           spawn = function(fn) controller:wrap(fn) end,
           emit = function(line) lines[#lines + 1] = line end,
-          pcall = _VERSION == "Lua 5.1" and not jit and pcall_of_5_1 or nil,
+          pcall = flows.pcall,
         }
       end)
       os.remove(path)

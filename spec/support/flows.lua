@@ -7,13 +7,30 @@ if lacking then return { lacking = lacking } end
 
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
+local inboxes = require "sora.hosts.inbox"
 
 local LIMIT = 60 -- seconds
 
-local M = { sora = require "sora.cqueues", sleep = cqueues.sleep }
+local M = { sora = require "sora.cqueues", sleep = cqueues.sleep, pcall = pcall }
 
 local unpack = table.unpack or unpack
 local function pack(...) return { n = select("#", ...), ... } end
+
+--- A pcall that may be yielded in, which Lua 5.1 has not.
+if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
+  function M.pcall(fn, ...)
+    local co = coroutine.create(fn)
+    local function go_on(ok, ...)
+      if not ok then
+        inboxes.abandon(co) -- in Lua 5.1 that is left to whoever resumes a coroutine
+        return false, ...
+      end
+      if coroutine.status(co) == "dead" then return true, ... end
+      return go_on(coroutine.resume(co, coroutine.yield(...)))
+    end
+    return go_on(coroutine.resume(co, ...))
+  end
+end
 
 local Flow = {}
 Flow.__index = Flow
