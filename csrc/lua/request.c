@@ -1,8 +1,6 @@
 #include "lua/request.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "compat.h"
@@ -239,34 +237,15 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
   lua_settop(L, top);
 }
 
-/* Which queue a download waits in: its host's or, where it stays out of private networks and so has
-   connections of its own, one of its own. NULL without memory. */
-static char *queue_of(const struct fetch_source *source, const char *origin) {
-  static const char apart[] = "public ";
-  if (source->own || !source->keep_public)
-    return sora_copy_text(origin);
-  size_t size = strlen(origin) + sizeof apart;
-  char *queue = malloc(size);
-  if (queue != NULL)
-    snprintf(queue, size, "%s%s", apart, origin);
-  return queue;
-}
-
 static void start_fetch(struct client *client, struct request *request, struct own *own,
                         const struct settings *settings, struct fetch_source *source) {
-  const struct base_url *base = base_of(client, own);
-  char *origin = sora_url_origin(source->url);
-  source->own = origin != NULL && strcmp(origin, base->origin) == 0;
   source->keep_public = !settings->private_networks;
-  char *queue = queue_of(source, origin != NULL ? origin : "");
   sora_request_set_headers(request, headers_of(client, own));
-  if (!sora_request_set_fetch(request, source) || !own_transport(request, settings) ||
-      queue == NULL)
+  if (!sora_request_set_fetch(request, base_of(client, own), source) ||
+      !own_transport(request, settings))
     sora_request_refuse(request, ERROR_memory, "not enough memory");
   sora_attempt_observe(request, settings);
-  sora_client_start(client, request, queue != NULL ? queue : "");
-  free(queue);
-  sora_wipe_text(&origin);
+  sora_client_start(client, request, NULL);
   if (own != NULL)
     free_own(own);
 }

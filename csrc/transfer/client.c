@@ -110,7 +110,8 @@ int sora_client_has_news(const struct client *client) {
 int sora_client_start(struct client *client, struct request *request, const char *origin) {
   if (!client->open)
     return 0;
-  struct host *host = host_of(client, request, origin);
+  const char *queue = origin != NULL ? origin : request->fetch.queue;
+  struct host *host = queue != NULL ? host_of(client, request, queue) : NULL;
   if (request->settings == NULL)
     request->settings = sora_settings_share(client->settings);
   request->place.client = client;

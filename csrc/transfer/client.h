@@ -119,17 +119,18 @@ const char *sora_request_set_query(struct request *request, const struct base_ur
                                    const char *path);
 
 /* Fetches the URL into a part, which the caller keeps: what is missing there of the video at
-   `video`, whose redirects have led to the URL. `own`: the URL is of the service's own origin, and
-   gets the request's headers, with the key; else none of these are sent. `keep_public`: nothing is
-   connected to in a private network (address.h) or, behind a proxy, which alone knows where, to no
-   URL that names one. Returns 0 without memory. What is wrong with the part ends the request when
-   it is started. */
+   `video`, whose redirects have led to the URL. A URL of the base's origin, the service's own, gets
+   the request's headers, with the key; any other gets none of these. `keep_public`: at any other
+   origin nothing is connected to in a private network (address.h) or, behind a proxy, which alone
+   knows where, to no URL that names one. Returns 0 without memory. What is wrong with the part ends
+   the request when it is started. */
 struct fetch_source {
   const char *url, *video;
   struct part *part;
-  int own, keep_public;
+  int keep_public;
 };
-int sora_request_set_fetch(struct request *request, const struct fetch_source *source);
+int sora_request_set_fetch(struct request *request, const struct base_url *base,
+                           const struct fetch_source *source);
 
 /* Any other function of the service: path behind the base URL, encoded already, with its query. The
    strings are copied, the form is taken over. Returns 0 without memory. */
@@ -146,8 +147,9 @@ int sora_request_set_call(struct request *request, const struct base_url *base,
 /* Has a request that was not started yet end with this error as soon as it is started. */
 void sora_request_refuse(struct request *request, enum error_kind kind, const char *message);
 
-/* Starts it; `origin` says which host's queue it waits in. It has to be in the client's hands from
-   then on until it ends. Returns 0, and does nothing, with a closed client. */
+/* Starts it; `origin` says which host's queue it waits in; of a download, which knows its own, NULL.
+   It has to be in the client's hands from then on until it ends. Returns 0, and does nothing, with a
+   closed client. */
 int sora_client_start(struct client *client, struct request *request, const char *origin);
 
 /* Ends a request, as cancelled, that has not ended yet. */

@@ -27,11 +27,29 @@ static int make_headers(struct request *request, int own) {
          (!own || sora_headers_inherit(fetch->headers, request->headers));
 }
 
-int sora_request_set_fetch(struct request *request, const struct fetch_source *source) {
+/* A download that stays out of private networks has connections of its own, so it waits for none of
+   the others'. NULL without memory. */
+static char *queue_of(const char *origin, int keep_public) {
+  static const char apart[] = "public ";
+  if (!keep_public)
+    return sora_copy_text(origin);
+  size_t size = strlen(origin) + sizeof apart;
+  char *queue = malloc(size);
+  if (queue != NULL)
+    snprintf(queue, size, "%s%s", apart, origin);
+  return queue;
+}
+
+int sora_request_set_fetch(struct request *request, const struct base_url *base,
+                           const struct fetch_source *source) {
   struct fetch *fetch = &request->fetch;
   char message[160];
+  char *origin = sora_url_origin(source->url);
+  int own = origin != NULL && strcmp(origin, base->origin) == 0;
   fetch->part = source->part;
-  fetch->keep_public = source->keep_public && !source->own;
+  fetch->keep_public = source->keep_public && !own;
+  fetch->queue = queue_of(origin != NULL ? origin : "", fetch->keep_public);
+  free(origin);
   request->place.video = 1;
   request->limits.retries = 0;
   request->url = sora_copy_text(source->url);
@@ -43,7 +61,7 @@ int sora_request_set_fetch(struct request *request, const struct fetch_source *s
     snprintf(message, sizeof message, SORA_PRIVATE_ADDRESS, "the host of the URL");
     sora_request_refuse(request, ERROR_connect, message);
   }
-  return request->url != NULL && make_headers(request, source->own);
+  return request->url != NULL && fetch->queue != NULL && make_headers(request, own);
 }
 
 /* An address is looked at when it is connected to. So the transfer gets a connection of its own,
@@ -87,7 +105,8 @@ int sora_fetch_set(struct request *request, CURL *easy) {
 void sora_fetch_forget(struct request *request) {
   struct fetch *fetch = &request->fetch;
   free(fetch->redirect);
-  fetch->redirect = NULL;
+  free(fetch->queue);
+  fetch->redirect = fetch->queue = NULL;
   sora_headers_release(&fetch->headers);
 }
 

@@ -29,6 +29,7 @@ struct fetch {
   enum content content;    /* of a refused one */
   char *redirect;          /* where the answer leads instead, NULL: nowhere; malloc'ed */
   struct headers *headers; /* that are sent: the request's, with the key, are not always */
+  char *queue;             /* that it waits in: its origin, or one apart; malloc'ed */
   int keep_public;         /* it stays out of private networks */
   int proxied;             /* it goes through a proxy, which may be in one itself */
   char refused[64];        /* the last address that was not connected to for that reason */
