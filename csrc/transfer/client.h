@@ -147,9 +147,9 @@ int sora_request_set_call(struct request *request, const struct base_url *base,
 /* Has a request that was not started yet end with this error as soon as it is started. */
 void sora_request_refuse(struct request *request, enum error_kind kind, const char *message);
 
-/* Starts it; `origin` says which host's queue it waits in; of a download, which knows its own, NULL.
-   It has to be in the client's hands from then on until it ends. Returns 0, and does nothing, with a
-   closed client. */
+/* Starts it; `origin` says which host's queue it waits in; of a download, which knows its own,
+   NULL. It has to be in the client's hands from then on until it ends. Returns 0, and does nothing,
+   with a closed client. */
 int sora_client_start(struct client *client, struct request *request, const char *origin);
 
 /* Ends a request, as cancelled, that has not ended yet. */

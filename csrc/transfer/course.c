@@ -34,7 +34,7 @@ static void withdraw(struct request *request) {
 static void leave_libcurl(struct request *request) {
   struct client *client = request->place.client;
   struct attempt *attempt = &request->attempt;
-  struct connection *connection = sora_request_connection(request);
+  struct connection *connection = sora_attempt_connection(request);
   if (connection != NULL && --connection->live == 0)
     connection->idle_since = sora_now();
   if (attempt->handle != NULL) { /* else the process was forked */
@@ -108,7 +108,7 @@ static void begin(struct request *request) {
   struct handle *handle =
       sora_handle_take(&client->handles, request->settings, shared, client->share);
   if (handle == NULL || !sora_reports_prepare(request) ||
-      !sora_request_begin(request, handle, now) ||
+      !sora_attempt_begin(request, handle, now) ||
       !sora_multi_set_sockets(client, request, handle->easy) ||
       curl_multi_add_handle(client->multi, handle->easy) != CURLM_OK) {
     if (handle != NULL) {
@@ -124,7 +124,7 @@ static void begin(struct request *request) {
   client->counts.attempts++;
   request->place.state = REQUEST_RUNNING;
   sora_host_began(request->place.host, &request->place);
-  set_timer(request, sora_request_look_at(request, now));
+  set_timer(request, sora_attempt_look_at(request, now));
 }
 
 /* Hands on what may start; how many streams a connection takes follows what is live. */
@@ -193,12 +193,12 @@ void sora_course_attempt_over(struct request *request, CURLcode code) {
   struct client *client = request->place.client;
   double now = sora_now();
   int again = trusts_more_now(request, code);
-  double pause = again ? 0 : sora_request_attempt_over(request, code, now);
+  double pause = again ? 0 : sora_attempt_over(request, code, now);
   if (!again)
     sora_reports_add(request, pause, now);
   sora_timers_remove(&client->timers, &request->place.timer);
-  if (sora_request_spoils_connection(request, code, now))
-    sora_connection_shut(sora_request_connection(request));
+  if (sora_attempt_spoils_connection(request, code, now))
+    sora_connection_shut(sora_attempt_connection(request));
   leave_libcurl(request);
   client->short_of_memory |= request->outcome.kind == ERROR_memory;
   request->attempts -= again;
@@ -234,7 +234,7 @@ void sora_course_on_time(struct request *request, double now) {
   } else if (request->place.state == REQUEST_QUEUED) {
     withdraw(request);
     fail_queued(request);
-  } else if (sora_request_is_late(request, now, &due)) {
+  } else if (sora_attempt_is_late(request, now, &due)) {
     sora_course_attempt_over(request, CURLE_OPERATION_TIMEDOUT);
   } else {
     set_timer(request, due);

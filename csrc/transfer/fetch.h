@@ -1,5 +1,6 @@
 /*
- * The body of a download: what goes into the part, what is looked at first, what is refused.
+ * What is special to a download: where it waits, what is sent, and its body: what goes into the
+ * part, what is looked at first, what is refused.
  *
  * For transfer/ alone.
  */

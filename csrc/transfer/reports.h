@@ -30,7 +30,7 @@ struct reported_list {
 int sora_reports_prepare(struct request *request);
 
 /* An attempt is over, its handle still there where libcurl has it; `pause` is what
-   sora_request_attempt_over has returned. */
+   sora_attempt_over has returned. */
 void sora_reports_add(struct request *request, double pause, double now);
 
 /* Takes the request out of its client's list, where it is in that. */

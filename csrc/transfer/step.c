@@ -115,7 +115,7 @@ static void find_sent(struct client *client) {
 #if LIBCURL_VERSION_NUM < 0x075000
   for (struct place *place = client->live.first; place != NULL; place = place->next)
     if (place->state == REQUEST_RUNNING && place->host->unsent > 0)
-      sora_request_find_sent(sora_request_at(place));
+      sora_attempt_find_sent(sora_request_at(place));
 #else
   (void)client;
 #endif
