@@ -436,11 +436,15 @@ describe("two downloads of one path", function()
     return program.start(shell.LUA .. " " .. name)
   end
 
-  it("in two processes: the second waits its turn", function()
-    local url = service:video "size=60000&rate=60000"
-    local first = beside(("print(client:download(%q, %q))"):format(url, path))
+  it("in two processes: the second is refused while the first has the file", function()
+    local refused = folder .. "/refused"
+    local first = beside(([[
+      print(client:download(%q, %q, { on_progress = function()
+        while not io.open(%q) do os.execute "sleep 0.1" end
+      end }))]]):format(service:video "size=60000", path, refused))
     first:await(function() return files.exists(path .. ".part") end)
     local _, err = client:download(service:video "size=9000", path)
+    files.write(refused, "")
     assert.equal("io", err.kind)
     assert.is_truthy(err.message:find("another download", 1, true))
     assert.equal("60000\n", first:wait().out)

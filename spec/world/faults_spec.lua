@@ -269,6 +269,7 @@ describe("waits", function()
     local out = false
     local tasks, errs = c:wait_all(ids, {
       interval = 0.2, max_interval = 0.5, timeout = 60, concurrency = 200,
+      max_errors = 100, -- on a busy machine the server may be back much later
       on_update = function()
         if not out then
           out = true
