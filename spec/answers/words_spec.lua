@@ -1,3 +1,4 @@
+local files = require "spec.support.files"
 local words = require "sora.answers.words"
 
 local CLASSES = {
@@ -54,6 +55,17 @@ describe("a word for a status", function()
       end
     end)
   end
+
+  it("is in the list of its class here where the module has it, and nowhere else", function()
+    local text, here, there = files.read "lua/sora/answers/words.lua", {}, {}
+    for class, list in text:gmatch "\n  (%l+) = %[%[(.-)%]%]" do
+      for word in list:gmatch "%S+" do there[word] = class end
+    end
+    for class, list in pairs(CLASSES) do
+      for word in list:gmatch "%S+" do here[word] = class end
+    end
+    assert.same(there, here)
+  end)
 
   for class, list in pairs(BY_END) do
     it("in no list is " .. class .. " by its end", function()

@@ -12,6 +12,8 @@ local sora = require "sora"
 local ALL_CALLS = "SCOPE_QUERY | SCOPE_WAIT | SCOPE_MANY | SCOPE_DOWNLOAD | SCOPE_CREATE | "
   .. "SCOPE_CALL"
 
+local unpack = table.unpack or unpack
+
 local function set(list)
   local names = {}
   for _, name in ipairs(list) do
@@ -97,6 +99,25 @@ describe("the annotations of the public interface", function()
     assert.are.same(made, documented)
   end)
 
+  it("are of functions and hosts that the README has, too", function()
+    local text = files.read "README.md"
+    for name in pairs(functions "sora%.") do
+      assert.is_truthy(text:find("`sora." .. name .. "(", 1, true), name)
+    end
+    for path in shell.output_of "grep -rlF 'host.module(' lua":gmatch "[^\n]+" do
+      local name = path:match "^lua/(.*)%.lua$":gsub("/", "."):gsub("%.init$", "")
+      assert.is_truthy(text:find('| `require "' .. name .. '"` |', 1, true), name)
+    end
+  end)
+
+  it("are of calls that every driver is tried with", function()
+    local text = files.read "spec/support/driver_contract.lua"
+    for name in pairs(functions "luv%.") do
+      local tried = text:find("client[:.]" .. name .. "%f[^%w_]")
+      assert.is_truthy(tried or name == "spawn" or name == "sleep", name)
+    end
+  end)
+
   it("document every call of sora.luv with a callback, which a watch does not take", function()
     local expected, of_module = { spawn = true, sleep = true }, functions("sora%.")
     for name in pairs(functions("client:")) do expected[name] = of_module[name] end
@@ -132,6 +153,17 @@ describe("the annotations of the public interface", function()
       documented[class] = keys(options_of("sora." .. class))
     end
     assert.are.same(expected, documented)
+  end)
+
+  it("are of options whose rows are sorted by name, since they are looked up by halving", function()
+    local names = {}
+    for name in files.read("csrc/lua/options.c"):gmatch '\n    {"([%w_]+)", TYPE_' do
+      names[#names + 1] = name
+    end
+    local sorted = { unpack(names) }
+    table.sort(sorted)
+    assert.are.same(sorted, names)
+    assert.are.same(keys(option_rows()), set(names))
   end)
 
   it("name the defaults that the options have", function()

@@ -2,6 +2,7 @@
 -- a request: it is refused with an error that says so, or it arrives as a part of what it was meant
 -- for. What is checked is what the service has received.
 
+local files = require "spec.support.files"
 local shell = require "spec.support.shell"
 local core = require "sora.core"
 local sora = require "sora"
@@ -141,6 +142,11 @@ describe("an option", function()
     ca_file = function(text) return { ca_file = service.ca_file .. text } end,
     http_version = function(text) return { http_version = "1.1" .. text } end,
   }
+
+  -- and every other string
+  for name in files.read "csrc/lua/options.c":gmatch '{"([%w_]+)", TYPE_STRING, SCOPE_CLIENT' do
+    OPTIONS[name] = OPTIONS[name] or function(text) return { [name] = text } end
+  end
 
   for name, opts in pairs(OPTIONS) do
     it(name .. " is refused with any control character", function()
