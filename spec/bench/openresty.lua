@@ -13,6 +13,7 @@
 -- the worker, of 5 ms, comes late then: all but a millisecond of it is other events' time.
 --
 -- Over TLS resty.sora speaks HTTP/2, lua-resty-http only HTTP/1.1: "sora/1.1" is limited to that.
+-- The last lines are the table of docs/openresty.md, of the same figures.
 
 package.path = "./?.lua;" .. package.path
 
@@ -197,6 +198,38 @@ local HEAD = ("%-6s %-5s %5s  %-9s"):format("", "up", "conns", "client")
   .. (" %9s"):rep(7):format("rps", "CPU us", "switches", "p50 ms", "p99 ms", "ping p99", "late p99")
 local ROW = "%-6s %-5s %5d  %-9s %9.0f %9.0f %9.2f %9.2f %9.2f %9.2f %9.2f"
 
+-- The table of docs/openresty.md
+
+local PAGE_HEAD = "\n| upstream, in flight | client | requests/s | CPU, µs | of lua-resty-http's"
+  .. " | switches | p99, ms | others, ms |\n|---|---|---:|---:|---:|---:|---:|---:|"
+local PAGE_ROW = "| %s | %s | %s | %.0f | %s | %.1f | %.1f | %.1f |"
+local TRANSPORTS = { tls = "TLS", plain = "plain" }
+local SPEEDS = { fast = "at once", slow = "after 50 ms" }
+local NAMES = {
+  tls = { sora = "sora, HTTP/2", ["sora/1.1"] = "sora, HTTP/1.1", http = "lua-resty-http" },
+  plain = { sora = "sora", http = "lua-resty-http" },
+}
+local page = {}
+
+local function with_commas(number)
+  local text = ("%.0f"):format(number)
+  return (text:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
+--- Adds the rows of one load: what each client's medians were, by the name of their column.
+local function add_to_page(clients, transport, speed, connections, medians)
+  local beside = medians.http
+  for i, client in ipairs(clients) do
+    local own = medians[client]
+    page[#page + 1] = PAGE_ROW:format(
+      i == 1 and ("%s, %s, %s"):format(TRANSPORTS[transport], SPEEDS[speed],
+        with_commas(connections)) or "",
+      NAMES[transport][client], with_commas(own.rps), own.cpu,
+      beside and client ~= "http" and ("%.2f"):format(own.cpu / beside.cpu) or "",
+      own.switches, own.p99, own.ping)
+  end
+end
+
 --- One load, by each client that there is.
 local function compare(server, worker, clients, transport, speed, connections)
   local results = {}
@@ -213,11 +246,17 @@ local function compare(server, worker, clients, transport, speed, connections)
       end
     end
   end
+  local by_client = {}
   for _, client in ipairs(clients) do
-    local all, medians = results[client], {}
-    for i, column in ipairs(COLUMNS) do medians[i] = median(all[column]) end
+    local all, medians, named = results[client], {}, {}
+    for i, column in ipairs(COLUMNS) do
+      medians[i] = median(all[column])
+      named[column] = medians[i]
+    end
+    by_client[client] = named
     print(ROW:format(transport, speed, connections, client, unpack(medians)))
   end
+  add_to_page(clients, transport, speed, connections, by_client)
 end
 
 local upstream, server
@@ -248,6 +287,8 @@ local function main()
       end
     end
   end
+  print(PAGE_HEAD)
+  print(table.concat(page, "\n"))
   io.write(server:log())
 end
 
