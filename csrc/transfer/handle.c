@@ -167,6 +167,8 @@ static int set_proxy(CURL *easy, const struct settings *settings) {
     SET(CURLOPT_PROXY, settings->proxy);
   else
     SET(CURLOPT_NOPROXY, settings->no_proxy);
+  if (!sora_handle_uses_proxy(settings)) /* libcurl would ask the environment for each request */
+    SET(CURLOPT_NOPROXY, "");
   return !failed;
 }
 
