@@ -1,3 +1,5 @@
+-- What a query makes of an answer: a task, or an error with what the service has said.
+
 local clients = require "spec.support.clients"
 local sora = require "sora"
 local standin = require "spec.support.standin"

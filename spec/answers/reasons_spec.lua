@@ -1,3 +1,5 @@
+-- Why a task has failed and what a service complains of: which text, which code is told.
+
 local complaints = require "sora.answers.complaints"
 local layers = require "sora.answers.layers"
 local reasons = require "sora.answers.reasons"

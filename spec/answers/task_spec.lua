@@ -1,3 +1,5 @@
+-- What is read out of a task: its status, progress, video's URL, failure and id.
+
 local task = require "sora.answers.task"
 
 --- The NULL light userdata where lua-cjson is there; any userdata serves the purpose.

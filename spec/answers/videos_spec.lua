@@ -1,3 +1,5 @@
+-- Which URL of an answer is the finished video's, and which texts are URLs at all.
+
 local task = require "sora.answers.task"
 local urls = require "sora.answers.urls"
 

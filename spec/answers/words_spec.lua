@@ -1,3 +1,5 @@
+-- Which class each word for a status belongs to: the list that no word changes by accident.
+
 local files = require "spec.support.files"
 local words = require "sora.answers.words"
 

@@ -1,3 +1,5 @@
+-- `sora create`: what is sent, what is printed, and that a journal makes no task a second time.
+
 local command = require "spec.support.command"
 local files = require "spec.support.files"
 local standin = require "spec.support.standin"

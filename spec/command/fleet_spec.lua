@@ -1,3 +1,5 @@
+-- `sora fleet work`: a worker as a command, with its signals and what it prints.
+
 local command = require "spec.support.command"
 local eventually = require "spec.support.eventually"
 local fleets = require "spec.support.fleet"

@@ -1,3 +1,5 @@
+-- The command line: options, their values, and what is said of those that are wrong.
+
 local command = require "spec.support.command"
 local commands = require "sora.command.commands"
 local lines = require "sora.command.line"

@@ -1,3 +1,5 @@
+-- The command where its output is a terminal: bars, and what a pipe gets in their place.
+
 local command = require "spec.support.command"
 local display = require "sora.terminal.display"
 local eventually = require "spec.support.eventually"

@@ -1,3 +1,5 @@
+-- The commands for tasks that exist: wait, query, download, call, decode; their exit statuses.
+
 local command = require "spec.support.command"
 local files = require "spec.support.files"
 local standin = require "spec.support.standin"

@@ -1,3 +1,5 @@
+-- A connection to Redis: commands and scripts, and the replies of each.
+
 local servers = require "spec.support.redis"
 
 local lacking = servers.lacking()

@@ -1,3 +1,5 @@
+-- What a fleet says where Redis is missing, old, full, protected or gone for a while.
+
 local self_signed = require "spec.support.self_signed"
 local servers = require "spec.support.redis"
 

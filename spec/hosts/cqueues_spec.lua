@@ -1,3 +1,5 @@
+-- sora.cqueues: waits inside a controller, and keeps the common contract of hosts.
+
 local lacking = require("spec.support.host").lacks "cqueues"
 if lacking then return pending(lacking) end
 

@@ -1,3 +1,5 @@
+-- Inboxes: how a call sleeps until what it waits for has ended, and who steps the client then.
+
 local core = require "sora.core"
 local inboxes = require "sora.hosts.inbox"
 local standin = require "spec.support.standin"

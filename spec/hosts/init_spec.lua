@@ -1,3 +1,5 @@
+-- require "sora": the plain module, its functions and its default client.
+
 local core = require "sora.core"
 local files = require "spec.support.files"
 local host = require "spec.support.host"

@@ -1,3 +1,5 @@
+-- sora.luv: coroutines and callbacks on libuv's loop, and the common contract of hosts.
+
 local lacking = require("spec.support.host").lacks "luv"
 if lacking then return pending(lacking) end
 

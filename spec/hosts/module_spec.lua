@@ -1,3 +1,5 @@
+-- The public functions, as a host's module gets them: misuse is told at the caller's line.
+
 local core = require "sora.core"
 local host = require "sora.hosts.module"
 local sora = require "sora"

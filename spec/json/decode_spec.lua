@@ -1,3 +1,5 @@
+-- The decoder: values, null, names that occur twice, empty arrays, large texts.
+
 local core = require "sora.core"
 local vectors = require "spec.support.json_vectors"
 

@@ -1,3 +1,5 @@
+-- How deep a text may be nested, and finalisers that decode in the midst of decoding.
+
 local decode = require("sora.core").decode
 local finalised = require "spec.support.finalised"
 local set = require "spec.support.collector"

@@ -1,3 +1,5 @@
+-- Random documents, whole and damaged: the decoder and lua-cjson find the same in them.
+
 local core = require "sora.core"
 local random_json = require "spec.support.random_json"
 

@@ -1,3 +1,5 @@
+-- The encoder: what is written, what is refused, and that the decoder reads the same again.
+
 local core = require "sora.core"
 local files = require "spec.support.files"
 local finalised = require "spec.support.finalised"

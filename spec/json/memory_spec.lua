@@ -1,3 +1,5 @@
+-- Memory that runs out within decoding: an error of memory, and the next text is read well.
+
 local helpers = require "spec.support.helpers"
 
 local attempt

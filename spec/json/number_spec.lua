@@ -1,3 +1,5 @@
+-- Numbers: integers of 64 bits, the nearest double for all others, in every locale.
+
 -- luacheck: read globals math.type
 local decode = require("sora.core").decode
 local files = require "spec.support.files"

@@ -1,3 +1,5 @@
+-- Strings byte by byte: UTF-8, escapes and control characters at each offset of a vector.
+
 local decode = require("sora.core").decode
 local vectors = require "spec.support.json_vectors"
 

@@ -1,3 +1,5 @@
+-- $SORA_LOG: one line an attempt, without secrets.
+
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local standin = require "spec.support.standin"

@@ -1,3 +1,5 @@
+-- sora.metrics: what is counted, in the text format of Prometheus.
+
 local files = require "spec.support.files"
 local metrics = require "sora.metrics"
 local shell = require "spec.support.shell"

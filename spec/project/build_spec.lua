@@ -1,3 +1,5 @@
+-- The build: what the module exports and needs, and make on a bare machine.
+
 local files = require "spec.support.files"
 local shell = require "spec.support.shell"
 

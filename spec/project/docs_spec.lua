@@ -1,3 +1,5 @@
+-- The pages: what make docs makes of them, and that their tables name what there is.
+
 local annotations = require "sora.reference.annotations"
 local files = require "spec.support.files"
 local program = require "spec.support.program"

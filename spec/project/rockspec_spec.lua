@@ -1,3 +1,5 @@
+-- The rockspec: every Lua module has its row, and the C sources are the Makefile's.
+
 local files = require "spec.support.files"
 local shell = require "spec.support.shell"
 

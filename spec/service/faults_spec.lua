@@ -1,3 +1,5 @@
+-- The stand-in's faults: each does to a client what its name says.
+
 local curl = require "spec.support.curl"
 local json = require "dkjson"
 local socket = require "socket"

@@ -1,3 +1,5 @@
+-- The stand-in itself: its tasks, scripts, limits, and what it tells of what it received.
+
 local curl = require "spec.support.curl"
 local files = require "spec.support.files"
 local json = require "dkjson"

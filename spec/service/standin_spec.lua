@@ -1,3 +1,5 @@
+-- spec/support/standin.lua: a stand-in is started, found, and ended with its spec.
+
 local curl = require "spec.support.curl"
 local eventually = require "spec.support.eventually"
 local files = require "spec.support.files"

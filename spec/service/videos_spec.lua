@@ -1,3 +1,5 @@
+-- The stand-in's videos: sizes, ranges, rates and the faults of a CDN.
+
 local curl = require "spec.support.curl"
 local json = require "dkjson"
 local standin = require "spec.support.standin"

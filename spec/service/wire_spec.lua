@@ -1,3 +1,5 @@
+-- The stand-in's broken HTTP, byte for byte.
+
 local curl = require "spec.support.curl"
 local eventually = require "spec.support.eventually"
 local standin = require "spec.support.standin"

@@ -1,3 +1,5 @@
+-- Texts in columns of a terminal: their width, how they are cut, durations, sizes, bars.
+
 local display = require "sora.terminal.display"
 
 describe("display.width", function()

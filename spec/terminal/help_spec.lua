@@ -1,3 +1,5 @@
+-- sora.help: the reference as a REPL shows it.
+
 local annotations = require "sora.reference.annotations"
 local help = require "sora.reference.help"
 local sora = require "sora"

@@ -1,3 +1,5 @@
+-- Progress bars: for one task, many, a download; on terminals of all kinds, and on none.
+
 local display = require "sora.terminal.display"
 local progress_bar = require "sora.terminal.progress_bar"
 local screen_of = require("spec.support.terminal").lines

@@ -1,3 +1,5 @@
+-- examples/repl.md: what it types in a REPL is answered as it says.
+
 local files = require "spec.support.files"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"

@@ -1,3 +1,5 @@
+-- What is drawn on a terminal in place, and what is printed in other streams: screen.lua.
+
 local screens = require "sora.terminal.screen"
 
 local function make(opts)

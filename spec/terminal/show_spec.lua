@@ -1,3 +1,5 @@
+-- sora.show: a value as people read it, on a terminal and in a file.
+
 local files = require "spec.support.files"
 local shell = require "spec.support.shell"
 local show = require "sora.terminal.show"

@@ -1,3 +1,5 @@
+-- Clients: how many requests they have in flight, what they count, how they are closed.
+
 local core = require "sora.core"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"

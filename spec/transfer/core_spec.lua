@@ -1,3 +1,5 @@
+-- The module in C as Lua sees it: its functions, texts of others, Ctrl-C.
+
 local helpers = require "spec.support.helpers"
 local interrupt = require "spec.support.interrupt"
 local prompts = require "spec.support.prompt"

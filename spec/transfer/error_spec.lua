@@ -1,3 +1,5 @@
+-- Error objects: their fields, their text, and the kind of each fault.
+
 local standin = require "spec.support.standin"
 local core = require "sora.core"
 local sora = require "sora"

@@ -1,3 +1,5 @@
+-- Options: each wrong value is refused where the call was made, by the option's name.
+
 local standin = require "spec.support.standin"
 local sora = require "sora"
 

@@ -1,3 +1,5 @@
+-- A request on the wire: its line, headers, redirects, retries and time limits.
+
 local core = require "sora.core"
 local is_before = require("spec.support.libcurl").is_before
 local standin = require "spec.support.standin"

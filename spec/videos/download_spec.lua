@@ -1,3 +1,5 @@
+-- Downloads that go well, and those that go on: parts, redirects, URLs that expire, the file.
+
 local clients = require "spec.support.clients"
 local files = require "spec.support.files"
 local flows = require "spec.support.flows"

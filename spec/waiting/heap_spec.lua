@@ -1,3 +1,5 @@
+-- The heap of those that sleep: the earliest comes first, and any can be taken out.
+
 local chance = require "spec.support.chance"
 local heaps = require "sora.waiting.heap"
 

@@ -1,3 +1,5 @@
+-- query_all and wait_all: each id is told once, in order, whatever the others do.
+
 local clients = require "spec.support.clients"
 local flows = require "spec.support.flows"
 local program = require "spec.support.interrupt"

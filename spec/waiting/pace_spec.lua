@@ -1,3 +1,5 @@
+-- The pace of requests: at most so many a second, and what a service's limit does to it.
+
 local new_pace = require("sora.waiting.pace").new
 
 describe("pace", function()

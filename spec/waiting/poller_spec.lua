@@ -1,3 +1,5 @@
+-- A poller, without a network: when it asks next, and when it gives up.
+
 local core = require "sora.core"
 local new_pace = require("sora.waiting.pace").new
 local poller = require "sora.waiting.poller"

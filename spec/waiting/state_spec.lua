@@ -1,3 +1,5 @@
+-- The state of a poller, to be kept and taken up by another process.
+
 local core = require "sora.core"
 local new_pace = require("sora.waiting.pace").new
 local pollers = require "sora.waiting.poller"

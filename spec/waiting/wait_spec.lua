@@ -1,3 +1,5 @@
+-- wait and watch: what ends them, what they tell on their way, and their options.
+
 local clients = require "spec.support.clients"
 local flows = require "spec.support.flows"
 local program = require "spec.support.interrupt"
