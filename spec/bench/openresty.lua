@@ -13,7 +13,8 @@
 -- the worker, of 5 ms, comes late then: all but a millisecond of it is other events' time.
 --
 -- Over TLS resty.sora speaks HTTP/2, lua-resty-http only HTTP/1.1: "sora/1.1" is limited to that.
--- The last lines are the table of docs/openresty.md, of the same figures.
+-- The last lines are the table of docs/openresty.md, of the same figures. Longer than other files:
+-- it is one program, with the configuration of its servers.
 
 package.path = "./?.lua;" .. package.path
 

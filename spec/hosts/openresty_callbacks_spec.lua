@@ -75,7 +75,8 @@ local LOCATION = [==[
 
   local ok, value, err = pcall(calls[arguments.call])
   if not ok then value, err = nil, value end
-  local ended = err and tostring(err) or value and "good" or "nothing"
+  local ended = value and "good" or "nothing"
+  if err then ended = tostring(err) end
   local task, why = (arguments.does == "closes" and other or client):query(arguments.other)
   ngx.print(told > 0 and "told" or "untold", "; ", ended, "; ",
     task and task.status or tostring(why), "; ", client:stats().in_flight)

@@ -84,9 +84,13 @@ describe("a string", function()
       if code < 0x80 then
         return string.char(code)
       end
-      local bytes = {}
-      local lead = code < 0x800 and 0xc0 or code < 0x10000 and 0xe0 or 0xf0
-      for _ = 1, code < 0x800 and 1 or code < 0x10000 and 2 or 3 do
+      local bytes, count, lead = {}, 1, 0xc0
+      if code >= 0x10000 then
+        count, lead = 3, 0xf0
+      elseif code >= 0x800 then
+        count, lead = 2, 0xe0
+      end
+      for _ = 1, count do
         table.insert(bytes, 1, string.char(0x80 + code % 64))
         code = math.floor(code / 64)
       end

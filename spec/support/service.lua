@@ -75,6 +75,7 @@ local certificates = require "spec.support.service.certificates"
 local control = require "spec.support.service.control"
 local journal = require "spec.support.service.journal"
 local life = require "spec.support.service.life"
+local listening = require "spec.support.service.listening"
 local proxy = require "spec.support.service.proxy"
 local scripts = require "spec.support.service.scripts"
 local server = require "spec.support.service.server"
@@ -164,7 +165,7 @@ local function unused_port()
     assert(service.unused:bind("127.0.0.1", 0))
     return (select(2, service.unused:getsockname()))
   end
-  local socket, port = server.bind()
+  local socket, port = listening.bind()
   socket:close()
   return port
 end

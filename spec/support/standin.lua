@@ -6,7 +6,8 @@
 --   assert.are.equal(4, #service:log(id))
 --
 -- service.lua documents steps and addresses. The service reads from a pipe that this process
--- holds: it ends with this process, however that ends.
+-- holds: it ends with this process, however that ends. Longer than other files: the methods of one
+-- object stand together.
 
 local json = require "dkjson"
 local files = require "spec.support.files"

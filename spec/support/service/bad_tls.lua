@@ -1,6 +1,7 @@
 -- Ports whose TLS is at fault. The relay behind them is the ordinary one, where it can be reached.
 
 local certificates = require "spec.support.service.certificates"
+local listening = require "spec.support.service.listening"
 local server = require "spec.support.service.server"
 local sock = require "spec.support.service.socket"
 
@@ -56,7 +57,7 @@ function M.open(service, authority)
     server.http(service, name, { context = context })
   end
   for name, handle in pairs(HANDLERS) do
-    server.listen(service, name, function(socket)
+    listening.listen(service, name, function(socket)
       service.cq:wrap(function()
         handle(sock.prepare(socket))
       end)

@@ -3,6 +3,7 @@
 local bad_tls = require "spec.support.service.bad_tls"
 local http_util = require "http.util"
 local json = require "spec.support.service.json"
+local listening = require "spec.support.service.listening"
 local reply = require "spec.support.service.reply"
 local server = require "spec.support.service.server"
 local text = require "spec.support.service.text"
@@ -84,12 +85,12 @@ routes["POST /control/reset"] = function(x)
 end
 
 routes["POST /control/drop"] = function(x)
-  server.drop_connections(x.service)
+  listening.drop_connections(x.service)
   return true
 end
 
 routes["POST /control/outage"] = function(x)
-  server.outage(x.service, seconds_of(x))
+  listening.outage(x.service, seconds_of(x))
   return true
 end
 

@@ -9,7 +9,7 @@ local basexx = require "basexx"
 local condition = require "cqueues.condition"
 local cs = require "cqueues.socket"
 local new_headers = require("http.headers").new
-local server = require "spec.support.service.server"
+local listening = require "spec.support.service.listening"
 local sock = require "spec.support.service.socket"
 
 local M = {}
@@ -96,7 +96,7 @@ end
 ---@param service table
 ---@return table listener
 function M.open(service)
-  return server.listen(service, "proxy", function(socket)
+  return listening.listen(service, "proxy", function(socket)
     service.cq:wrap(handle, service, socket)
   end)
 end
