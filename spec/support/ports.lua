@@ -4,17 +4,24 @@ local socket = require "socket"
 
 local M = {}
 
---- So many of them, each another one.
+local given = {} -- whoever asked for one may not listen there yet
+
+--- So many of them, each another one than all that were given before.
 ---@param count integer
 ---@return integer[]
 function M.free(count)
   local held, ports = {}, {}
-  for i = 1, count do
-    held[i] = assert(socket.bind("127.0.0.1", 0))
-    local _, port = held[i]:getsockname()
-    ports[i] = tonumber(port)
+  while #ports < count do
+    local listener = assert(socket.bind("127.0.0.1", 0))
+    held[#held + 1] = listener
+    local _, port = listener:getsockname()
+    port = tonumber(port)
+    if not given[port] then
+      given[port] = true
+      ports[#ports + 1] = port
+    end
   end
-  for i = 1, count do held[i]:close() end
+  for _, listener in ipairs(held) do listener:close() end
   return ports
 end
 
