@@ -221,13 +221,13 @@ end
 local function add_to_page(clients, transport, speed, connections, medians)
   local beside = medians.http
   for i, client in ipairs(clients) do
-    local own = medians[client]
-    page[#page + 1] = PAGE_ROW:format(
-      i == 1 and ("%s, %s, %s"):format(TRANSPORTS[transport], SPEEDS[speed],
-        with_commas(connections)) or "",
-      NAMES[transport][client], with_commas(own.rps), own.cpu,
-      beside and client ~= "http" and ("%.2f"):format(own.cpu / beside.cpu) or "",
-      own.switches, own.p99, own.ping)
+    local own, title, ratio = medians[client], "", ""
+    if i == 1 then
+      title = ("%s, %s, %s"):format(TRANSPORTS[transport], SPEEDS[speed], with_commas(connections))
+    end
+    if beside and client ~= "http" then ratio = ("%.2f"):format(own.cpu / beside.cpu) end
+    page[#page + 1] = PAGE_ROW:format(title, NAMES[transport][client], with_commas(own.rps),
+      own.cpu, ratio, own.switches, own.p99, own.ping)
   end
 end
 

@@ -4,6 +4,7 @@
 local annotations = require "sora.reference.annotations"
 local core = require "sora.core"
 local files = require "spec.support.files"
+local option_rows = require "spec.support.option_rows"
 local poller = require "sora.waiting.poller"
 local shell = require "spec.support.shell"
 local sora = require "sora"
@@ -48,17 +49,6 @@ local function functions(prefix)
     end
   end
   return names
-end
-
--- The rows of the table in options.c: name -> { kind, scopes, initial }.
-local function option_rows()
-  local rows = {}
-  local row = '{"([%w_]+)", TYPE_([%w_]+), ([^,]+), [^,]+, [^,]+, ([^,]+), %d+}'
-  local text = files.read("csrc/lua/options.c"):gsub("\n *", " ")
-  for name, kind, scopes, initial in text:gmatch(row) do
-    rows[name] = { kind = kind, scopes = scopes, initial = initial }
-  end
-  return rows
 end
 
 -- The documented options of a class, those that it has from others included.

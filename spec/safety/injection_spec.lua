@@ -2,7 +2,7 @@
 -- a request: it is refused with an error that says so, or it arrives as a part of what it was meant
 -- for. What is checked is what the service has received.
 
-local files = require "spec.support.files"
+local option_rows = require "spec.support.option_rows"
 local shell = require "spec.support.shell"
 local core = require "sora.core"
 local sora = require "sora"
@@ -144,8 +144,10 @@ describe("an option", function()
   }
 
   -- and every other string
-  for name in files.read "csrc/lua/options.c":gmatch '{"([%w_]+)", TYPE_STRING, SCOPE_CLIENT' do
-    OPTIONS[name] = OPTIONS[name] or function(text) return { [name] = text } end
+  for name, row in pairs(option_rows()) do
+    if row.kind == "STRING" and row.scopes:find "^SCOPE_CLIENT" then
+      OPTIONS[name] = OPTIONS[name] or function(text) return { [name] = text } end
+    end
   end
 
   for name, opts in pairs(OPTIONS) do
