@@ -437,12 +437,16 @@ describe("two downloads of one path", function()
   end
 
   it("in two processes: the second is refused while the first has the file", function()
-    local refused = folder .. "/refused"
+    local held, refused = folder .. "/held", folder .. "/refused"
     local first = beside(([[
       print(client:download(%q, %q, { on_progress = function()
-        while not io.open(%q) do os.execute "sleep 0.1" end
-      end }))]]):format(service:video "size=60000", path, refused))
-    first:await(function() return files.exists(path .. ".part") end)
+        io.open(%q, "w"):close()
+        for _ = 1, 200 do
+          if io.open(%q) then return end
+          os.execute "sleep 0.1"
+        end
+      end }))]]):format(service:video "size=60000", path, held, refused))
+    assert.is_true(first:await(function() return files.exists(held) end))
     local _, err = client:download(service:video "size=9000", path)
     files.write(refused, "")
     assert.equal("io", err.kind)
