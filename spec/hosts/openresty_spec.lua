@@ -126,7 +126,7 @@ describe("resty.sora", function()
         ["/watch"] = ([[{
           content_by_lua_block { ngx.ctx.next = client:watch(%q) }
           log_by_lua_block { found.log_watch = select(2, pcall(ngx.ctx.next)) }
-        }]]):format(service:id "completed"),
+        }]]):format(service:id "never"), -- an answer that is there at once needs no waiting
         ["/plain"] = "require 'sora' require 'sora'",
         ["/kill"] = [[
           local thread = ngx.thread.spawn(function() client:query "sora-2:task_never" end)
