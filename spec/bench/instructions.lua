@@ -5,8 +5,10 @@
 --   instructions.lua           compare
 --   instructions.lua update    take down what is counted now, after a change that is meant
 --
--- Counts do not depend on how busy a machine is, but on the compiler and the libraries: where these
--- are others than the baseline's, nothing is compared, and that is said.
+-- Counts depend on the compiler and the libraries: where these are others than the baseline's,
+-- nothing is compared, and that is said. They do not depend on how busy a machine is, for client and
+-- server share one processor: on two, an answer would come earlier or later in what the client does
+-- meanwhile, and be read in more or fewer steps.
 
 package.path = "./?.lua;" .. package.path
 
@@ -98,7 +100,14 @@ local function against_programs(server)
   }
 end
 
+--- Keeps this process, and those that it starts from now on, on the processor on which it runs.
+local function share_one_processor()
+  local pin = [[taskset -cp "$(ps -o psr= -p $PPID | tr -d ' ')" $PPID >/dev/null 2>&1; echo $?]]
+  if shell.output_of(pin) ~= "0" then skip "there is no taskset, or no processor to keep to" end
+end
+
 local function count_all()
+  share_one_processor()
   local server = require("spec.bench.server").start()
   local counted, programs = {}, {}
   local function add(name, command, ours_alone)

@@ -18,12 +18,13 @@ describe("the plugin for Neovim", function()
   local said = plugin.said
 
   --- What the code says that follows a program which stands for the system's opener of URLs. It
-  -- writes what it is given into $HOME/opened, and ends with the status.
+  -- leaves what it is given in $HOME/opened, there once all of it is written, and ends with the
+  -- status.
   local function said_with_opener(status, code, env)
     return said(([[
       local folder = os.getenv "HOME"
       local opener = io.open(folder .. "/xdg-open", "w")
-      opener:write('#!/bin/sh\nprintf %%s "$1" >"$HOME/opened"\nexit %d\n')
+      opener:write('#!/bin/sh\ncd\nprintf %%s "$1" >opening\nmv opening opened\nexit %d\n')
       opener:close()
       vim.fn.setfperm(folder .. "/xdg-open", "rwx------")
       vim.env.PATH = folder .. ":" .. vim.env.PATH
