@@ -6,9 +6,9 @@
 --   instructions.lua update    take down what is counted now, after a change that is meant
 --
 -- Counts depend on the compiler and the libraries: where these are others than the baseline's,
--- nothing is compared, and that is said. They do not depend on how busy a machine is, for client and
--- server share one processor: on two, an answer would come earlier or later in what the client does
--- meanwhile, and be read in more or fewer steps.
+-- nothing is compared, and that is said. They do not depend on how busy a machine is, for client
+-- and server share one processor: on two, an answer would come earlier or later in what the client
+-- does meanwhile, and be read in more or fewer steps.
 
 package.path = "./?.lua;" .. package.path
 
