@@ -181,12 +181,10 @@ void sora_course_take_back_kept(struct client *client, double now) {
 }
 
 /* An authority that the system's folder does not have may be in its bundle. */
-static int trusts_more_now(struct request *request, CURLcode code) {
-  struct client *client = request->place.client;
-  if (code != CURLE_PEER_FAILED_VERIFICATION || !sora_handle_trust_bundle(request->settings))
-    return 0;
-  sora_handles_free(&client->handles);
-  return 1;
+static int trusts_more_now(const struct request *request, CURLcode code) {
+  const struct handle *handle = request->attempt.handle;
+  return code == CURLE_PEER_FAILED_VERIFICATION && handle != NULL &&
+         sora_handle_trust_bundle(handle);
 }
 
 void sora_course_attempt_over(struct request *request, CURLcode code) {

@@ -86,10 +86,10 @@ static void find_authorities(void) {
     strcpy(ca_directory, version->capath);
 }
 
-int sora_handle_trust_bundle(const struct settings *settings) {
-  if (settings->ca_file != NULL || ca_asked_for || ca_directory[0] == '\0')
-    return 0;
-  return atomic_exchange(&bundle_too, 1) == 0;
+int sora_handle_trust_bundle(const struct handle *handle) {
+  if (handle->narrow)
+    bundle_too = 1;
+  return handle->narrow;
 }
 
 /* ---- settings ---- */
@@ -106,14 +106,17 @@ int sora_handle_uses_proxy(const struct settings *settings) {
    set (from 8.17 on also when the other is). So a file that nobody has named is one that lies in
    the directory anyway, and a directory that nobody has named is none. To verify is what libcurl
    does where nothing is said. */
-static int set_trust(CURL *easy, const struct settings *settings) {
+static int set_trust(struct handle *handle, const struct settings *settings) {
+  CURL *easy = handle->easy;
   int failed = 0, proxied = sora_handle_uses_proxy(settings);
   pthread_once(&ca_once, find_authorities);
   const char *file = settings->ca_file != NULL ? settings->ca_file : ca_file;
   const char *directory =
       settings->ca_file == NULL && ca_directory[0] != '\0' ? ca_directory : NO_DIRECTORY;
-  if (file == NULL && directory != NO_DIRECTORY && !bundle_too && one_authority[0] != '\0')
+  if (file == NULL && directory != NO_DIRECTORY && !bundle_too) {
     file = one_authority;
+    handle->narrow = !ca_asked_for;
+  }
   if (file != NULL || directory != NO_DIRECTORY) {
     SET(CURLOPT_CAPATH, directory);
     if (proxied)
@@ -279,9 +282,9 @@ static struct handle *make(const struct settings *settings, int shared, CURLSH *
     return NULL;
   handle->shared = shared;
   handle->easy = curl_easy_init();
-  if (handle->easy != NULL && set_trust(handle->easy, settings) &&
-      set_proxy(handle->easy, settings) && set_version(handle->easy, settings) &&
-      set_rest(handle->easy, settings, shared) && set_watch(handle) &&
+  if (handle->easy != NULL && set_trust(handle, settings) && set_proxy(handle->easy, settings) &&
+      set_version(handle->easy, settings) && set_rest(handle->easy, settings, shared) &&
+      set_watch(handle) &&
       curl_easy_setopt(handle->easy, CURLOPT_ERRORBUFFER, handle->error) == CURLE_OK &&
       curl_easy_setopt(handle->easy, CURLOPT_SHARE, share) == CURLE_OK)
     return handle;
@@ -292,6 +295,10 @@ static struct handle *make(const struct settings *settings, int shared, CURLSH *
 struct handle *sora_handle_take(struct handles *handles, const struct settings *settings,
                                 int shared, CURLSH *share) {
   struct handle *handle = handles->idle;
+  if (handle != NULL && handle->narrow && bundle_too) {
+    sora_handles_free(handles);
+    handle = NULL;
+  }
   if (!shared || handle == NULL)
     return make(settings, shared, share);
   handles->idle = handle->next;

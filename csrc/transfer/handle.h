@@ -15,6 +15,7 @@ struct handle {
   struct handle *next;         /* among the idle ones */
   int shared;                  /* has the client's settings */
   int worn;                    /* libcurl keeps what is freed in it: see sora_handle_watch */
+  int narrow;                  /* trusts the system's folder alone, without its bundle */
   char error[CURL_ERROR_SIZE]; /* what libcurl says of a failure, "" when it says nothing */
 };
 
@@ -65,9 +66,9 @@ const char *sora_handle_proxy(const struct settings *settings, int plain);
 /* Frees the idle ones. */
 void sora_handles_free(struct handles *handles);
 
-/* The system's folder of authorities does not know an issuer: from now on its bundle is read as
-   well, which costs some 35 ms for each new connection. Returns 1 when that may help, so that the
-   same is to be tried again; 0 where it has been done, or nothing was left out. */
-int sora_handle_trust_bundle(const struct settings *settings);
+/* To be called when a certificate was refused. Where the handle trusts the system's folder of
+   authorities alone, handles trust its bundle as well from now on, which costs some 15 ms for each
+   new connection: returns 1, and the same is to be tried again with another handle. */
+int sora_handle_trust_bundle(const struct handle *handle);
 
 #endif
