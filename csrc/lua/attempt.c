@@ -44,6 +44,10 @@ void sora_attempt_keep(lua_State *L, struct settings *given, int values) {
   push_teller(L, given->on_attempt);
   given->observed = lua_isfunction(L, -1);
   lua_setfield(L, values, "on_attempt");
+  lua_getfield(L, values, "shared");
+  lua_pushboolean(L, given->observed);
+  lua_setfield(L, -2, "observed"); /* for hosts/inbox.lua */
+  lua_pop(L, 1);
 }
 
 void sora_attempt_observe(struct request *request, const struct settings *settings) {

@@ -181,10 +181,9 @@ int sora_result(lua_State *L) {
   if (marked && is_mark(L, 2, &mark)) {
     sora_request_take(request);
     sora_request_forget(request);
-    lua_settop(L, 1);
     lua_pushnil(L);
     lua_pushnil(L);
-    lua_pushlstring(L, (const char *)&mark, sizeof mark);
+    lua_pushvalue(L, 2);
     return 3;
   }
   lua_getuservalue(L, 1);

@@ -98,16 +98,9 @@ static int next_tag(lua_State *L, int values) {
   return tag;
 }
 
-/* Ties the request at `self` to its client and to the value at `owner`, both of which it keeps
-   alive, so that core.finished gives it back. */
-static void register_request(lua_State *L, int client_index, int self, int owner) {
+/* Enters the request at `self` in its client's table, so that core.finished gives it back. */
+static void enter(lua_State *L, int client_index, int self) {
   int top = lua_gettop(L);
-  lua_createtable(L, 0, 3);
-  lua_pushvalue(L, client_index);
-  lua_setfield(L, -2, "client");
-  lua_pushvalue(L, owner);
-  lua_setfield(L, -2, "owner");
-  lua_setuservalue(L, self);
   lua_getuservalue(L, client_index);
   int tag = next_tag(L, top + 1);
   lua_getfield(L, top + 1, "requests");
@@ -117,6 +110,18 @@ static void register_request(lua_State *L, int client_index, int self, int owner
   lua_settop(L, top);
 }
 
+/* Ties the request at `self` to its client and to the value at `owner`, both of which it keeps
+   alive. */
+static void register_request(lua_State *L, int client_index, int self, int owner) {
+  lua_createtable(L, 0, 3);
+  lua_pushvalue(L, client_index);
+  lua_setfield(L, -2, "client");
+  lua_pushvalue(L, owner);
+  lua_setfield(L, -2, "owner");
+  lua_setuservalue(L, self);
+  enter(L, client_index, self);
+}
+
 int sora_client_request(lua_State *L) {
   double deadline = luaL_optnumber(L, 5, 0);
   lua_settop(L, 4);
@@ -124,6 +129,25 @@ int sora_client_request(lua_State *L) {
   sora_request_new(L, 2, 1);
   register_request(L, 1, 5, 4);
   sora_request_query(L, 1, 5, 3, deadline, 1);
+  return 1;
+}
+
+int sora_client_again(lua_State *L) {
+  size_t length;
+  struct request *request = sora_request_check(L, 1);
+  const char *id = luaL_checklstring(L, 2, &length);
+  double timeout = luaL_checknumber(L, 3);
+  luaL_argcheck(L, sora_request_tag(request) == READ, 1, "the result was not taken");
+  lua_settop(L, 2);
+  lua_getuservalue(L, 1);
+  lua_getfield(L, 3, "client");
+  enter(L, 4, 1);
+  struct client *client = sora_client_check_any(L, 4);
+  int again = !sora_client_is_closed(client) && sora_id_fault(id, length) == NULL && timeout > 0 &&
+              sora_request_query_again(client, request, id, length, timeout);
+  if (!again)
+    sora_request_set_tag(request, READ);
+  lua_pushboolean(L, again);
   return 1;
 }
 
@@ -191,6 +215,8 @@ static int push_registered(lua_State *L, const struct request *request) {
 
 int sora_client_finished(lua_State *L) {
   struct client *client = sora_client_check_any(L, 1);
+  if (!sora_client_has_news(client))
+    return 0;
   lua_settop(L, 1);
   lua_getuservalue(L, 1);
   lua_getfield(L, 2, "requests");

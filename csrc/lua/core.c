@@ -128,6 +128,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"driver", sora_client_driver},    /* hosts/module.lua, hosts/inbox.lua */
       {"shared", sora_client_shared},    /* hosts/inbox.lua, waiting/wait.lua */
       {"request", sora_client_request},  /* hosts/inbox.lua */
+      {"again", sora_client_again},      /* hosts/inbox.lua */
       {"fetch", sora_client_fetch},      /* videos/download.lua */
       {"call", sora_client_call},        /* creating/create.lua */
       {"path_fault", path_fault},        /* hosts/arguments.lua */

@@ -91,10 +91,14 @@ static void read_settings(lua_State *L, int client_index, int options, enum opti
   sora_settings_read(L, options, scope, level, settings);
 }
 
+/* On sora_now, of seconds from now; 0: none. */
+static double deadline_of(double timeout) {
+  return timeout > 0 && !isinf(timeout) ? sora_now() + timeout : 0;
+}
+
 static void set_limits(struct request *request, const struct settings *settings) {
   *sora_request_limits(request) = (struct request_limits){
-      .deadline =
-          settings->timeout > 0 && !isinf(settings->timeout) ? sora_now() + settings->timeout : 0,
+      .deadline = deadline_of(settings->timeout),
       .request_timeout = settings->request_timeout,
       .connect_timeout = settings->connect_timeout,
       .retries = settings->retries,
@@ -183,6 +187,12 @@ static int own_transport(struct request *request, const struct settings *setting
   return !(settings->given & AFFECTS_TRANSPORT) || sora_request_set_settings(request, settings);
 }
 
+/* Whether a request with these is as its client's requests are, but for its limits. */
+static int has_nothing_of_its_own(const struct settings *settings) {
+  return !(settings->given & (AFFECTS_URL | AFFECTS_HEADERS | AFFECTS_TRANSPORT)) &&
+         settings->null == 0 && settings->on_attempt == 0 && !settings->observed;
+}
+
 /* Returns NULL, or, with nothing started, what is wrong with the id. */
 static const char *start(struct client *client, struct request *request, struct own *own,
                          const struct call *call, const struct settings *settings) {
@@ -219,8 +229,23 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, d
   const char *fault = start(client, request, own, NULL, &settings);
   if (fault != NULL)
     sora_misuse(L, level, "bad argument #1 to 'query' (task id %s)", fault);
+  if (has_nothing_of_its_own(&settings))
+    sora_request_allow_renewal(request);
   sora_attempt_note(L, client_index, self, &settings);
   lua_settop(L, self);
+}
+
+int sora_request_query_again(struct client *client, struct request *request, const char *id,
+                             size_t length, double timeout) {
+  const struct settings *settings = sora_client_settings(client);
+  const char *path = settings->query_path != NULL ? settings->query_path : SORA_QUERY_PATH;
+  if (!sora_request_renew(request, id, length) ||
+      sora_request_set_query(request, sora_client_base(client), path) != NULL)
+    return 0;
+  sora_request_limits(request)->deadline = deadline_of(timeout);
+  sora_request_set_headers(request, sora_client_headers(client));
+  sora_client_start(client, request, sora_client_base(client)->origin);
+  return 1;
 }
 
 void sora_request_check_options(lua_State *L, int client_index, int options, int level) {

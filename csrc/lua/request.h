@@ -43,6 +43,12 @@ void sora_request_new_call(lua_State *L);
 void sora_request_query(lua_State *L, int client_index, int self, int options, double deadline,
                         int level);
 
+/* Starts a request whose result was taken for the task of that id, with the limits that it had,
+   but for the timeout (seconds; infinite: none). Returns 0, and nothing is started, where a new one
+   has to be made: it had options of its own, or the id does not fit. Calls nothing of Lua's. */
+int sora_request_query_again(struct client *client, struct request *request, const char *id,
+                             size_t length, double timeout);
+
 /* Raises, `level` up, what sora_request_query would over the options at the stack index `options`.
  */
 void sora_request_check_options(lua_State *L, int client_index, int options, int level);

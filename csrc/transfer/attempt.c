@@ -105,7 +105,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument) {
     return !size;
   }
   int version = attempt->answer.version;
-  if (sora_answer_header(&attempt->answer, line, size))
+  if (sora_answer_header(&attempt->answer, line, size, request->fetch.part != NULL))
     sora_handle_watch(attempt->handle);
   if (attempt->answer.version != version)
     note_version(request);

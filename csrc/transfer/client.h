@@ -107,6 +107,15 @@ struct request *sora_request_make(const char *id, size_t length);
 /* Frees it. One that has not ended is cancelled first. */
 void sora_request_free(struct request *request);
 
+/* Says of a query that was started with the client's own URL, headers and settings, unobserved,
+   that it can be renewed when it has ended. */
+void sora_request_allow_renewal(struct request *request);
+
+/* Makes one that has ended and was taken as if it were new, for the task of that id, with the
+   limits that it had: what a new one costs without its making. Returns 0, with nothing changed,
+   where it can't be renewed. */
+int sora_request_renew(struct request *request, const char *id, size_t length);
+
 struct request_limits *sora_request_limits(struct request *request);
 
 /* Settings of its own in place of the client's: a copy. The same for headers: shared. */

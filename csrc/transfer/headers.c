@@ -161,7 +161,25 @@ static void keep_coding(struct answer_headers *answer, const char *value, size_t
   answer->encoded = *coding != '\0' && !sora_starts_with(coding, "identity");
 }
 
-int sora_answer_header(struct answer_headers *answer, const char *line, size_t length) {
+#define IS(text) (name == sizeof(text) - 1 && sora_same_letters(line, text, name))
+#define KEEP(field) keep(answer->field, sizeof answer->field, value, rest)
+
+/* A header line whose name has `name` bytes, and whose value begins at `value`. */
+static void keep_of_video(struct answer_headers *answer, const char *line, size_t name,
+                          const char *value, size_t rest) {
+  if (IS("content-type"))
+    keep_type(answer, value, rest);
+  else if (IS("content-encoding"))
+    keep_coding(answer, value, rest);
+  else if (IS("etag"))
+    KEEP(etag);
+  else if (IS("last-modified"))
+    KEEP(last_modified);
+  else if (IS("content-range"))
+    KEEP(content_range);
+}
+
+int sora_answer_header(struct answer_headers *answer, const char *line, size_t length, int video) {
   if (length >= 6 && sora_same_letters(line, "HTTP/", 5)) {
     memset(answer, 0, sizeof *answer);
     answer->version = line[5] - '0';
@@ -172,13 +190,7 @@ int sora_answer_header(struct answer_headers *answer, const char *line, size_t l
     return 0;
   size_t name = (size_t)(colon - line), rest = length - name - 1;
   const char *value = colon + 1;
-#define IS(text) (name == sizeof(text) - 1 && sora_same_letters(line, text, name))
-#define KEEP(field) keep(answer->field, sizeof answer->field, value, rest)
-  if (IS("content-type"))
-    keep_type(answer, value, rest);
-  else if (IS("content-encoding"))
-    keep_coding(answer, value, rest);
-  else if (IS("retry-after"))
+  if (IS("retry-after"))
     KEEP(retry_after);
   else if (IS("date"))
     KEEP(date);
@@ -188,16 +200,13 @@ int sora_answer_header(struct answer_headers *answer, const char *line, size_t l
     keep_request_id(answer, 2, value, rest);
   else if (IS("cf-ray"))
     keep_request_id(answer, 1, value, rest);
-  else if (IS("etag"))
-    KEEP(etag);
-  else if (IS("last-modified"))
-    KEEP(last_modified);
-  else if (IS("content-range"))
-    KEEP(content_range);
-#undef IS
-#undef KEEP
+  else if (video)
+    keep_of_video(answer, line, name, value, rest);
   return 0;
 }
+
+#undef IS
+#undef KEEP
 
 static const double A_DAY = 86400, ABSURD = 600, UNIX_TIME = 1e9;
 

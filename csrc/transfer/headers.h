@@ -49,17 +49,19 @@ struct curl_slist *sora_headers_list(const struct headers *headers);
 
 struct answer_headers {
   int version;          /* of HTTP: 1, 2, 3; 0: there was no status line */
-  int encoded;          /* Content-Encoding, other than identity */
-  char type[64];        /* Content-Type, cut where it is longer */
   int ranked;           /* which header request_id came from, best 3, none 0 */
   char request_id[128]; /* the service's id for a support ticket */
   char retry_after[48]; /* Retry-After as it came, "" when it did not come */
-  char date[48], etag[128], last_modified[48], content_range[64];
+  char date[48];
+  /* of a video alone: */
+  int encoded;   /* Content-Encoding, other than identity */
+  char type[64]; /* Content-Type, cut where it is longer */
+  char etag[128], last_modified[48], content_range[64];
 };
 
-/* Takes one line of an answer's head as libcurl gives it, not terminated. A status line starts
-   anew; returns whether it is one. */
-int sora_answer_header(struct answer_headers *answer, const char *line, size_t length);
+/* Takes one line of the head of an answer, perhaps a `video`, as libcurl gives it, not terminated.
+   A status line starts anew; returns whether it is one. */
+int sora_answer_header(struct answer_headers *answer, const char *line, size_t length, int video);
 
 /* The seconds that Retry-After asks for (RFC 9110, 10.2.3): whole ones or a fraction, an HTTP date,
    or a time of Unix; dates are counted from the answer's own Date, and from `wall_clock` (seconds

@@ -7,22 +7,59 @@
 
 /* ---- putting one together ---- */
 
+enum { ROOM_FOR_ID = 47 /* bytes, at least: the next one may be longer */ };
+
 struct request *sora_request_make(const char *id, size_t length) {
-  struct request *request = calloc(1, sizeof *request + length + 1);
+  size_t room = length > ROOM_FOR_ID ? length : ROOM_FOR_ID;
+  struct request *request = calloc(1, sizeof *request + room + 1);
   if (request == NULL)
     return NULL;
   request->outcome.retry_after = -1;
+  request->id_room = room;
   request->id_length = length;
   memcpy(request->id, id, length);
   return request;
 }
 
-void sora_request_destroy(struct request *request) {
+/* Frees what it owns. */
+static void release(struct request *request) {
   sora_request_forget(request);
   sora_sending_free(request);
   sora_reports_free(&request->reports);
   sora_wipe_text(&request->url);
+}
+
+void sora_request_destroy(struct request *request) {
+  release(request);
   free(request);
+}
+
+void sora_request_allow_renewal(struct request *request) {
+  request->renewable = 1;
+}
+
+int sora_request_renew(struct request *request, const char *id, size_t length) {
+  struct request renewed = {.tag = request->tag,
+                            .limits = request->limits,
+                            .outcome = {.retry_after = -1},
+                            .renewable = 1,
+                            .id_room = request->id_room,
+                            .id_length = length};
+  if (!request->renewable || length > request->id_room)
+    return 0;
+  if (length == request->id_length && memcmp(id, request->id, length) == 0) {
+    renewed.url = request->url;
+    renewed.path = request->path;
+    renewed.relay_length = request->relay_length;
+    renewed.loopback = request->loopback;
+    renewed.plain = request->plain;
+    request->url = NULL;
+  }
+  release(request);
+  *request = renewed;
+  memcpy(request->id, id, length);
+  request->id[length] = '\0';
+  return 1;
 }
 
 struct request_limits *sora_request_limits(struct request *request) {
@@ -40,6 +77,8 @@ void sora_request_set_headers(struct request *request, struct headers *headers) 
 
 const char *sora_request_set_query(struct request *request, const struct base_url *base,
                                    const char *path) {
+  if (request->url != NULL)
+    return NULL; /* it was renewed, for the same task */
   request->relay_length = strlen(base->prefix);
   request->path = base->path;
   request->loopback = base->loopback;

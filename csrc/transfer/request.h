@@ -10,8 +10,8 @@
  *   RUNNING  its easy handle is in the multi handle          the attempt's end: ENDED, PAUSED, or
  *                                                            QUEUED where libcurl only kept it
  *   PAUSED   waits before its next attempt                   time: QUEUED; cancellation: ENDED
- *   ENDED    the outcome stands; among its client's ended    –
- *            ones until it is taken
+ *   ENDED    the outcome stands; among its client's ended    sora_request_renew, once it was taken:
+ *            ones until it is taken                          NEW
  *
  * For transfer/ alone: others see requests through client.h. Lua is not known here.
  */
@@ -60,8 +60,9 @@ struct request {
   struct fetch fetch;
   struct sending sending;
   struct outcome outcome;
-  size_t id_length;
-  char id[]; /* NUL-terminated */
+  int renewable;             /* nothing was given with it that is its own */
+  size_t id_length, id_room; /* bytes; the room is that of the longest id it can have */
+  char id[];                 /* NUL-terminated */
 };
 
 /* Frees it; it is in no list. */

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *line = malloc(length); /* of just that size: reading on is seen */
     check(line != NULL);
     memcpy(line, data, length);
-    sora_answer_header(&answer, line, length);
+    sora_answer_header(&answer, line, length, 1);
     free(line);
     data += length;
     size -= length;

@@ -30,6 +30,7 @@ local function use()
       local _, method = pcall(function() return object[name] end)
       if method then pcall(method, object) end
     end
+    pcall(core.again, object, "again", 1)
     for _, name in ipairs { "finished", "retries", "driver", "cancel", "step", "close" } do
       pcall(core[name], object)
     end

@@ -79,7 +79,7 @@ end
 ---@return any? answer
 ---@return sora.error? err
 function M.call(client, method, policy, given, path)
-  local inbox = inboxes.new(client)
+  local inbox = inboxes.new(client, given)
   return inboxes.guard(inbox, call, inbox, method, path, policy, given)
 end
 

@@ -88,12 +88,12 @@ function M.perform(inbox, call, policy, given, again)
     local answer, err = request:result()
     attempts = attempts + 1
     if answer ~= nil then
-      inboxes.tell(request, nil, nil, attempts)
+      inboxes.tell(inbox, request, nil, nil, attempts)
       return answer, err, attempts
     end
     err.attempts = attempts
     local seconds = again(err) and pause(inbox, err, attempts, retries, deadline) or nil
-    inboxes.tell(request, err, seconds, attempts)
+    inboxes.tell(inbox, request, err, seconds, attempts)
     if not seconds then return nil, err end
     if not inboxes.stopped(inbox) then inboxes.sleep(inbox, seconds) end
     local stopped = inboxes.stopped(inbox)
@@ -141,7 +141,7 @@ end
 ---@return sora.task? task
 ---@return sora.error? err
 function M.create(client, body, policy, given)
-  local inbox = inboxes.new(client)
+  local inbox = inboxes.new(client, given)
   return inboxes.guard(inbox, create, inbox, body, policy, given)
 end
 

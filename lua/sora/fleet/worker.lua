@@ -123,13 +123,13 @@ function Worker:take(request, held)
   self.in_flight = self.in_flight - 1
   local task, err = request:result()
   if err and err.kind == "cancelled" then -- by client:cancel() in this process
-    inboxes.tell(request, err)
+    inboxes.tell(self.inbox, request, err)
     return self:give_back(held, 0)
   end
   self.fleet.counts.polls = self.fleet.counts.polls + 1
   local poller, now = held.poller, self.now()
   local action, value, changed = poller:answer(now, task, err)
-  inboxes.tell(request, err, action == "ask" and value or nil)
+  inboxes.tell(self.inbox, request, err, action == "ask" and value or nil)
   if err and err.status == 429 then
     self.silence = math.max(self.silence or 0, self.pace.not_before - now)
   end

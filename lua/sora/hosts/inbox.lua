@@ -22,6 +22,7 @@ local insert = table.insert
 ---@field ended userdata[]
 ---@field taken userdata[]  a list that was `ended`, from `at` on
 ---@field at integer
+---@field observed boolean?  somebody is told of each attempt
 ---@field attempted userdata[]?
 ---@field calls sora.calls  what it shares with the other inboxes of its client
 ---@field cancels integer  how often the client's calls had been cancelled when this one began
@@ -79,8 +80,13 @@ local function calls(client)
 end
 
 ---@param client sora.client
+---@param opts table?  of its requests
 ---@return sora.inbox
-function M.new(client) return M.of(client, core.driver(client) or plain, calls(client)) end
+function M.new(client, opts)
+  local inbox = M.of(client, core.driver(client) or plain, calls(client))
+  inbox.observed = core.shared(client).observed or opts and opts.on_attempt ~= nil
+  return inbox
+end
 
 --- An inbox of something else that drivers look after.
 ---@param attached sora.attached
@@ -114,6 +120,20 @@ function M.ask(inbox, id, opts, note, deadline)
   M.add(inbox, core.request(inbox.client, id, opts, inbox, deadline), note)
 end
 
+--- The same with a request that was taken, in the place of a new one where that can be: the making
+-- of its request is most of what a query costs before it is sent.
+---@param inbox sora.inbox  whose request it was
+---@param request userdata?  made with the same options; nil: there is none yet
+---@param id string
+---@param opts table  options of a request, with a timeout
+---@param note any
+function M.ask_again(inbox, request, id, opts, note)
+  if not request or not core.again(request, id, opts.timeout) then
+    return M.ask(inbox, id, opts, note)
+  end
+  M.add(inbox, request, note)
+end
+
 --- Has on_attempt told, where somebody asked for that, of the attempts of a request that are over;
 -- with `ended` of its last one, too. Called in the flow of control that the request belongs to: the
 -- function may do whatever a callback may.
@@ -127,12 +147,13 @@ local function tell_attempts(request, ended, err, next_in, number)
 end
 
 --- What became of a request that was taken, for on_attempt: its owner knows what follows on it.
+---@param inbox sora.inbox
 ---@param request userdata
 ---@param err sora.error?  that it has ended with
 ---@param next_in number?  seconds until the same is asked again; nil: it is not
 ---@param number integer?  of the attempt, where the owner counts them
-function M.tell(request, err, next_in, number)
-  tell_attempts(request, true, err, next_in, number)
+function M.tell(inbox, request, err, next_in, number)
+  if inbox.observed then tell_attempts(request, true, err, next_in, number) end
 end
 
 --- The next request that has ended, taken out, and what was remembered with it; nil when there is

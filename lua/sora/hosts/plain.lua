@@ -13,9 +13,10 @@ local M = require("sora.hosts.module").plain
 
 --- What is no client and has something in flight: it is stepped by whoever waits for anything.
 local others = setmetatable({}, { __mode = "k" })
+local alone = true -- nothing is in `others`
 
 function M.attach(attached) -- a client is stepped by whoever waits for it
-  if attached.finished then others[attached] = true end
+  if attached.finished then others[attached], alone = true, false end
 end
 
 function M.wake(inbox) inbox.woken = true end
@@ -50,8 +51,9 @@ function M.park(inbox, seconds)
   while not inbox.woken do
     local left = deadline and deadline - M.now()
     if left and left <= 0 then return end
-    if next(others) or inbox.client.finished then
+    if not alone or inbox.client.finished then
       wait_for_all(inbox.client, left)
+      alone = next(others) == nil
     else
       core.step(inbox.client, left)
       inboxes.deliver(inbox.client)

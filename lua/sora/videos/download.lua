@@ -92,11 +92,11 @@ function Delivery:take(now, request)
   local result, err = request:result()
   if self.asks then
     transfer:looked_up(now, result, err)
-    return inboxes.tell(request, err, transfer:next_in(now))
+    return inboxes.tell(self.inbox, request, err, transfer:next_in(now))
   end
   local bytes = self.part:progress()
   transfer:fetched(now, result, err and quotes.of(err), bytes, self.part:is_whole())
-  inboxes.tell(request, err, transfer:next_in(now), transfer.attempts)
+  inboxes.tell(self.inbox, request, err, transfer:next_in(now), transfer.attempts)
 end
 
 --- Gives the part, which is whole, its name.
@@ -218,7 +218,7 @@ end
 function M.download(client, source, policy, given, path)
   local opts = {}
   for name, value in pairs(given or {}) do opts[name] = value end
-  local inbox = inboxes.new(client)
+  local inbox = inboxes.new(client, opts)
   return inboxes.guard(inbox, run, inbox, source, policy, opts, path)
 end
 

@@ -19,10 +19,8 @@ Once.__index = Once
 
 function Once:asked() return self.id end
 
-function Once:remaining(now) return self.deadline - now end
-
 function Once:due(now)
-  if now < self.deadline then return "ask", 0 end
+  if now < self.deadline then return "ask", 0, self.deadline - now end
   local message = "not asked within the timeout"
   return "error",
     core.error { kind = "timeout", message = message, retryable = true, id = self.id }
@@ -77,12 +75,22 @@ function Round:follow(poller, now, action, value)
   end
 end
 
+--- Asks, or follows what a poller says in place of that: then a callback may have done anything.
+---@return boolean asked
 function Round:start(poller, now)
-  local action, value = poller:due(now)
-  if action ~= "ask" or value > 0 then return self:follow(poller, now, action, value) end
-  self.opts.timeout = poller:remaining(now)
-  inboxes.ask(self.inbox, poller:asked(), self.opts, poller)
+  local action, value, remaining = poller:due(now)
+  if action ~= "ask" or value > 0 then
+    self:follow(poller, now, action, value)
+    return false
+  end
+  local opts, taken = self.opts, self.taken
+  local last = #taken
+  local request = taken[last]
+  taken[last] = nil
+  opts.timeout = remaining
+  inboxes.ask_again(self.inbox, request, poller:asked(), opts, poller)
   self.in_flight = self.in_flight + 1
+  return true
 end
 
 function Round:take(request, poller)
@@ -90,8 +98,9 @@ function Round:take(request, poller)
   if poller.transfer then return self.deliveries:take(poller, request, now) end
   self.in_flight = self.in_flight - 1
   local task, err, mark = request:result(poller.mark)
+  self.taken[#self.taken + 1] = request
   local action, value, changed = poller:answer(now, task, err, mark)
-  inboxes.tell(request, err, action == "ask" and value or nil)
+  inboxes.tell(self.inbox, request, err, action == "ask" and value or nil)
   if changed then action, value = waits.tell(self.policy, poller, now, action, value) end
   self:follow(poller, now, action, value)
 end
@@ -100,15 +109,18 @@ function Round:stopped() return inboxes.stopped(self.inbox) end
 
 --- Starts what may be started now. The end of a task, at its deadline, calls back, and that may
 -- take any time: the clock is looked at for each.
+---@return string? why  the call is to end
 function Round:fill()
-  local concurrency = self.policy.concurrency
-  while self.in_flight < concurrency and not self:stopped() do
+  local concurrency, why = self.policy.concurrency, self:stopped()
+  while self.in_flight < concurrency and not why do
     local now = self.now()
     local poller = self:next_due(now)
     if not poller then break end
-    self:start(poller, now)
+    if not self:start(poller, now) then why = self:stopped() end
   end
-  if self.deliveries and not self:stopped() then self.deliveries:fill() end
+  if not self.deliveries or why then return why end
+  self.deliveries:fill()
+  return self:stopped()
 end
 
 --- Ends every wait that has no query in flight, when the whole call is to end.
@@ -123,9 +135,10 @@ end
 
 --- Waits until a request has ended or another one may be started.
 function Round:park()
-  local due = self.in_flight < self.policy.concurrency and self.sleeping:first() or math.huge
-  due = math.min(due, self.deliveries and self.deliveries:next_at() or math.huge)
-  inboxes.sleep(self.inbox, due < math.huge and math.max(0, due - self.now()) or nil)
+  local due = self.in_flight < self.policy.concurrency and self.sleeping:first() or nil
+  local other = self.deliveries and self.deliveries:next_at()
+  if not due or other and other < due then due = other end
+  inboxes.sleep(self.inbox, due and math.max(0, due - self.now()))
 end
 
 --- Whether there is nothing left to wait for.
@@ -136,8 +149,7 @@ end
 
 function Round:run()
   while true do
-    self:fill()
-    local why = self:stopped()
+    local why = self:fill()
     if why then self:stop(why) end
     if self:is_over() then return end
     self:park()
@@ -165,12 +177,12 @@ local function copy(given)
 end
 
 local function all(client, ids, policy, given, opts, new_poller)
-  local inbox = inboxes.new(client)
+  local inbox = inboxes.new(client, given)
   local now = inbox.driver.now
   local round = setmetatable({
     ids = ids, next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
     sleeping = heaps.new(), inbox = inbox, now = now, started = now(), in_flight = 0,
-    tasks = {}, errs = {},
+    taken = {}, tasks = {}, errs = {},
   }, Round)
   if policy.download then round:deliver(client, copy(given)) end
   calls.enter(inbox, round)

@@ -4,14 +4,14 @@
 -- knows nothing of coroutines, so that a spec can play an hour in no time. Times are seconds of one
 -- monotonic clock. The whole loop of a wait is
 --
---     local action, value = poller:due(now())
+--     local action, value, remaining = poller:due(now())
 --     while action == "ask" do
 --       if value > 0 then
 --         sleep(value)
---         action, value = poller:due(now())
 --       else
---         action, value = poller:answer(now(), query(id, poller:remaining(now()), poller.mark))
+--         action, value = poller:answer(now(), query(id, remaining, poller.mark))
 --       end
+--       if action == "ask" then action, value, remaining = poller:due(now()) end
 --     end
 --
 -- Most answers say what the one before has said, byte for byte. The core knows them by their marks
@@ -159,9 +159,10 @@ end
 -- that those who were stopped together do not come back together.
 local function ask(self, now, pause, demanded)
   local chance = self.rules.random()
-  pause = pause * self.pace.factor
-  local least = demanded and demanded + chance * pause or 0
-  return schedule(self, now, math.max(pause * (1 - JITTER * chance), least), demanded or 0)
+  local longest = pause * self.pace.factor
+  local chosen = longest * (1 - JITTER * chance)
+  if not demanded then return schedule(self, now, chosen, 0) end
+  return schedule(self, now, math.max(chosen, demanded + chance * longest), demanded)
 end
 
 --- Seconds left until the task ends, if it goes on as it did. nil without two different values, and
@@ -186,7 +187,8 @@ local function note(self, now, answer)
 end
 
 local function lengthen(self)
-  self.pause = math.min(self.rules.max_interval, self.pause * GROWTH)
+  local pause, most = self.pause * GROWTH, self.rules.max_interval
+  self.pause = pause < most and pause or most
 end
 
 --- The pause after an answer that says "running": grows while nothing changes; near the end half
@@ -295,14 +297,16 @@ end
 ---@param now number
 ---@return "ask"|"error"
 ---@return any  "ask": seconds from now, 0 for at once; "error": the error
+---@return number?  of "ask" at once: seconds that the query has, as `remaining` says
 function Poller:due(now)
-  if self:remaining(now) < NO_TIME then return time_out(self, now) end
+  local remaining = self:remaining(now)
+  if remaining < NO_TIME then return time_out(self, now) end
   local left, silence = self.next_at - now, self.pace.not_before - now
   if left > 0 then return "ask", left end
   if silence > 0 then
     return schedule(self, now, silence + self.rules.random() * self.pause, silence)
   end
-  return "ask", 0
+  return "ask", 0, remaining
 end
 
 --- Ends its pause, where it is the one for that id and pauses. While a 429 silences its client it

@@ -31,7 +31,7 @@ local function ask_once(inbox, id, opts)
   inboxes.ask(inbox, id, opts)
   local request = inboxes.await(inbox)
   local task, err = request:result()
-  inboxes.tell(request, err)
+  inboxes.tell(inbox, request, err)
   if err then return nil, err end
   return task
 end
@@ -40,7 +40,7 @@ end
 ---@return any? task
 ---@return sora.error? err
 function M.query(client, id, policy, given)
-  local opts, inbox = { timeout = policy.timeout }, inboxes.new(client)
+  local opts, inbox = { timeout = policy.timeout }, inboxes.new(client, given)
   for name, value in pairs(given or {}) do opts[name] = value end
   return inboxes.guard(inbox, ask_once, inbox, id, opts)
 end
@@ -75,24 +75,24 @@ end
 ---@return sora.error? err
 ---@return boolean? ended
 local function follow(inbox, poller, policy, opts, until_change)
-  local driver = inbox.driver
+  local driver, request = inbox.driver, nil
   while true do
     local stopped = inboxes.stopped(inbox)
     if stopped then return nil, M.cancelled(stopped, poller), true end
     local now = driver.now()
-    local action, value = poller:due(now)
+    local action, value, remaining = poller:due(now)
     if action == "error" then return nil, value, true end
     if value > 0 then
       inboxes.sleep(inbox, value)
     else
-      opts.timeout = poller:remaining(now)
-      inboxes.ask(inbox, poller:asked(), opts)
-      local request = inboxes.await(inbox)
+      opts.timeout = remaining
+      inboxes.ask_again(inbox, request, poller:asked(), opts)
+      request = inboxes.await(inbox)
       local task, err, mark = request:result(poller.mark)
       local changed
       now = driver.now()
       action, value, changed = poller:answer(now, task, err, mark)
-      inboxes.tell(request, err, action == "ask" and value or nil)
+      inboxes.tell(inbox, request, err, action == "ask" and value or nil)
       if changed then action, value = M.tell(policy, poller, now, action, value) end
       if action == "done" then return value, nil, true end
       if action == "error" then return nil, value, true end
@@ -112,7 +112,7 @@ function M.rules(policy, client, given)
 end
 
 local function begin(client, id, policy, given)
-  local inbox = inboxes.new(client)
+  local inbox = inboxes.new(client, given)
   local poller = pollers.new(id, M.rules(policy, client, given), M.pace(client), inbox.driver.now())
   calls.enter(inbox, poller)
   return inbox, poller, M.poll_options(given)

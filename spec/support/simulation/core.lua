@@ -121,6 +121,8 @@ function M.new(world)
     return request
   end
 
+  function core.again() return false end -- each request is a new one
+
   function core.finished(client)
     local request = client.ended[client.head]
     if not request then return nil end
