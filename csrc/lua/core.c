@@ -123,9 +123,9 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"data_uri", sora_picture_uri},    /* creating/body.lua */
       {"default", sora_default_client},  /* init.lua: the client of sora.query */
       {"query_on", sora_query_on},       /* hosts/module.lua: client:query where it may block */
-      {"check", sora_client_check_call}, /* hosts/module.lua, for each call */
-      {"options", sora_options},         /* hosts/module.lua, for each call */
-      {"driver", sora_client_driver},    /* hosts/module.lua, hosts/inbox.lua */
+      {"check", sora_client_check_call}, /* hosts/call.lua, for each call */
+      {"options", sora_options},         /* hosts/call.lua, for each call */
+      {"driver", sora_client_driver},    /* hosts/call.lua, hosts/inbox.lua */
       {"shared", sora_client_shared},    /* hosts/inbox.lua, waiting/wait.lua */
       {"request", sora_client_request},  /* hosts/inbox.lua */
       {"again", sora_client_again},      /* hosts/inbox.lua */

@@ -15,7 +15,8 @@ local service = standin.shared()
 -- Those that are loaded anew one by one: they know of what waits.
 local KEEPERS = {
   "sora", "sora.answers.task", "sora.core", "sora.cqueues", "sora.hosts.arguments",
-  "sora.hosts.inbox", "sora.hosts.luv_loop", "sora.hosts.module", "sora.hosts.plain", "sora.luv",
+  "sora.hosts.call", "sora.hosts.inbox", "sora.hosts.loading", "sora.hosts.luv_loop",
+  "sora.hosts.module", "sora.hosts.plain", "sora.hosts.texts", "sora.luv",
   "sora.videos.download", "sora.waiting.heap", "sora.waiting.many", "sora.waiting.pace",
   "sora.waiting.poller", "sora.waiting.wait",
 }
@@ -177,6 +178,47 @@ describe("files that cannot be read any more", function()
       assert.equal("all went well\n", ended.out, ended.err)
     end)
   end
+
+  -- All in these folders is what calls need.
+  it("are not needed once a query was made: whatever a call can come to need", function()
+    local names = {}
+    for _, folder in ipairs { "answers", "creating", "videos", "waiting" } do
+      for name in shell.output_of("cd lua/sora && ls " .. folder .. "/*.lua"):gmatch "%S+" do
+        names[#names + 1] = ("%q"):format("sora." .. name:gsub("%.lua$", ""):gsub("/", "."))
+      end
+    end
+    local ended = run(([[
+      assert(client:query(%q))
+      vanish()
+      local loading = require "sora.hosts.loading"
+      for _, name in ipairs { %s } do loading.module(name) end
+      for _, call in ipairs { "close", "cancel", "wake" } do pcall(client[call], client, "x") end
+      print(pcall(client.wait, client, "x"))
+      for name in pairs(package.preload) do assert(not name:find "^sora", name) end
+    ]]):format(service:id "completed", table.concat(names, ",")))
+    assert.matches("^false\t[^\n]*client is closed\n$", ended.out, ended.err)
+  end)
+
+  it("are no files, and the searcher of somebody else's is asked for them by the first call",
+    function()
+      local ended = run(([[
+        local path, searchers = package.path, package.searchers or package.loaders
+        package.path = ""
+        table.insert(searchers, 2, function(name)
+          local place = path:match "^[^;]*":gsub("?", (name:gsub("%%.", "/")))
+          local file = io.open(place)
+          if not file then return "no such file" end
+          local text = file:read "*a"
+          file:close()
+          return (loadstring or load)(text, name)
+        end)
+        assert(client:query(%q))
+        table.remove(searchers, 2)
+        vanish()
+        print(assert(client:wait(%q)).status)
+      ]]):format(service:id "completed", service:id "completed"))
+      assert.equal("completed\n", ended.out, ended.err)
+    end)
 
   it("are told of by the call that needs them, and a query does not", function()
     local ended = run(([[

@@ -39,7 +39,7 @@ local function is_true(value) return value == true or nil end
 local function as_url(value) return urls.as_url(value, "https://relay.invalid") end
 
 --- Raises where the public function `name` was called, which stands before the one of this module;
--- see in_module in module.lua.
+-- see in_module in loading.lua.
 local function view_of(task, name)
   if type(task) ~= "table" then
     error(("bad argument #1 to '%s' (task expected, got %s)"):format(name, type(task)), 4)

@@ -126,7 +126,7 @@ local function check_fleet(fleet, call, level)
   if fleet.client:closed() then error("the client of the fleet is closed", level + 1) end
 end
 
---- Stands where in_module's function does in hosts/module.lua: arguments.lua counts on one between
+--- Stands where in_module's function does in hosts/call.lua: arguments.lua counts on one between
 -- the check and `prepare`.
 local function as_id(call, value)
   local id = arguments.id(call, value)

@@ -5,7 +5,7 @@ local task = require "sora.answers.task"
 
 local M = {}
 
--- bad, the check, the function of module.lua that loads this module, prepare, the public function
+-- bad, the check, the function of call.lua that loads this module, prepare, the public function
 local CALLER = 6
 
 local function bad(call, position, what)

@@ -1,6 +1,6 @@
 --- The public functions, written once: `module` puts them above the driver of a host.
 --
--- Longer than other files: all that is public stands in one list, with how it is called.
+-- It is what `require` compiles: how a call is done is in call.lua, which the first one loads.
 
 local core = require "sora.core"
 local loading = require "sora.hosts.loading"
@@ -29,55 +29,16 @@ core.task.read = in_module("sora.answers.reading", "read")
 core.task.read_call = in_module("sora.answers.reading", "read_call")
 core.task.asked_id = in_module("sora.answers.task", "asked_id") -- for sora.query
 
--- The calls
-
-local CALLER = 3 -- for a function in C: prepare, the public function, its caller
-
---- How a callback is told what a call returned: the error comes first.
-local function tell_one(callback, value, err) callback(err, value) end
-local function tell_all(callback, tasks, errs) callback(nil, tasks, errs) end
-
-local function tell_generated(callback, bytes, task_or_err)
-  if bytes then return callback(nil, bytes, task_or_err) end
-  callback(task_or_err)
-end
-
-local check_id = in_module("sora.hosts.arguments", "id")
-local check_ids = in_module("sora.hosts.arguments", "ids")
-local check_download = in_module("sora.hosts.arguments", "download")
-local check_body = in_module("sora.hosts.arguments", "body")
-local check_generate = in_module("sora.hosts.arguments", "generate")
-local check_call = in_module("sora.hosts.arguments", "call")
-
---- How the arguments before the options are checked (one, or two with `path`; the check returns the
--- first as the work wants it, an id in the place of a task), who does the work, and how a callback
--- is told of it. Each work gets (client, argument, policy options, request options, path).
 local CALLS = {
-  wait = { check = check_id, work = in_module("sora.waiting.wait", "wait"), tell = tell_one },
-  watch = { check = check_id, work = in_module("sora.waiting.wait", "watch"), options = "wait" },
-  query_all = {
-    check = check_ids, work = in_module("sora.waiting.many", "query_all"), tell = tell_all,
-  },
-  wait_all = {
-    check = check_ids, work = in_module("sora.waiting.many", "wait_all"), tell = tell_all,
-  },
-  download = {
-    check = check_download, work = in_module("sora.videos.download", "download"), tell = tell_one,
-    path = true,
-  },
-  create = {
-    check = check_body, work = in_module("sora.creating.create", "create"), tell = tell_one,
-  },
-  generate = {
-    check = check_generate, work = in_module("sora.creating.generate", "generate"),
-    tell = tell_generated, path = true,
-  },
-  call = {
-    check = check_call, work = in_module("sora.creating.call", "call"), tell = tell_one,
-    path = true,
-  },
-  query = { check = check_id, work = in_module("sora.waiting.wait", "query"), tell = tell_one },
+  "wait", "watch", "query_all", "wait_all", "download", "create", "generate", "call", "query",
 }
+
+local call_module -- sora.hosts.call, once there was a call
+
+local function calling()
+  call_module = call_module or loading.for_call "sora.hosts.call"
+  return call_module
+end
 
 -- For terminals: no call needs these, and they are loaded by themselves
 
@@ -108,65 +69,14 @@ local function show(...) loading.module("sora.terminal.show").show(...) end
 
 local function help(...) return pass(loading.module("sora.reference.help").help(...)) end
 
---- What a driver may have beside what inbox.lua says, for the manners of its host.
----@class sora.manners
----@field begin (fun(call: string, opts: any, callback: any): opts: any, callback: function?,
----   err: sora.error?)?  told of each call first; raises misuse at level 4. An error is returned
----   to the caller
----@field start (fun(tell: function, callback: function, work: function, ...): any)?  runs the work
----   beside the caller, then tell(callback, what it returned); returns what the caller gets
-
---- A call goes by what its options were when it was made, whatever becomes of the caller's tables.
-local function keep_headers(given)
-  if not given or not given.headers then return end
-  local headers = {}
-  for name, value in next, given.headers do headers[name] = value end
-  given.headers = headers
-end
-
---- The arguments of a call, checked; a task has become its id. What its driver says to them comes
--- before all but the client, and that first: without its colon all arguments are shifted.
-local function prepare(name, client, argument, path, opts, callback)
-  core.check(client, nil, CALLER, name)
-  local call, driver = CALLS[name], core.driver(client)
-  if driver and driver.begin then
-    local refusal
-    opts, callback, refusal = driver.begin(name, opts, callback)
-    if refusal then return refusal end
-  else
-    callback = nil
-  end
-  argument = call.check(name, argument, path)
-  local policy, given = core.options(call.options or name, opts, CALLER)
-  core.check(client, given, CALLER, name)
-  keep_headers(given)
-  return nil, callback, policy, given, argument
-end
-
-local function perform(name, client, path, refusal, callback, policy, given, argument)
-  if refusal then return nil, refusal end
-  local call = CALLS[name]
-  local work = call.work
-  if not callback then return work(client, argument, policy, given, path) end
-  local start = core.driver(client).start
-  return start(call.tell, callback, work, client, argument, policy, given, path)
-end
-
 -- Methods: those in C are there already
 
 local methods = core.class.__index
 
-for name, call in pairs(CALLS) do
-  if call.path then
-    methods[name] = function(client, source, path, opts, callback)
-      return perform(name, client, path,
-        prepare(name, client, source, path, opts, callback))
-    end
-  else
-    methods[name] = function(client, argument, opts, callback)
-      return perform(name, client, nil,
-        prepare(name, client, argument, nil, opts, callback))
-    end
+for _, name in ipairs(CALLS) do
+  methods[name] = function(client, ...)
+    local call = calling()
+    return call.perform(name, client, call.prepare(name, client, ...))
   end
 end
 
@@ -174,9 +84,11 @@ end
 function methods.query(client, id, opts, callback)
   loading.load_early()
   if not core.driver(client, 2, "query") then return pass(core.query_on(client, id, opts)) end
-  return perform("query", client, nil, prepare("query", client, id, nil, opts, callback))
+  local call = calling()
+  return call.perform("query", client, call.prepare("query", client, id, opts, callback))
 end
 
+local check_id = in_module("sora.hosts.arguments", "id")
 local close_client = in_module("sora.hosts.calls", "close")
 local cancel_calls = in_module("sora.hosts.calls", "cancel")
 local wake_waits = in_module("sora.hosts.calls", "wake")
@@ -226,7 +138,7 @@ local MODULE = {
 function M.module(driver, default)
   local made
   default = default or function()
-    made = made or core.client(nil, CALLER, driver)
+    made = made or core.client(nil, 3, driver) -- here, the public function, its caller
     return made
   end
   local module = {
@@ -255,19 +167,10 @@ function M.module(driver, default)
     local fleet = loading.module("sora.fleet").new(default, opts, 3)
     return fleet
   end
-  for name, call in pairs(CALLS) do
-    if call.path then
-      module[name] = function(source, path, opts, callback)
-        local client = default()
-        return perform(name, client, path,
-          prepare(name, client, source, path, opts, callback))
-      end
-    else
-      module[name] = function(argument, opts, callback)
-        local client = default()
-        return perform(name, client, nil,
-          prepare(name, client, argument, nil, opts, callback))
-      end
+  for _, name in ipairs(CALLS) do
+    module[name] = function(...)
+      local client, call = default(), calling()
+      return call.perform(name, client, call.prepare(name, client, ...))
     end
   end
   return setmetatable(module, MODULE)

@@ -145,19 +145,33 @@ end
 
 -- Modules
 
---- sora's modules, loaded once more above this world.
+--- sora's modules, loaded once more above this world, also those that are loaded later.
 ---@return table plain, table luv
 local function load_modules(world, core, loop)
-  local saved = {}
-  for name, module in pairs(package.loaded) do
-    if name:find "^sora" then saved[name] = module end
+  local own = { ["sora.core"] = core, ["sora.hosts.luv_loop"] = loop }
+
+  local function exchange()
+    local others = {}
+    for name, module in pairs(package.loaded) do
+      if name:find "^sora" then others[name] = module end
+    end
+    for name in pairs(others) do package.loaded[name] = nil end
+    for name, module in pairs(own) do package.loaded[name] = module end
+    own = others
   end
-  for name in pairs(saved) do package.loaded[name] = nil end
-  package.loaded["sora.core"], package.loaded["sora.hosts.luv_loop"] = core, loop
-  local host = require "sora.hosts.module"
+
+  exchange()
+  local host, loading = require "sora.hosts.module", require "sora.hosts.loading"
   local plain, luv = host.module(), require "sora.luv"
-  host.load()
   local driver, pollers = host.plain, require "sora.waiting.poller"
+  exchange()
+  local load = loading.module
+  function loading.module(name)
+    exchange()
+    local module = load(name)
+    exchange()
+    return module
+  end
   local park = driver.park
   function driver.park(...)
     world.parking = true
@@ -170,10 +184,6 @@ local function load_modules(world, core, loop)
     world.pollers[id] = poller
     return poller
   end
-  for name in pairs(package.loaded) do
-    if name:find "^sora" then package.loaded[name] = nil end
-  end
-  for name, module in pairs(saved) do package.loaded[name] = module end
   return plain, luv
 end
 
