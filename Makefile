@@ -305,7 +305,8 @@ BENCH = --page docs/performance.md --picture docs/performance.svg
 bench: build build/bench/libcurl build/bench/floor build/bench/measure
 	@sh spec/support/setup.sh test $(LUA) luajit
 	@if command -v nvim >/dev/null; then $(MAKE) -s LUA=luajit build; fi
-	@eval "$$($(MAKE) -s env)"; $(LUA) spec/bench/run.lua $(BENCH)
+	@eval "$$($(MAKE) -s env)"; unset CURL_CA_BUNDLE SSL_CERT_FILE; \
+	SSL_CERT_DIR=$(CURDIR)/build/bench/authorities $(LUA) spec/bench/run.lua $(BENCH)
 
 ## check-instructions: fail where a core path takes 5 % more instructions than is known; UPDATE=update
 .PHONY: check-instructions

@@ -7,6 +7,8 @@
 --   server.closing            TLS, HTTP/1.1, a full handshake for each request
 --   server.ca_file            what signed its certificate
 --
+-- In build/bench/authorities that lies among the system's authorities, as OpenSSL looks them up.
+--
 -- With HTTP/2 and with plain HTTP/1.1 at `slow_http` an id that begins with "hold_" is not answered
 -- for an hour, one that begins with "late_" after 10 ms, one that begins with "busy_" is asked to
 -- come again in 100 s.
@@ -38,6 +40,8 @@ function M.start()
   local folder = output_of "mkdir -p build/bench && cd build/bench && pwd"
   local fixture = output_of "pwd" .. "/spec/support/fixtures/pending.json"
   local ca_file, key_file = self_signed.make(folder, "IP:127.0.0.1")
+  output_of(([[cd %s && rm -rf authorities && cp -RP /etc/ssl/certs authorities &&
+    cp %s authorities/$(openssl x509 -hash -noout -in %s).0]]):format(folder, ca_file, ca_file))
   local free = ports.free(6)
   local hold, slow = HOLD:format "", HOLD:format "ngx.sleep(0.05)"
   local places = {

@@ -6,7 +6,7 @@
  *   libcurl many N IN_FLIGHT URL CA [naive]  a multi handle over epoll; naive: no limits set
  *   libcurl hold N URL CA                    N in flight that are never answered, for a second
  *   libcurl fresh N URL system               new connections, with the system's CAs, as libcurl
- *                                            comes; the server's certificate is not to be trusted
+ *                                            comes, and those of the folder $SSL_CERT_DIR
  *
  * URL is a base URL; each request asks for another task. Prints what it received.
  */
@@ -45,6 +45,8 @@ static CURL *new_handle(void) {
   if (*authorities == '/') {
     curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+  } else {
+    curl_easy_setopt(easy, CURLOPT_CAPATH, getenv("SSL_CERT_DIR"));
   }
   return easy;
 }
@@ -56,7 +58,7 @@ static void aim(CURL *easy, int number) {
 }
 
 static void check(CURLcode code) {
-  if (code != (*authorities == '/' ? CURLE_OK : CURLE_PEER_FAILED_VERIFICATION)) {
+  if (code != CURLE_OK) {
     fprintf(stderr, "libcurl: %s\n", curl_easy_strerror(code));
     exit(1);
   }

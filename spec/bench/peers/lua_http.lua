@@ -37,12 +37,11 @@ end
 
 local connection
 for i = 1, tonumber(count) do
+  connection = connection or assert(connect())
+  query(connection, i)
   if mode == "fresh" then
-    local _, err = connect()
-    assert(tostring(err):find "certificate", err)
-  else
-    connection = connection or assert(connect())
-    query(connection, i)
+    connection:close()
+    connection = nil
   end
 end
 os.exit(0)

@@ -27,11 +27,6 @@ elseif mode == "hold" then
     core.step(client, quiet - sora.driver.now())
   until sora.driver.now() >= quiet
   assert(#requests == count)
-elseif mode == "fresh" then
-  for i = 1, count do
-    local _, err = client:query(id(i))
-    assert(err.kind == "tls", err)
-  end
 else
   for i = 1, count do assert(client:query(id(i))) end
 end
