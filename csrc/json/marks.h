@@ -17,7 +17,8 @@ enum {
   MARK_EMPTY_ARRAY,                        /* lua-cjson's constant, or nil */
   MARK_JSONTYPE,                           /* the string "__jsontype" */
   ENCODER_MT,                              /* not a mark: the metatable of the encoder's buffers */
-  MARKS_END = ENCODER_MT
+  NAMES_CACHE,                             /* nor this: the cache itself, a userdata */
+  MARKS_END = NAMES_CACHE
 };
 
 /* Sets the marks in the table on top of the stack. Loads lua-cjson where there is one. */
