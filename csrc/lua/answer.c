@@ -116,8 +116,9 @@ static int push_undecodable(lua_State *L, const struct reply *reply, const char 
 /* Pushes what stands for null: the value that the request at `self` has of its own, or its
  * client's; nil, and nothing else, without one. */
 static void push_null(lua_State *L, const struct request *request, int self, int client) {
+  int has_own = sora_request_tag(request) != UNREGISTERED && !sora_request_is_renewable(request);
   lua_pushnil(L);
-  for (int i = sora_request_tag(request) == UNREGISTERED ? 1 : 0; i < 2 && lua_isnil(L, -1); i++) {
+  for (int i = has_own ? 0 : 1; i < 2 && lua_isnil(L, -1); i++) {
     lua_getuservalue(L, i == 0 ? self : client);
     lua_getfield(L, -1, "null");
     lua_replace(L, -3);

@@ -1,6 +1,5 @@
 #include "lua/client.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,21 +87,11 @@ struct client *sora_client_check(lua_State *L, int index, int level) {
   return client;
 }
 
-/* The next number of a request. */
-static int next_tag(lua_State *L, int values) {
-  lua_getfield(L, values, "tag");
-  int tag = (int)lua_tointeger(L, -1) % INT_MAX + 1;
-  lua_pop(L, 1);
-  lua_pushinteger(L, tag);
-  lua_setfield(L, values, "tag");
-  return tag;
-}
-
 /* Enters the request at `self` in its client's table, so that core.finished gives it back. */
 static void enter(lua_State *L, int client_index, int self) {
   int top = lua_gettop(L);
+  int tag = sora_client_next_tag(sora_client_check_any(L, client_index));
   lua_getuservalue(L, client_index);
-  int tag = next_tag(L, top + 1);
   lua_getfield(L, top + 1, "requests");
   lua_pushvalue(L, self);
   lua_rawseti(L, -2, tag);

@@ -1,5 +1,6 @@
 #include "transfer/client.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,6 +107,11 @@ int sora_client_has_news(const struct client *client) {
 }
 
 /* ---- requests, from outside ---- */
+
+int sora_client_next_tag(struct client *client) {
+  client->tag = client->tag % INT_MAX + 1;
+  return client->tag;
+}
 
 int sora_client_start(struct client *client, struct request *request, const char *origin) {
   if (!client->open)

@@ -110,6 +110,7 @@ void sora_request_free(struct request *request);
 /* Says of a query that was started with the client's own URL, headers and settings, unobserved,
    that it can be renewed when it has ended. */
 void sora_request_allow_renewal(struct request *request);
+int sora_request_is_renewable(const struct request *request);
 
 /* Makes one that has ended and was taken as if it were new, for the task of that id, with the
    limits that it had: what a new one costs without its making. Returns 0, with nothing changed,
@@ -201,7 +202,8 @@ int sora_request_has_ended(const struct request *request);
 const char *sora_request_state(const struct request *request); /* a word */
 struct client *sora_request_client(const struct request *request);
 
-/* A number for whoever started it. */
+/* A number for whoever starts requests: above 0, and another one each time. */
+int sora_client_next_tag(struct client *client);
 int sora_request_tag(const struct request *request);
 void sora_request_set_tag(struct request *request, int tag);
 

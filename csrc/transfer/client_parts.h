@@ -36,6 +36,7 @@ struct client {
   int queued;  /* requests that wait in the hosts' queues */
   int started; /* in this step */
   int streams; /* that libcurl puts on one connection, at most */
+  int tag;     /* the last that was given to a request */
   struct handles handles;
   struct settings *settings; /* NULL, as the headers: closed */
   struct base_url base;

@@ -38,6 +38,10 @@ void sora_request_allow_renewal(struct request *request) {
   request->renewable = 1;
 }
 
+int sora_request_is_renewable(const struct request *request) {
+  return request->renewable;
+}
+
 int sora_request_renew(struct request *request, const char *id, size_t length) {
   struct request renewed = {.tag = request->tag,
                             .limits = request->limits,

@@ -14,9 +14,9 @@ end
 
 --- The id of a task; of a decoded one, the id to go on with.
 local function as_id(value)
-  local id = value
-  if type(value) == "table" then id = task.asked_id(value) end
-  if type(value) == "table" and not id then return nil, "task id expected, the task has none" end
+  if type(value) ~= "table" then return value, core.id_fault(value) end
+  local id = task.asked_id(value)
+  if not id then return nil, "task id expected, the task has none" end
   return id, core.id_fault(id)
 end
 
@@ -32,6 +32,9 @@ end
 --- What is in no place of the list from 1 to `count`, and would not be asked.
 ---@return string? what
 local function left_out(ids, count)
+  local keys = 0
+  for _ in pairs(ids) do keys = keys + 1 end
+  if keys == count and #ids <= count then return nil end
   local hole = ("at position %d: task id (a string) expected, got nil"):format(count + 1)
   if #ids > count then return hole end
   for key in pairs(ids) do

@@ -278,9 +278,12 @@ function M.abandon(co) guards.abandon(co, M.cancel) end
 ---@param request userdata
 ---@param goes_on boolean?
 function M.put(inbox, request, goes_on)
-  if goes_on then inbox.attempted = inbox.attempted or {} end
-  -- at one go: a debug hook may put another one in between two steps
-  insert(goes_on and inbox.attempted or inbox.ended, request)
+  local list = inbox.ended
+  if goes_on then
+    list = inbox.attempted or {}
+    inbox.attempted = list
+  end
+  insert(list, request) -- at one go: a debug hook may put another one in between two steps
   inbox.driver.wake(inbox)
 end
 
