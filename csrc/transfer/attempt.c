@@ -54,7 +54,8 @@ static void note_sent(struct request *request, int local_port, int ipv6) {
 
 #if LIBCURL_VERSION_NUM >= 0x075000
 static int on_sent(void *argument, char *address, char *local, int port, int local_port) {
-  struct request *request = argument;
+  const struct handle *handle = argument;
+  struct request *request = handle->request;
   double deadline = request->limits.deadline;
   (void)address, (void)port;
   if (deadline != 0 && deadline <= sora_now()) { /* nobody has stepped the client for so long */
@@ -91,7 +92,8 @@ static void note_version(const struct request *request) {
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *argument) {
-  struct request *request = argument;
+  struct handle *handle = argument;
+  struct request *request = handle->request;
   struct attempt *attempt = &request->attempt;
   size *= count;
   if (attempt->head == 0) {
@@ -106,7 +108,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument) {
   }
   int version = attempt->answer.version;
   if (sora_answer_header(&attempt->answer, line, size, request->fetch.part != NULL))
-    sora_handle_watch(attempt->handle);
+    sora_handle_watch(handle);
   if (attempt->answer.version != version)
     note_version(request);
   return size;
@@ -127,7 +129,8 @@ static int take_answer(struct request *request, const char *bytes, size_t size) 
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *argument) {
-  struct request *request = argument;
+  struct handle *handle = argument;
+  struct request *request = handle->request;
   size *= count;
   note_progress(request, size);
   if (request->fetch.part != NULL ? sora_fetch_take(request, bytes, size)
@@ -137,8 +140,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *argument) {
      that there is room again in the window of HTTP/2: after a few such answers the server could
      send nothing more on this connection. So no other request gets it, and it is closed when those
      that it serves now have ended. */
-  curl_easy_setopt(request->attempt.handle->easy, CURLOPT_FORBID_REUSE, 1L);
-  return !size; /* anything but `size` ends the transfer */
+  curl_easy_setopt(handle->easy, CURLOPT_FORBID_REUSE, 1L);
+  handle->shared = 0; /* it is not kept */
+  return !size;       /* anything but `size` ends the transfer */
 }
 
 /* ---- its beginning ---- */
@@ -152,21 +156,34 @@ static long milliseconds(double seconds) {
 
 #define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
 
-static int set_request(struct request *request, CURL *easy) {
-  int failed =
-      !sora_handle_aim(easy, request->settings, request->place.host, request->url, request->path);
-  SET(CURLOPT_HTTPHEADER, sora_headers_list(request->headers));
+/* What is the same for every request. */
+static int set_callbacks(struct handle *handle) {
+  CURL *easy = handle->easy;
+  int failed = 0;
   SET(CURLOPT_WRITEFUNCTION, on_body);
-  SET(CURLOPT_WRITEDATA, request);
+  SET(CURLOPT_WRITEDATA, handle);
   SET(CURLOPT_HEADERFUNCTION, on_header);
-  SET(CURLOPT_HEADERDATA, request);
+  SET(CURLOPT_HEADERDATA, handle);
 #if LIBCURL_VERSION_NUM >= 0x075000
   SET(CURLOPT_PREREQFUNCTION, on_sent);
-  SET(CURLOPT_PREREQDATA, request);
+  SET(CURLOPT_PREREQDATA, handle);
 #endif
-  SET(CURLOPT_PRIVATE, request);
-  SET(CURLOPT_FORBID_REUSE, 0L);
-  SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->limits.connect_timeout));
+  SET(CURLOPT_PRIVATE, handle);
+  return !failed;
+}
+
+static int set_request(struct request *request, struct handle *handle) {
+  CURL *easy = handle->easy;
+  const struct curl_slist *headers = sora_headers_list(request->headers);
+  long connect_timeout = milliseconds(request->limits.connect_timeout);
+  int failed =
+      !sora_handle_aim(handle, request->settings, request->place.host, request->url, request->path);
+  if (handle->headers != headers)
+    SET(CURLOPT_HTTPHEADER, headers);
+  handle->headers = headers;
+  if (handle->connect_timeout != connect_timeout)
+    SET(CURLOPT_CONNECTTIMEOUT_MS, connect_timeout);
+  handle->connect_timeout = connect_timeout;
   if (request->fetch.part != NULL)
     failed |= !sora_fetch_set(request, easy);
   if (request->sending.active)
@@ -189,7 +206,8 @@ int sora_attempt_begin(struct request *request, struct handle *handle, double no
   handle->error[0] = '\0';
   if (request->fetch.part != NULL)
     sora_fetch_begin(request);
-  return set_request(request, handle->easy);
+  handle->request = request;
+  return (handle->prepared || set_callbacks(handle)) && set_request(request, handle);
 }
 
 /* ---- its end ---- */

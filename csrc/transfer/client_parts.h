@@ -77,7 +77,7 @@ void sora_multi_close(struct client *client);
 void sora_multi_forget_hosts(struct client *client);
 
 /* Has the handle open and close its sockets by us. Returns 0 without memory. */
-int sora_multi_set_sockets(struct client *client, struct request *request, CURL *easy);
+int sora_multi_set_sockets(struct client *client, struct handle *handle);
 
 /* ---- course.c ---- */
 

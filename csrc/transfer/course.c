@@ -109,7 +109,7 @@ static void begin(struct request *request) {
       sora_handle_take(&client->handles, request->settings, shared, client->share);
   if (handle == NULL || !sora_reports_prepare(request) ||
       !sora_attempt_begin(request, handle, now) ||
-      !sora_multi_set_sockets(client, request, handle->easy) ||
+      !(handle->prepared || sora_multi_set_sockets(client, handle)) ||
       curl_multi_add_handle(client->multi, handle->easy) != CURLM_OK) {
     if (handle != NULL) {
       sora_sending_end(request);
@@ -120,6 +120,7 @@ static void begin(struct request *request) {
     sora_course_end_without_memory(request);
     return;
   }
+  handle->prepared = 1;
   request->attempts++;
   client->counts.attempts++;
   request->place.state = REQUEST_RUNNING;

@@ -219,13 +219,25 @@ static int set_rest(CURL *easy, const struct settings *settings, int shared) {
 
 #undef SET
 
-int sora_handle_aim(CURL *easy, const struct settings *settings, const struct host *host,
+/* At the host's site, which it stays aimed at; NULL: at none. */
+static int set_site(struct handle *handle, const struct host *host) {
+  CURL *easy = handle->easy;
+  if (handle->aimed == host)
+    return 1;
+  handle->aimed = host;
+  /* the URL comes last: from 8.12 on the site takes it away */
+  return curl_easy_setopt(easy, CURLOPT_CURLU, host != NULL ? host->site : NULL) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, NULL) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_URL, host != NULL ? host->origin : NULL) == CURLE_OK;
+}
+
+int sora_handle_aim(struct handle *handle, const struct settings *settings, const struct host *host,
                     const char *url, size_t path) {
   int apart = path > 0 && host->site != NULL && !sora_handle_uses_proxy(settings);
-  /* the URL comes last: from 8.12 on the site takes it away */
-  return curl_easy_setopt(easy, CURLOPT_CURLU, apart ? host->site : NULL) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, apart ? url + path : NULL) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_URL, apart ? host->origin : url) == CURLE_OK;
+  if (!set_site(handle, apart ? host : NULL))
+    return 0;
+  return apart ? curl_easy_setopt(handle->easy, CURLOPT_REQUEST_TARGET, url + path) == CURLE_OK
+               : curl_easy_setopt(handle->easy, CURLOPT_URL, url) == CURLE_OK;
 }
 
 /* ---- the headers of the last answer, which libcurl keeps ---- */
@@ -312,6 +324,7 @@ static int counts_no_retry(int sent) {
 }
 
 void sora_handle_give_back(struct handles *handles, struct handle *handle, int sent) {
+  handle->request = NULL;
   if (!handle->shared || !counts_no_retry(sent) || handles->count >= MOST_IDLE) {
     destroy(handle);
     return;

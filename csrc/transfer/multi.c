@@ -16,8 +16,9 @@ enum {
 /* Notes that a socket did not become a connection, after which it is the next address's turn: see
    sora_libcurl_forgets_addresses. */
 static void note_lost_socket(struct client *client, CURL *easy) {
-  struct request *request = NULL;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&request);
+  struct handle *handle = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&handle);
+  struct request *request = handle != NULL ? handle->request : NULL;
   if (request == NULL || request->attempt.sent > 0)
     return;
   request->attempt.forgotten = client->forgotten = 1;
@@ -39,7 +40,8 @@ static int on_timer(CURLM *multi, long milliseconds, void *argument) {
 }
 
 static curl_socket_t on_open(void *argument, curlsocktype purpose, struct curl_sockaddr *address) {
-  struct request *request = argument;
+  const struct handle *handle = argument;
+  struct request *request = handle->request;
   struct client *client = request->place.client;
   struct fetch *fetch = &request->fetch;
   (void)purpose;
@@ -76,9 +78,10 @@ static int on_close(void *argument, curl_socket_t fd) {
   return close(fd);
 }
 
-int sora_multi_set_sockets(struct client *client, struct request *request, CURL *easy) {
+int sora_multi_set_sockets(struct client *client, struct handle *handle) {
+  CURL *easy = handle->easy;
   return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, handle) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client) == CURLE_OK;
 }

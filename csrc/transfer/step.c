@@ -21,8 +21,9 @@ static void collect(struct client *client) {
   CURLMsg *message;
   int left;
   while (client->multi != NULL && (message = curl_multi_info_read(client->multi, &left)) != NULL) {
-    struct request *request = NULL;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
+    struct handle *handle = NULL;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&handle);
+    struct request *request = handle->request;
     request->code = message->data.result;
     request->place.ended_next = NULL;
     *last = &request->place;
