@@ -164,7 +164,8 @@ describe("the stand-in service", function()
     end)
 
     it("lead the task of the sample over the sample itself to a video", function()
-      local own = standin.start { demo_seconds = 0.6 }
+      local own = standin.start()
+      own:script(own.sample_id, { "life;polls=8" })
       local sample, stages = files.read("spec/support/fixtures/pending.json"), {}
       local task
       repeat
