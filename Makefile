@@ -230,6 +230,11 @@ $(BUILD)/support/queue_simulation: spec/support/queue_simulation.c $(BUILD)/obj/
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $^
 
+$(BUILD)/support/connections: spec/support/connections.c $(BUILD)/obj/transfer/connections.o \
+  $(BUILD)/obj/transfer/array.o
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $^
+
 $(BUILD)/support/siphash: spec/support/siphash.c csrc/transfer/siphash.c $(BUILD)/obj/command
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -Icsrc $(warnings) $(sanitizers) $(CFLAGS) -o $@ $<
@@ -241,7 +246,7 @@ $(BUILD)/support/carrier: spec/support/carrier.c $(BUILD)/obj/command
 ## support: build what specs need in C, and say where; they ask for it themselves
 .PHONY: support
 support: $(addprefix $(BUILD)/support/,clock.so failing_allocator.so hooks.so intruder.so lenient.so \
-  no_files.so parts.so restless.so unix.so carrier queue_simulation \
+  no_files.so parts.so restless.so unix.so carrier connections queue_simulation \
   siphash) $(programs)
 	@: $(info $(BUILD)/support/)
 

@@ -32,7 +32,7 @@ static void note_progress(struct request *request, size_t size) {
     return;
   connection->progress++;
   if (attempt->came >= HELD_FROM && attempt->answer.version == 2 && sora_libcurl_holds_back())
-    connection->held = 1;
+    sora_connections_hold(request->place.host->connections, connection);
 }
 
 /* The request is about to be sent on a connection that stands. This is called again where libcurl

@@ -38,9 +38,17 @@ int sora_connections_add(struct connections *connections, int fd, struct host *h
 
 struct connection *sora_connections_get(const struct connections *connections,
                                         unsigned long long serial) {
-  for (size_t i = 0; i < connections->count; i++)
-    if (connections->list[i].serial == serial)
-      return &connections->list[i];
+  size_t from = 0, to = connections->count;
+  while (from < to) {
+    size_t middle = from + (to - from) / 2;
+    struct connection *connection = &connections->list[middle];
+    if (connection->serial == serial)
+      return connection;
+    if (connection->serial < serial)
+      from = middle + 1;
+    else
+      to = middle;
+  }
   return NULL;
 }
 
@@ -51,13 +59,18 @@ int sora_connection_is_ours(const struct connection *connection) {
          (unsigned long long)status.st_dev == connection->device;
 }
 
+static void remove_at(struct connections *connections, size_t i) {
+  struct connection *connection = &connections->list[i];
+  memmove(connection, connection + 1, (--connections->count - i) * sizeof *connection);
+}
+
 struct host *sora_connections_remove(struct connections *connections, int fd) {
   for (size_t i = 0; i < connections->count; i++) {
     struct connection *connection = &connections->list[i];
     if (connection->fd != fd)
       continue;
     struct host *host = connection->stands ? connection->host : NULL;
-    *connection = connections->list[--connections->count];
+    remove_at(connections, i);
     return host;
   }
   return NULL;
@@ -69,7 +82,7 @@ void sora_connections_prune(struct connections *connections) {
     if (connections->list[i].stands || sora_connection_is_ours(&connections->list[i]))
       i++;
     else
-      connections->list[i] = connections->list[--connections->count];
+      remove_at(connections, i);
 }
 
 /* The local port of a socket, below 0 of one of IPv6, 0 where there is none. */
@@ -118,18 +131,17 @@ static int list_idle(const struct connections *connections, const struct host *h
   return count;
 }
 
-void sora_connections_drain_closed(struct connections *connections, const struct host *host,
-                                   double now) {
+double sora_connections_drain_closed(const struct connections *connections, const struct host *host,
+                                     double now) {
   const struct connection *idle[AT_ONCE];
   struct pollfd polled[AT_ONCE];
   char rest[4096];
   size_t at = 0;
+  double again = now + A_MOMENT;
   int count;
-  if (connections->drained == host && now - connections->drained_at < A_MOMENT)
-    return;
-  connections->drained = host;
-  connections->drained_at = now;
   while ((count = list_idle(connections, host, now, &at, idle, polled)) > 0) {
+    if (count == AT_ONCE)
+      again += A_MOMENT;
     if (poll(polled, (nfds_t)count, 0) <= 0)
       continue;
     for (int i = 0; i < count; i++)
@@ -137,14 +149,20 @@ void sora_connections_drain_closed(struct connections *connections, const struct
              recv(polled[i].fd, rest, sizeof rest, MSG_DONTWAIT) > 0)
         ;
   }
+  return again;
+}
+
+void sora_connections_hold(struct connections *connections, struct connection *connection) {
+  connections->held = connection->held = 1;
 }
 
 int sora_connections_next_held(struct connections *connections) {
-  for (size_t i = 0; i < connections->count; i++)
+  for (size_t i = 0; connections->held && i < connections->count; i++)
     if (connections->list[i].held) {
       connections->list[i].held = 0;
       return connections->list[i].fd;
     }
+  connections->held = 0;
   return -1;
 }
 

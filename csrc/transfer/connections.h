@@ -30,12 +30,10 @@ struct connection {
 
 /* All zero at first. */
 struct connections {
-  struct connection *list; /* few, in no order */
+  struct connection *list; /* as they were opened: by serial numbers */
   size_t count, capacity;
+  int held;                  /* one may be marked so */
   unsigned long long opened; /* ever */
-  const struct host
-      *drained; /* for whom was looked last, and when: sora_connections_drain_closed */
-  double drained_at;
 };
 
 /* Takes in a descriptor that was just opened. Returns 0 when memory is short. */
@@ -63,11 +61,15 @@ struct connection *sora_connections_find(struct connections *connections, const 
 /* Reads off what lies on the host's idle connections that their servers have closed. libcurl takes
    a connection with TLS for alive as long as a byte lies there to be read (OpenSSL's backend
    in 7.88), and the farewell of TLS is one. The system is asked only about connections that have
-   been idle at `now` for longer than a moment, and a moment after the last time at the earliest. */
-void sora_connections_drain_closed(struct connections *connections, const struct host *host,
-                                   double now);
+   been idle at `now` for longer than a moment. Returns when to look again at the earliest: the more
+   there are, the later, or a thousand would be asked about all the time. */
+double sora_connections_drain_closed(const struct connections *connections, const struct host *host,
+                                     double now);
 
-/* The descriptor of one on which something is held back, which is marked so no longer; -1: none. */
+/* Marks one on which libcurl may hold something back. */
+void sora_connections_hold(struct connections *connections, struct connection *connection);
+
+/* The descriptor of one that is marked so, and is no longer; -1: none. */
 int sora_connections_next_held(struct connections *connections);
 
 /* Shuts the socket down, if it still is ours: whoever uses the connection is told that it ended. */

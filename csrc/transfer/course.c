@@ -128,14 +128,21 @@ static void begin(struct request *request) {
   set_timer(request, sora_attempt_look_at(request, now));
 }
 
+/* Before the host's idle connections are used: of HTTP/2 libcurl itself reads the end, and more
+   than the end may lie there. */
+static void look_at_idle(struct client *client, struct host *host) {
+  double now = sora_now();
+  if (host->version < 2 && now >= host->look_at)
+    host->look_at = sora_connections_drain_closed(&client->connections, host, now);
+}
+
 /* Hands on what may start; how many streams a connection takes follows what is live. */
 void sora_course_start_waiting(struct client *client) {
   int streams = 0;
   for (struct host *host = client->hosts; host != NULL; host = host->next) {
     struct place *place;
-    /* of HTTP/2 libcurl itself reads the end, and more than the end may lie there */
-    if (client->queued > 0 && host->version < 2 && sora_host_next(host) != NULL)
-      sora_connections_drain_closed(&client->connections, host, sora_now());
+    if (client->queued > 0 && sora_host_next(host) != NULL)
+      look_at_idle(client, host);
     while (client->queued > 0 && client->started < STARTS_PER_STEP &&
            (place = sora_host_next(host)) != NULL) {
       client->started++;

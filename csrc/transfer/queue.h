@@ -75,6 +75,7 @@ struct host {
   int streams;    /* on a connection: STREAMS, or fewer where the server ends it too soon */
   int restarts;   /* requests that libcurl had to send again since a connection was lost */
   int answers;    /* since the limit was changed */
+  double look_at; /* when those that are idle may be looked at again: …_drain_closed */
   void *site;     /* its client's: libcurl's form of the origin, or NULL */
   char origin[];
 };
