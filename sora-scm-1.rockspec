@@ -120,7 +120,6 @@ build = {
       ["sora.hosts.sources"] = "lua/sora/hosts/sources.lua",
       ["sora.hosts.texts"] = "lua/sora/hosts/texts.lua",
       ["sora.reference.api_fleet"] = "lua/sora/reference/api_fleet.lua",
-      ["sora.waiting.heap"] = "lua/sora/waiting/heap.lua",
       ["sora.reference.help"] = "lua/sora/reference/help.lua",
       ["sora.hosts.module"] = "lua/sora/hosts/module.lua",
       ["sora.hosts.guard"] = "lua/sora/hosts/guard.lua",

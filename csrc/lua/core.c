@@ -12,6 +12,7 @@
 #include "lua/client.h"
 #include "lua/encode.h"
 #include "lua/error.h"
+#include "lua/heap.h"
 #include "lua/mac.h"
 #include "lua/nginx.h"
 #include "lua/options.h"
@@ -142,6 +143,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
       {"cancel", sora_client_cancel_all}, /* hosts/inbox.lua: client:cancel */
       {"step", sora_step},                /* hosts/plain.lua */
       {"poll", sora_poll},                /* hosts/plain.lua */
+      {"heap", sora_heap_to_lua},         /* waiting/many.lua, videos/deliveries.lua */
       {"error", make_error},              /* whoever makes an error in Lua */
       {"now", now},                       /* whoever looks at the clock */
       {"random", random_to_lua},          /* waiting/poller.lua */
@@ -163,6 +165,7 @@ __attribute__((visibility("default"))) int luaopen_sora_core(lua_State *L) {
   sora_task_open(L);
   sora_request_open(L);
   sora_part_open_lua(L);
+  sora_heap_open(L);
   sora_nginx_open(L);
   lua_settop(L, 0);
   lua_newtable(L);

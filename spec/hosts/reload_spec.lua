@@ -17,8 +17,8 @@ local KEEPERS = {
   "sora", "sora.answers.task", "sora.core", "sora.cqueues", "sora.hosts.arguments",
   "sora.hosts.call", "sora.hosts.inbox", "sora.hosts.loading", "sora.hosts.luv_loop",
   "sora.hosts.module", "sora.hosts.plain", "sora.hosts.texts", "sora.luv",
-  "sora.videos.download", "sora.waiting.heap", "sora.waiting.many", "sora.waiting.pace",
-  "sora.waiting.poller", "sora.waiting.wait",
+  "sora.videos.download", "sora.waiting.many", "sora.waiting.pace", "sora.waiting.poller",
+  "sora.waiting.wait",
 }
 
 local function is_own(name) return name == "sora" or name:find "^sora%." ~= nil end

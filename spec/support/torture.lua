@@ -23,6 +23,7 @@ for kind in ("dns connect tls timeout network http api decode too_large io memor
 end
 local sora
 local CALLS, client, id, query = calls.list, calls.client, calls.id, calls.query
+CALLS[#CALLS + 1] = require "spec.support.torture_heap"
 
 local became -- of the calls: outcome -> how often
 

@@ -13,8 +13,8 @@ local NAMES = {
   "sora.creating.generate", "sora.creating.ids", "sora.hosts.arguments", "sora.hosts.call",
   "sora.hosts.calls", "sora.hosts.guard", "sora.hosts.inbox", "sora.hosts.plain",
   "sora.videos.deliveries", "sora.videos.download", "sora.videos.quote", "sora.videos.transfer",
-  "sora.waiting.heap", "sora.waiting.many", "sora.waiting.pace", "sora.waiting.poller",
-  "sora.waiting.state", "sora.waiting.trouble", "sora.waiting.wait",
+  "sora.waiting.many", "sora.waiting.pace", "sora.waiting.poller", "sora.waiting.state",
+  "sora.waiting.trouble", "sora.waiting.wait",
 }
 
 local compile = loadstring or load -- luacheck: ignore

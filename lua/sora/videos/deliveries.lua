@@ -3,7 +3,6 @@
 
 local core = require "sora.core"
 local downloads = require "sora.videos.download"
-local heaps = require "sora.waiting.heap"
 local inboxes = require "sora.hosts.inbox"
 
 local M = {}
@@ -15,7 +14,7 @@ local M = {}
 ---@field tell fun(id: string, task: table?, err: sora.error?, path: string?)  told of each end
 ---@field queue table[]  those that have not begun: id, task; from `head` to `tail`
 ---@field active integer
----@field resting table  heap of those that sleep
+---@field resting userdata  heap of those that sleep
 ---@field taken table<string, boolean>  paths of this call that a task has already
 local Deliveries = {}
 Deliveries.__index = Deliveries
@@ -24,7 +23,7 @@ Deliveries.__index = Deliveries
 function M.new(place, limit, spec, tell)
   return setmetatable({
     place = place, limit = limit, spec = spec, tell = tell, queue = {}, head = 1, tail = 0,
-    active = 0, resting = heaps.new(), taken = {},
+    active = 0, resting = core.heap(), taken = {},
   }, Deliveries)
 end
 
@@ -108,10 +107,10 @@ end
 -- and that may take any time: the clock is looked at for each.
 function Deliveries:fill()
   local now = self.spec.inbox.driver.now
-  local due = self.resting:first()
-  while due and due <= now() do
-    self:advance(self.resting:pop(), now())
-    due = self.resting:first()
+  local delivery = self.resting:pop(now())
+  while delivery do
+    self:advance(delivery, now())
+    delivery = self.resting:pop(now())
   end
   while self.active < self.limit and self.head <= self.tail
     and not inboxes.stopped(self.spec.inbox) do
@@ -136,9 +135,10 @@ function Deliveries:is_over() return self.active == 0 and self.head > self.tail 
 
 --- Ends those that have nothing in flight, when the whole call is to end.
 function Deliveries:stop(why)
-  while self.resting:first() do
-    local delivery = self.resting:pop()
+  local delivery = self.resting:pop()
+  while delivery do
     self:finish(delivery, delivery:cancelled(why))
+    delivery = self.resting:pop()
   end
   while self.head <= self.tail do
     local id, task = self.queue[self.head][1], self.queue[self.head][2]

@@ -6,7 +6,6 @@
 local calls = require "sora.hosts.calls"
 local core = require "sora.core"
 local deliveries = require "sora.videos.deliveries"
-local heaps = require "sora.waiting.heap"
 local inboxes = require "sora.hosts.inbox"
 local pollers = require "sora.waiting.poller"
 local waits = require "sora.waiting.wait"
@@ -43,8 +42,7 @@ function Round:next_due(now)
     self.next_id = self.next_id + 1
     return self.new_poller(id, self.started)
   end
-  local due = self.sleeping:first()
-  if due and due <= now then return self.sleeping:pop() end
+  return self.sleeping:pop(now)
 end
 
 --- Has a task that sleeps asked for at once.
@@ -143,7 +141,7 @@ end
 
 --- Whether there is nothing left to wait for.
 function Round:is_over()
-  return self.in_flight == 0 and self.sleeping.size == 0 and not self.ids[self.next_id]
+  return self.in_flight == 0 and self.sleeping:size() == 0 and not self.ids[self.next_id]
     and not (self.deliveries and not self.deliveries:is_over())
 end
 
@@ -181,7 +179,7 @@ local function all(client, ids, policy, given, opts, new_poller)
   local now = inbox.driver.now
   local round = setmetatable({
     ids = ids, next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
-    sleeping = heaps.new(), inbox = inbox, now = now, started = now(), in_flight = 0,
+    sleeping = core.heap(), inbox = inbox, now = now, started = now(), in_flight = 0,
     taken = {}, tasks = {}, errs = {},
   }, Round)
   if policy.download then round:deliver(client, copy(given)) end

@@ -162,7 +162,7 @@ function M:check_memory()
   world:run()
   for _, list in pairs(self.clients) do
     for _, client in ipairs(list) do
-      client.arriving:clear()
+      client.arriving = nil
       if client.head <= client.tail then fault("an answer that nobody took") end
     end
   end

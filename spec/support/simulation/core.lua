@@ -1,7 +1,6 @@
 --- What stands for sora.core in a simulation: clients and requests without a network. The world
 -- says what is answered, and when.
 
-local heaps = require "sora.waiting.heap"
 local real = require "sora.core"
 
 local M = {}
@@ -53,18 +52,23 @@ end
 --- Ends what has its answer by now, in the order of the answers.
 function methods.step(client)
   local arriving, now = client.arriving, client.world.time
-  while arriving.size > 0 and arriving:first() <= now do
-    local request = arriving:pop()
+  local request = arriving:pop(now)
+  while request do
     finish(request, request.outcome, request.failure)
+    request = arriving:pop(now)
   end
 end
 
---- When the next answer comes; those of cancelled requests never do.
-function M.next_answer(client)
-  local arriving = client.arriving
-  while arriving.size > 0 and arriving.values[1].ended do arriving:pop() end
-  return arriving:first()
+--- The least key in a heap, or nil; values with `field` are dropped from it.
+function M.first_without(field, heap)
+  local key, value = heap:first(), heap:pop()
+  while value and value[field] do key, value = heap:first(), heap:pop() end
+  if value then heap:push(key, value) end
+  return key
 end
+
+--- When the next answer comes; those of cancelled requests never do.
+function M.next_answer(client) return M.first_without("ended", client.arriving) end
 
 local function in_order(set)
   local list = {}
@@ -87,7 +91,7 @@ function M.new(world)
 
   function core.client(_, _, driver)
     local client = setmetatable({
-      world = world, driver = driver, shared = {}, running = {}, flying = 0, arriving = heaps.new(),
+      world = world, driver = driver, shared = {}, running = {}, flying = 0, arriving = real.heap(),
       ended = {}, head = 1, tail = 0, silent_until = -math.huge,
     }, class)
     world.clients[#world.clients + 1] = client

@@ -9,7 +9,7 @@
 
 local chances = require "spec.support.chance"
 local cores = require "spec.support.simulation.core"
-local heaps = require "sora.waiting.heap"
+local real = require "sora.core"
 
 local M = {}
 
@@ -89,12 +89,13 @@ end
 
 local function run_alarms(self)
   local ran, now = false, self.time
-  while self.alarms.size > 0 and self.alarms:first() <= now do
-    local handle = self.alarms:pop()
+  local handle = self.alarms:pop(now)
+  while handle do
     if not handle.dead then
       handle.fn()
       ran = true
     end
+    handle = self.alarms:pop(now)
   end
   return ran
 end
@@ -119,9 +120,7 @@ end
 
 --- When something happens next, or nil.
 local function next_event(self)
-  local alarms = self.alarms
-  while alarms.size > 0 and alarms.values[1].dead do alarms:pop() end
-  local due = alarms:first() or math.huge
+  local due = cores.first_without("dead", self.alarms) or math.huge
   for _, handle in ipairs(self.watched) do
     due = math.min(due, not handle.dead and cores.next_answer(handle.client) or math.huge)
   end
@@ -193,7 +192,7 @@ function M.new(seed)
   local world = setmetatable({
     time = 1000, turns = 0, most_turns = 1000, serial = 0,
     clients = {}, pollers = {}, asked = {}, watched = {},
-    alarms = heaps.new(), requests = setmetatable({}, WEAK), jump_probability = 0,
+    alarms = real.heap(), requests = setmetatable({}, WEAK), jump_probability = 0,
     chance = chances.new(seed, 1), jumps = chances.new(seed, 2),
     on_idle = function() end, on_jump = function() end, on_request = function() end,
     on_result = function() end,
