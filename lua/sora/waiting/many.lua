@@ -151,11 +151,7 @@ function Round:run()
     if why then self:stop(why) end
     if self:is_over() then return end
     self:park()
-    local request, poller = inboxes.take(self.inbox)
-    while request do
-      self:take(request, poller)
-      request, poller = inboxes.take(self.inbox)
-    end
+    for request, poller in inboxes.take, self.inbox do self:take(request, poller) end
   end
 end
 

@@ -118,6 +118,13 @@ function M.new(id, rules, pace, now)
   return poller
 end
 
+--- Seconds until the deadline, for the timeout of the next query.
+---@param self sora.poller
+---@param now number
+---@return number
+local function remaining_of(self, now) return self.started + self.rules.timeout - now end
+Poller.remaining = remaining_of
+
 --- "error" and an error of our own making.
 local function give_up(self, now, kind, message, code)
   return "error", self.rules.error {
@@ -144,7 +151,7 @@ end
 --- "ask" and `pause`, cut where it would pass the deadline: to end 1..2 × last_poll before it, or,
 -- where the service demanded more than that or nothing worth a poll is left, at the deadline.
 local function schedule(self, now, pause, demanded)
-  local rules, remaining = self.rules, self:remaining(now)
+  local rules, remaining = self.rules, remaining_of(self, now)
   if remaining < NO_TIME then return time_out(self, now) end
   if pause > remaining - rules.last_poll then
     pause = remaining - rules.last_poll * (1 + rules.random())
@@ -253,7 +260,7 @@ local function bad_answer(self, now, err)
     demanded = math.max(demanded or 0, self.pace.not_before - now)
   end
   if troubles.is_final(self, err) then return end_with(self, now, err) end
-  if self:remaining(now) < NO_TIME then return time_out(self, now) end
+  if remaining_of(self, now) < NO_TIME then return time_out(self, now) end
   local reason = troubles.reason_to_end(self, now, err)
   if reason then return end_with(self, now, err, reason) end
   lengthen(self)
@@ -299,7 +306,7 @@ end
 ---@return any  "ask": seconds from now, 0 for at once; "error": the error
 ---@return number?  of "ask" at once: seconds that the query has, as `remaining` says
 function Poller:due(now)
-  local remaining = self:remaining(now)
+  local remaining = remaining_of(self, now)
   if remaining < NO_TIME then return time_out(self, now) end
   local left, silence = self.next_at - now, self.pace.not_before - now
   if left > 0 then return "ask", left end
@@ -318,13 +325,6 @@ function Poller:advance(id, now)
   if self.id ~= id or self.next_at <= now then return false end
   self.next_at = now
   return true
-end
-
---- Seconds until the deadline, for the timeout of the next query.
----@param now number
----@return number
-function Poller:remaining(now)
-  return self.started + self.rules.timeout - now
 end
 
 --- What `on_update` is told beside the task.
