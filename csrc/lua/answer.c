@@ -339,13 +339,15 @@ int sora_answer_push(lua_State *L, struct request *request, int self, int client
   return pushed;
 }
 
-int sora_answer_mark(const struct request *request, struct answer_mark *mark) {
+int sora_answer_mark(const struct request *request, const struct answer_mark *known,
+                     struct answer_mark *mark) {
   struct request_result result;
   sora_request_result(request, &result);
   if (result.kind != ERROR_NONE || result.download || result.call || result.body == NULL ||
       result.status < 200 || result.status >= 300)
     return 0;
-  sora_siphash(sora_process_key(), result.body, result.body_length, mark->hash);
+  memcpy(mark->key, known != NULL ? known->key : sora_process_key(), sizeof mark->key);
+  sora_siphash(mark->key, result.body, result.body_length, mark->hash);
   mark->length = (uint32_t)result.body_length;
   mark->status = (uint32_t)result.status;
   return 1;

@@ -21,15 +21,18 @@ struct request;
    out of an error, and the request counts as cancelled whatever it brought. */
 int sora_answer_push(lua_State *L, struct request *request, int self, int client, int decoder);
 
-/* What tells answers apart without decoding them: two that have the same mark say the same. */
+/* What tells answers apart without decoding them: two that have the same mark say the same. It has
+   its key with it, so that one process knows what another one has seen. */
 struct answer_mark {
-  uint64_t hash[2]; /* of the body, with a key that only this process knows */
+  uint64_t key[2];  /* of the hash: a service that knew it could make two answers with one mark */
+  uint64_t hash[2]; /* of the body */
   uint32_t length, status;
 };
 
-/* The mark of the answer that a request has brought, if it may be a task. Returns 0 where it can't
-   be one. */
-int sora_answer_mark(const struct request *request, struct answer_mark *mark);
+/* The mark of the answer that a request has brought, if it may be a task, to be compared with
+   `known` (NULL: with none). Returns 0 where it can't be one. */
+int sora_answer_mark(const struct request *request, const struct answer_mark *known,
+                     struct answer_mark *mark);
 
 /* core.decode(text, opts): upvalue 1 is the decoder's state. */
 int sora_answer_decode(lua_State *L);

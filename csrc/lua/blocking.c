@@ -164,21 +164,26 @@ int sora_default_client(lua_State *L) {
   return 1;
 }
 
-/* Whether the string at `index` is that mark. */
-static int is_mark(lua_State *L, int index, const struct answer_mark *mark) {
-  return lua_rawlen(L, index) == sizeof *mark &&
-         memcmp(lua_tostring(L, index), mark, sizeof *mark) == 0;
+/* Reads the mark that the string at `index` is. Returns 0 where it is none: "", for one. */
+static int read_mark(lua_State *L, int index, struct answer_mark *mark) {
+  size_t length;
+  const char *bytes = lua_tolstring(L, index, &length);
+  if (length != sizeof *mark)
+    return 0;
+  memcpy(mark, bytes, sizeof *mark);
+  return 1;
 }
 
 int sora_result(lua_State *L) {
-  struct answer_mark mark;
+  struct answer_mark known, mark;
   struct request *request = sora_request_check(L, 1);
   luaL_argcheck(L, sora_request_has_ended(request), 1, "the request has not ended");
   luaL_argcheck(L, sora_request_tag(request) != READ, 1, "the result was taken already");
   sora_request_set_tag(request, READ);
   lua_settop(L, 2);
-  int marked = lua_type(L, 2) == LUA_TSTRING && sora_answer_mark(request, &mark);
-  if (marked && is_mark(L, 2, &mark)) {
+  int wants_mark = lua_type(L, 2) == LUA_TSTRING, knows = wants_mark && read_mark(L, 2, &known);
+  int marked = wants_mark && sora_answer_mark(request, knows ? &known : NULL, &mark);
+  if (marked && knows && memcmp(&known, &mark, sizeof mark) == 0) {
     sora_request_take(request);
     sora_request_forget(request);
     lua_pushnil(L);

@@ -125,15 +125,17 @@ int sora_client_again(lua_State *L) {
   size_t length;
   struct request *request = sora_request_check(L, 1);
   const char *id = luaL_checklstring(L, 2, &length);
-  double timeout = luaL_checknumber(L, 3);
+  double deadline = luaL_optnumber(L, 4, 0);
+  double timeout = deadline != 0 ? 0 : luaL_checknumber(L, 3);
   luaL_argcheck(L, sora_request_tag(request) == READ, 1, "the result was not taken");
   lua_settop(L, 2);
   lua_getuservalue(L, 1);
   lua_getfield(L, 3, "client");
   enter(L, 4, 1);
   struct client *client = sora_client_check_any(L, 4);
-  int again = !sora_client_is_closed(client) && sora_id_fault(id, length) == NULL && timeout > 0 &&
-              sora_request_query_again(client, request, id, length, timeout);
+  int again = !sora_client_is_closed(client) && sora_id_fault(id, length) == NULL &&
+              (timeout > 0 || deadline != 0) &&
+              sora_request_query_again(client, request, id, length, timeout, deadline);
   if (!again)
     sora_request_set_tag(request, READ);
   lua_pushboolean(L, again);

@@ -23,9 +23,10 @@ int sora_client_to_lua(lua_State *L);
    core.now) is in place of the option `timeout`. Misuse is raised where the caller stands. */
 int sora_client_request(lua_State *L);
 
-/* core.again(request, id, timeout) → whether the request, a query whose result was taken, was
-   started once more: for that task, with its client, owner and options but for the timeout
-   (seconds; infinite: none). Where it was not, a new one has to be made. */
+/* core.again(request, id, timeout [, deadline]) → whether the request, a query whose result was
+   taken, was started once more: for that task, with its client, owner and options but for the
+   timeout (seconds; infinite: none), in place of which `deadline` is, as in core.request. Where it
+   was not, a new one has to be made. */
 int sora_client_again(lua_State *L);
 
 /* core.fetch(client, {id, url, part, video} [, opts [, owner]]): the same for a transfer into a

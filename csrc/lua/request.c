@@ -236,13 +236,13 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, d
 }
 
 int sora_request_query_again(struct client *client, struct request *request, const char *id,
-                             size_t length, double timeout) {
+                             size_t length, double timeout, double deadline) {
   const struct settings *settings = sora_client_settings(client);
   const char *path = settings->query_path != NULL ? settings->query_path : SORA_QUERY_PATH;
   if (!sora_request_renew(request, id, length) ||
       sora_request_set_query(request, sora_client_base(client), path) != NULL)
     return 0;
-  sora_request_limits(request)->deadline = deadline_of(timeout);
+  sora_request_limits(request)->deadline = deadline != 0 ? deadline : deadline_of(timeout);
   sora_request_set_headers(request, sora_client_headers(client));
   sora_client_start(client, request, sora_client_base(client)->origin);
   return 1;

@@ -16,8 +16,7 @@ unsigned sora_process(void);
    forked workers do not share their chance. Nothing depends on its being unpredictable. */
 double sora_random(void);
 
-/* Two numbers that nobody outside of the process knows, the same in its children: a key for
-   hashes. */
+/* Two numbers that no service knows, the same in the children of this process: a key for hashes. */
 const uint64_t *sora_process_key(void);
 
 #endif

@@ -15,9 +15,10 @@ end
 
 --- A poller that goes on in another process, whose clock is another one, `idle` seconds later.
 local function moved(poller, now, idle, other_now, opts)
-  local text = assert(core.encode(states.export(poller, now)))
+  local text, answer = assert(core.encode(states.export(poller, now))), poller.task
   return states.restore(poller.id, rules(opts), new_pace(), other_now, core.decode(text),
-    { started = now + idle - poller.started, exported = idle }, poller.task)
+    { started = now + idle - poller.started, exported = idle },
+    answer and function() return answer end)
 end
 
 describe("the state of a poller", function()
@@ -64,11 +65,105 @@ describe("the state of a poller", function()
     assert.is_truthy(err.message:find "last error")
   end)
 
+  it("keeps the last error's text whole, however it was cut", function()
+    local poller = pollers.new("a", rules(), new_pace(), 0)
+    poller:answer(0, nil, { kind = "network", retryable = true })
+    for i = 0, 2 do
+      poller.trouble.error = ("x"):rep(295 + i) .. ("\226\130\172"):rep(50)
+      local other = moved(poller, 0, 1, 0)
+      assert.equal(1, other.trouble.errors)
+      assert.is_true(#other.trouble.error <= 303)
+      assert.equal(("x"):rep(295 + i), other.trouble.error:match "^x+")
+    end
+  end)
+
   it("is that of a new poller where it says nothing", function()
     local fresh = pollers.new("a", rules(), new_pace(), 7)
     local restored = states.restore("a", rules(), new_pace(), 7, {}, { started = 0, exported = 0 })
     fresh.rules, restored.rules = nil, nil
     fresh.pace, restored.pace = nil, nil
     assert.are.same(fresh, restored)
+  end)
+end)
+
+describe("the last answer of a poller in another process", function()
+  local reads
+
+  before_each(function() reads = 0 end)
+
+  --- A poller of which `said` was written down, and the answer `stored` beside it.
+  local function restored(said, stored)
+    return states.restore("a", rules(), new_pace(), 0, said, { started = 1, exported = 0 },
+      function()
+        reads = reads + 1
+        return stored
+      end)
+  end
+
+  --- What was written down after so many polls that said the same.
+  local function written(polls, answer)
+    local poller = pollers.new("a", rules(), new_pace(), 0)
+    for _ = 1, polls do poller:answer(0, answer, nil, "\0mark\255") end
+    return core.decode((core.encode(states.export(poller, 0))))
+  end
+
+  it("is not read while the same comes, nor when something else comes", function()
+    local poller = restored(written(3, running(0.3)), running(0.3))
+    assert.equal("\0mark\255", poller.mark)
+    assert.is_false((select(3, poller:answer(0, nil, nil, poller.mark))))
+    assert.is_false((select(3, poller:answer(0, running(0.3), nil, "other"))))
+    assert.is_true((select(3, poller:answer(0, running(0.4), nil, "third"))))
+    assert.equal(0, reads)
+  end)
+
+  it("is read for an error, and known after it", function()
+    local poller = restored(written(3, running(0.3)), running(0.3))
+    poller:answer(0, nil, { kind = "network", message = "reset", retryable = true })
+    assert.equal(0, reads)
+    local _, err = poller:answer(0, nil, { kind = "http", message = "HTTP 401", retryable = false })
+    assert.same(running(0.3), err.task)
+    assert.equal(1, reads)
+  end)
+
+  it("is read for the message of a timeout", function()
+    local poller = restored(written(3, running(0.3)), running(0.3))
+    local action, err = poller:due(1e6)
+    assert.equal("error", action)
+    assert.matches("30 %%", err.message)
+    assert.same(running(0.3), err.task)
+    assert.equal(1, reads)
+  end)
+
+  it("is read at once where an older version has written the state", function()
+    local said = written(3, running(0.3))
+    said.seen = nil
+    local poller = restored(said, running(0.3))
+    assert.equal(1, reads)
+    assert.equal("", poller.mark)
+    assert.is_false((select(3, poller:answer(0, running(0.3), nil, "new"))))
+  end)
+
+  it("is read at once where the task may be over, and where it was shown", function()
+    assert.is_nil(written(3, { status = "completed" }).seen)
+    local poller = pollers.new("a", rules(), new_pace(), 0)
+    poller:answer(0, running(0.3), nil, "mark")
+    poller:show()
+    assert.is_nil(states.export(poller, 0).seen)
+  end)
+
+  it("is read at each tenth poll, for a version to which it means something else", function()
+    local polls, said = {}, written(1, running(0.3))
+    for _ = 1, 30 do
+      local before = reads
+      local poller = restored(said, running(0.3))
+      if reads > before then
+        polls[#polls + 1] = said.polls
+        poller:answer(0, running(0.3), nil, "mark")
+      else
+        poller:answer(0, nil, nil, poller.mark)
+      end
+      said = core.decode((core.encode(states.export(poller, 0))))
+    end
+    assert.same({ 10, 20, 30 }, polls)
   end)
 end)

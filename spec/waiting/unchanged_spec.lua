@@ -1,12 +1,15 @@
 -- Answers that say what the one before has said are not decoded again, and nobody can tell.
 
+local answers = require "sora.answers.task"
 local chance = require "spec.support.chance"
 local clients = require "spec.support.clients"
 local core = require "sora.core"
 local pace = require "sora.waiting.pace"
 local pollers = require "sora.waiting.poller"
+local shell = require "spec.support.shell"
 local sora = require "sora"
 local standin = require "spec.support.standin"
+local states = require "sora.waiting.state"
 
 local service, client
 
@@ -55,6 +58,29 @@ describe("the result of a request", function()
     assert.not_equal(mark, mark_of(body:format(1), 202))
     local task = ask(service:id("body;text=" .. body:format(3)), mark)
     assert.equal("word 3", task.status)
+  end)
+
+  it("is only the mark where another process has seen the same", function()
+    local id = service:id("queued*2", "pending")
+    local hex = shell.output_of(("%s -e %s"):format(shell.quote(shell.LUA), shell.quote(([[
+      local core, sora = require "sora.core", require "sora"
+      local client = sora.client { base_url = %q, ca_file = %q, api_key = "sk-spec" }
+      local request = core.request(client, %q)
+      while not request:done() do core.step(client, 1) end
+      local _, _, mark = request:result ""
+      print((mark:gsub(".", function(byte) return ("%%02x"):format(byte:byte()) end)))
+    ]]):format(service.base_url, service.ca_file, id))))
+    local mark = hex:gsub("%X", ""):gsub("%x%x", function(byte)
+      return string.char(tonumber(byte, 16))
+    end)
+    local answer, err, again = ask(id, mark)
+    assert.is_nil(answer)
+    assert.is_nil(err)
+    assert.equal(mark, again)
+    answer, err, again = ask(id, mark)
+    assert.equal("pending", answer.status)
+    assert.is_nil(err)
+    assert.not_equal(mark, again)
   end)
 
   it("has no mark where it is an error", function()
@@ -183,6 +209,59 @@ local function play(seed)
   end
 end
 
+--- What a fleet does with a poller after each poll that goes on. `read` reads what was stored.
+local function moved(poller, random, now, pause, read)
+  local state = core.decode(assert(core.encode(states.export(poller, now))))
+  local rules = new_poller(random).rules
+  return states.restore(poller.id, rules, poller.pace, now + pause, state,
+    { started = now + pause - poller.started, exported = pause }, read)
+end
+
+--- What can be seen of an outcome where pollers move: of a task the last change, not each byte.
+local function moving(poller, now, action, value, changed)
+  local pause, told = nil, value
+  if action == "ask" then pause, told = value, {} end
+  told = told.task or told
+  return {
+    action = action, pause = pause, changed = changed or false, info = poller:info(now),
+    word = answers.word(told), progress = answers.progress(told),
+  }
+end
+
+--- Plays one script to a poller that moves with what it has seen of its answers, and to one for
+-- which each is read. Returns how many answers were not decoded, and how often the stored one was.
+local function move_about(seed)
+  local script = chance.new(seed, 1)
+  local function random(most) return script:between(1, most) end
+  local marked_chance, plain_chance = sequence(seed), sequence(seed)
+  local marked, plain = new_poller(marked_chance), new_poller(plain_chance)
+  local now, last, stored, undecoded, reads = 0, nil, nil, 0, 0
+  local function read() return copy(stored) end
+  local function counted()
+    reads = reads + 1
+    return copy(stored)
+  end
+  while true do
+    local action, wait = marked:due(now)
+    local expected, other_wait = plain:due(now)
+    assert.same({ expected, copy(other_wait) }, { action, copy(wait) })
+    if action == "error" then return undecoded, reads end
+    now = now + wait
+    if wait == 0 then
+      local answer = next_answer(random, last)
+      last = answer.body and answer or answer.last
+      if answer.body and marked.mark == tostring(answer.body) then undecoded = undecoded + 1 end
+      local got = moving(marked, now, by_mark(marked, now, answer))
+      assert.same(moving(plain, now, decoded(plain, now, answer)), got)
+      if got.action ~= "ask" then return undecoded, reads end
+      if got.changed then stored = answer.body end
+      marked = moved(marked, marked_chance, now, got.pause, stored and counted)
+      plain = moved(plain, plain_chance, now, got.pause, stored and read)
+      now = now + got.pause
+    end
+  end
+end
+
 describe("a wait", function()
   it("does the same whether equal answers are decoded or not, in 300 scripts", function()
     local undecoded = 0
@@ -207,6 +286,17 @@ describe("a wait", function()
     assert(ok, err)
     return count
   end
+
+  it("does the same in a fleet, whose tasks move from process to process, in 300 scripts",
+    function()
+      local undecoded, reads = 0, 0
+      for seed = 1, 300 do
+        local more, read = move_about(seed)
+        undecoded, reads = undecoded + more, reads + read
+      end
+      assert.is_true(undecoded > 3000, undecoded .. " answers were not decoded")
+      assert.is_true(reads < undecoded / 3, reads .. " answers were read once more")
+    end)
 
   it("decodes an answer that comes again and again once", function()
     local id = service:id("queued*6", "completed")

@@ -26,9 +26,9 @@ end
 ---@param now number
 ---@return sora.poller
 function M.poller(claim, fleet, pace, now)
-  local answer = claim.answer ~= "" and record.decode(claim.answer, claim.id) or nil
+  local function read() return (record.decode(claim.answer, claim.id)) end
   return states.restore(claim.id, rules_of(claim, fleet), pace, now, core.decode(claim.state) or {},
-    { started = claim.age, exported = claim.idle }, answer)
+    { started = claim.age, exported = claim.idle }, claim.answer ~= "" and read or nil)
 end
 
 --- The end of a task that was claimed again and again, and never reported: it may be what ends its

@@ -125,11 +125,12 @@ end
 ---@param inbox sora.inbox  whose request it was
 ---@param request userdata?  made with the same options; nil: there is none yet
 ---@param id string
----@param opts table  options of a request, with a timeout
+---@param opts table  options of a request, with a timeout unless there is a deadline
 ---@param note any
-function M.ask_again(inbox, request, id, opts, note)
-  if not request or not core.again(request, id, opts.timeout) then
-    return M.ask(inbox, id, opts, note)
+---@param deadline number?
+function M.ask_again(inbox, request, id, opts, note, deadline)
+  if not request or not core.again(request, id, opts.timeout, deadline) then
+    return M.ask(inbox, id, opts, note, deadline)
   end
   M.add(inbox, request, note)
 end

@@ -80,7 +80,7 @@ end
 ---@field pause number  seconds, before pace, chance and hints
 ---@field next_at number  when the next poll is due
 ---@field changed_at number  when status or progress last changed
----@field task table?  the last good answer
+---@field task table|(fun(): table?)|nil  the last good answer, or what reads it: see Poller:show
 ---@field word string?  the status in `task`, as the service calls it
 ---@field progress number?  the progress in `task`
 ---@field first_progress number?  where the estimate of the time left starts
@@ -133,14 +133,15 @@ local function give_up(self, now, kind, message, code)
     code = code,
     retryable = kind == "timeout", -- one can wait again
     id = self.id,
-    task = self.task,
+    task = self:show(),
     elapsed = now - self.started,
     polls = self.polls,
   }
 end
 
 local function time_out(self, now)
-  local seen = self.task and task.describe(self.task) or core.plain(self.id, 80) .. " never seen"
+  local last = self:show()
+  local seen = last and task.describe(last) or core.plain(self.id, 80) .. " never seen"
   local message = ("timeout after %.1f s (polls: %d): %s")
     :format(now - self.started, self.polls, seen)
   local trouble = self.trouble
@@ -246,7 +247,7 @@ end
 
 --- "error" and the error of a query, which learns what the wait knows.
 local function end_with(self, now, err, reason)
-  err.task = err.task or self.task
+  err.task = err.task or self:show()
   err.elapsed, err.polls = now - self.started, self.polls
   if reason then err.message = ("%s (the wait ended: %s)"):format(err.message, reason) end
   return "error", err
@@ -292,10 +293,11 @@ function Poller:answer(now, answer, err, mark)
   return good_answer(self, now, answer, mark)
 end
 
---- The last good answer, for the caller, who may do with it what he likes.
+--- The last good answer, read by now, for the caller, who may do with it what he likes.
 ---@return table? task
 function Poller:show()
   self.mark = ""
+  if type(self.task) == "function" then self.task = self.task() end
   return self.task
 end
 
