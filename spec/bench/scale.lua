@@ -31,7 +31,7 @@ local function measure(url, count, interval)
   local sora = require "sora"
   local client = sora.client { base_url = url, api_key = "bench", request_timeout = 600 }
   assert(client:query "sora-2:task_0")
-  local ids, ask, now = {}, inboxes.ask, sora.driver.now
+  local ids, ask, now = {}, inboxes.ask_again, sora.driver.now
   for i = 1, count do ids[i] = "sora-2:task_" .. i end
   local late, polls, from, cpu, before, of_lua = {}, 0, nil, nil, resident(), lua_memory()
   local new = pollers.new
@@ -40,7 +40,7 @@ local function measure(url, count, interval)
     poller.next_at = poller.next_at + math.random() * interval
     return poller
   end
-  function inboxes.ask(inbox, id, opts, poller)
+  function inboxes.ask_again(inbox, request, id, opts, poller)
     local time = now()
     polls = polls + 1
     if polls == count * 2 then from, cpu, late = time, os.clock(), {} end -- all were asked again
@@ -52,7 +52,7 @@ local function measure(url, count, interval)
         late[math.ceil(#late * 0.99)], kib, (lua_memory() - of_lua) / count)
       os.exit(0)
     end
-    return ask(inbox, id, opts, poller)
+    return ask(inbox, request, id, opts, poller)
   end
   client:wait_all(ids, { interval = interval, max_interval = interval, timeout = 1e6 })
 end
