@@ -8,7 +8,6 @@
 #include "json/marks.h"
 #include "json/number.h"
 #include "json/repair.h"
-#include "json/room.h"
 #include "json/scan.h"
 
 static const char *fail(struct decoder *d, const char *at, const char *expected) {
@@ -287,46 +286,7 @@ static void fill_error(const struct decoder *d, struct json_error *error) {
            ended ? "the end" : "'", ended ? "" : found, ended ? "" : "'");
 }
 
-/* ---- the two entries ---- */
-
-struct state {
-  struct names *names; /* a userdata in the table of the state; NULL before the first decode */
-};
-
-void sora_json_new(lua_State *L) {
-  luaL_checkstack(L, 8, "decoder");
-  struct state *state = lua_newuserdata(L, sizeof *state);
-  state->names = NULL;
-  lua_createtable(L, 0, MARKS_END - NAMES_STRINGS);
-  sora_json_marks_set(L);
-  sora_rooms_metatable(L);
-  lua_rawseti(L, -2, ENCODER_MT);
-  lua_setuservalue(L, -2);
-}
-
-/* Makes the cache, and a table that has room for its strings, with what the one before holds. A
-   finaliser that decodes meanwhile makes its own, which is dropped. */
-static void make_names(lua_State *L, int index, struct state *state) {
-  lua_getuservalue(L, index);
-  lua_createtable(L, MARKS_END, 0);
-  for (int mark = NAMES_STRINGS + 1; mark < NAMES_CACHE; mark++) {
-    lua_rawgeti(L, -2, mark);
-    lua_rawseti(L, -2, mark);
-  }
-  struct names *names = memset(lua_newuserdata(L, sizeof *names), 0, sizeof *names);
-  lua_rawseti(L, -2, NAMES_CACHE);
-  lua_setuservalue(L, index);
-  lua_pop(L, 1);
-  state->names = names;
-}
-
-/* 57 KiB, most of what opening the module would touch: made with the first decode. */
-static struct names *names_of(lua_State *L, int index) {
-  struct state *state = lua_touserdata(L, index);
-  if (state->names == NULL)
-    make_names(L, index, state);
-  return state->names;
-}
+/* ---- the entry ---- */
 
 /* Pushes the value that the text is, or fails. */
 static bool read_text(lua_State *L, int state, const char *text, size_t length,
@@ -351,7 +311,7 @@ static bool read_text(lua_State *L, int state, const char *text, size_t length,
   } else if (!lua_checkstack(L, SLOTS + WINDOW_FIRST + STACK_SLACK)) {
     p = fail(d, text, "more room on the Lua stack");
   } else {
-    d->names = names_of(L, state);
+    d->names = sora_json_names(L, state);
     lua_getuservalue(L, state);
     d->top = d->base + SLOTS;
     d->limit = d->top + WINDOW_FIRST;

@@ -87,4 +87,8 @@ bool sora_frames_make_room(struct decoder *d, const char *p);
 void sora_frames_open(struct decoder *d, bool is_object);
 void sora_frames_close(struct decoder *d);
 
+/* The cache of names of the state at that stack index or upvalue, 57 KiB, which is made with the
+   first decode: it is most of what opening the module would touch. */
+struct names *sora_json_names(lua_State *L, int index);
+
 #endif

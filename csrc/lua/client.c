@@ -161,7 +161,7 @@ int sora_client_fetch(lua_State *L) {
   lua_getfield(L, 2, "part");
   int part = lua_gettop(L);
   source.part = sora_part_of_lua(L, part);
-  sora_request_new_download(L, field(L, 2, "id"));
+  sora_request_new_other(L, field(L, 2, "id"));
   int self = lua_gettop(L);
   register_request(L, 1, self, 4);
   lua_getuservalue(L, self);
@@ -177,7 +177,7 @@ int sora_client_call(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 4);
   sora_client_check(L, 1, level);
-  sora_request_new_call(L);
+  sora_request_new_other(L, NULL);
   register_request(L, 1, 5, 4);
   sora_request_call(L, 1, 5, 2, 3, level);
   return 1;

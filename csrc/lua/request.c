@@ -47,11 +47,7 @@ void sora_request_new(lua_State *L, int id, int level) {
   new_request(L, text, length);
 }
 
-void sora_request_new_call(lua_State *L) {
-  new_request(L, "", 0);
-}
-
-void sora_request_new_download(lua_State *L, const char *id) {
+void sora_request_new_other(lua_State *L, const char *id) {
   new_request(L, id == NULL ? "" : id, id == NULL ? 0 : strlen(id));
 }
 
@@ -91,14 +87,14 @@ static void read_settings(lua_State *L, int client_index, int options, enum opti
   sora_settings_read(L, options, scope, level, settings);
 }
 
-/* On sora_now, of seconds from now; 0: none. */
-static double deadline_of(double timeout) {
-  return timeout > 0 && !isinf(timeout) ? sora_now() + timeout : 0;
+/* The moment, where it is not 0, or that after so many seconds from now; 0: none. */
+static double deadline_of(double timeout, double moment) {
+  return moment == 0 && timeout > 0 && !isinf(timeout) ? sora_now() + timeout : moment;
 }
 
-static void set_limits(struct request *request, const struct settings *settings) {
+static void set_limits(struct request *request, const struct settings *settings, double deadline) {
   *sora_request_limits(request) = (struct request_limits){
-      .deadline = deadline_of(settings->timeout),
+      .deadline = deadline_of(settings->timeout, deadline),
       .request_timeout = settings->request_timeout,
       .connect_timeout = settings->connect_timeout,
       .retries = settings->retries,
@@ -115,6 +111,8 @@ struct own {
 };
 
 static void free_own(struct own *own) {
+  if (own == NULL)
+    return;
   sora_wipe_text(&own->url);
   sora_url_free_base(&own->base);
   sora_headers_release(&own->headers);
@@ -210,8 +208,7 @@ static const char *start(struct client *client, struct request *request, struct 
     sora_request_refuse(request, ERROR_memory, "not enough memory");
   sora_attempt_observe(request, settings);
   sora_client_start(client, request, base->origin);
-  if (own != NULL)
-    free_own(own);
+  free_own(own);
   return NULL;
 }
 
@@ -222,9 +219,7 @@ void sora_request_query(lua_State *L, int client_index, int self, int options, d
   keep_values(L, self, options, &settings);
   struct own *own = prepare(L, &settings, level);
   struct request *request = sora_request_check(L, self);
-  set_limits(request, &settings);
-  if (deadline != 0)
-    sora_request_limits(request)->deadline = deadline;
+  set_limits(request, &settings, deadline);
   struct client *client = complete(L, client_index, own, &settings, level);
   const char *fault = start(client, request, own, NULL, &settings);
   if (fault != NULL)
@@ -242,7 +237,7 @@ int sora_request_query_again(struct client *client, struct request *request, con
   if (!sora_request_renew(request, id, length) ||
       sora_request_set_query(request, sora_client_base(client), path) != NULL)
     return 0;
-  sora_request_limits(request)->deadline = deadline != 0 ? deadline : deadline_of(timeout);
+  sora_request_limits(request)->deadline = deadline_of(timeout, deadline);
   sora_request_set_headers(request, sora_client_headers(client));
   sora_client_start(client, request, sora_client_base(client)->origin);
   return 1;
@@ -257,8 +252,7 @@ void sora_request_check_options(lua_State *L, int client_index, int options, int
                 &settings);
   struct own *own = prepare(L, &settings, level);
   complete(L, client_index, own, &settings, level);
-  if (own != NULL)
-    free_own(own);
+  free_own(own);
   lua_settop(L, top);
 }
 
@@ -271,8 +265,7 @@ static void start_fetch(struct client *client, struct request *request, struct o
     sora_request_refuse(request, ERROR_memory, "not enough memory");
   sora_attempt_observe(request, settings);
   sora_client_start(client, request, NULL);
-  if (own != NULL)
-    free_own(own);
+  free_own(own);
 }
 
 void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_source *source,
@@ -281,7 +274,7 @@ void sora_request_fetch(lua_State *L, int client_index, int self, struct fetch_s
   read_settings(L, client_index, options, SCOPE_DOWNLOAD, level, &settings);
   struct own *own = prepare(L, &settings, level);
   struct request *request = sora_request_check(L, self);
-  set_limits(request, &settings);
+  set_limits(request, &settings, 0);
   start_fetch(complete(L, client_index, own, &settings, level), request, own, &settings, source);
   sora_attempt_note(L, client_index, self, &settings);
   lua_settop(L, self);
@@ -336,12 +329,11 @@ void sora_request_call(lua_State *L, int client_index, int self, int call_index,
   lua_getfield(L, call_index, "once");
   call.once = lua_toboolean(L, -1);
   struct form **form = sora_form_push(L, call_index, request);
-  settings.given |= AFFECTS_HEADERS; /* headers of its own */
-  /* libcurl adds to it what parts the form */
-  const char *type = form != NULL ? "multipart/form-data" : NULL;
+  settings.given |= AFFECTS_HEADERS;                              /* headers of its own */
+  const char *type = form != NULL ? "multipart/form-data" : NULL; /* libcurl adds the boundary */
   struct own *own = prepare_own(L, &settings, type, level);
   add_call_headers(L, own->headers, key);
-  set_limits(request, &settings);
+  set_limits(request, &settings, 0);
   struct client *client = complete(L, client_index, own, &settings, level);
   if (call.path == NULL)
     call.path = settings.create_path != NULL ? settings.create_path : CREATE_PATH;

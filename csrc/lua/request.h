@@ -31,11 +31,9 @@ const char *sora_push_id_fault(lua_State *L, int index);
    up what is wrong with the id. */
 void sora_request_new(lua_State *L, int id, int level);
 
-/* The same for a download, of a task with that id (NULL: not known). */
-void sora_request_new_download(lua_State *L, const char *id);
-
-/* The same for a call, which is about no task. */
-void sora_request_new_call(lua_State *L);
+/* The same for what is no query: a download, of a task with that id (NULL: not known), or a call,
+   which is about no task. */
+void sora_request_new_other(lua_State *L, const char *id);
 
 /* Starts the request at `self` with the options at `options`; `deadline` (on sora_now) is in place
    of their timeout, where it is not 0. Raises misuse `level` up. What can't be sent has ended at
