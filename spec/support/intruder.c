@@ -71,14 +71,29 @@ static void leave_garbage(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* `step` is 2 to that power, in bytes; only Lua 5.4 is told that. */
+static void set_pace(lua_State *L, int pause, int multiplier, int step) {
+  (void)step;
+#if LUA_VERSION_NUM >= 505
+  lua_gc(L, LUA_GCINC);
+  lua_gc(L, LUA_GCPARAM, LUA_GCPPAUSE, pause);
+  lua_gc(L, LUA_GCPARAM, LUA_GCPSTEPMUL, multiplier);
+#elif LUA_VERSION_NUM == 504
+  lua_gc(L, LUA_GCINC, pause, multiplier, step);
+#else
+  lua_gc(L, LUA_GCSETPAUSE, pause);
+  lua_gc(L, LUA_GCSETSTEPMUL, multiplier);
+#endif
+}
+
 static void arm(lua_State *L) {
   lua_gc(L, LUA_GCCOLLECT, 0);
   lua_gc(L, LUA_GCCOLLECT, 0);
   lua_gc(L, LUA_GCSTOP, 0);
-  lua_gc(L, LUA_GCSETPAUSE, 0);
-  lua_gc(L, LUA_GCSETSTEPMUL, 1000000);
-#if LUA_VERSION_NUM >= 504
-  lua_gc(L, LUA_GCINC, 1, 1000, 40);
+#if LUA_VERSION_NUM == 504 /* whose numbers are small */
+  set_pace(L, 1, 1000, 40);
+#else
+  set_pace(L, 0, 1000000, 0);
 #endif
   leave_garbage(L);
   intruder.L = L;
@@ -91,11 +106,7 @@ static void arm(lua_State *L) {
 
 static void disarm(lua_State *L) {
   intruder.armed = 0;
-  lua_gc(L, LUA_GCSETPAUSE, 200);
-  lua_gc(L, LUA_GCSETSTEPMUL, 200);
-#if LUA_VERSION_NUM >= 504
-  lua_gc(L, LUA_GCINC, 200, 100, 13);
-#endif
+  set_pace(L, 200, LUA_VERSION_NUM == 504 ? 100 : 200, 13);
   lua_gc(L, LUA_GCRESTART, 0);
 }
 
