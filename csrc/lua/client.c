@@ -129,6 +129,10 @@ int sora_client_again(lua_State *L) {
   double timeout = deadline != 0 ? 0 : luaL_checknumber(L, 3);
   luaL_argcheck(L, sora_request_tag(request) == READ, 1, "the result was not taken");
   lua_settop(L, 2);
+  if (!sora_request_is_renewable(request)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
   lua_getuservalue(L, 1);
   lua_getfield(L, 3, "client");
   enter(L, 4, 1);

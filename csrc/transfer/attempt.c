@@ -193,9 +193,22 @@ static int set_request(struct request *request, struct handle *handle) {
 
 #undef SET
 
+/* Where a kept connection has died under the attempt before, others may have died with it. libcurl
+   by itself tries five of them and gives up: so the next attempt has a new one. Over HTTP/2 many
+   requests share one, and the next will do. */
+static int wants_new_connection(const struct request *request) {
+  return request->outcome.kind == ERROR_network && request->place.host->version == 1;
+}
+
+static int set_new_connection(struct handle *handle) {
+  handle->shared = 0; /* it is not kept */
+  return curl_easy_setopt(handle->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
+}
+
 int sora_attempt_begin(struct request *request, struct handle *handle, double now) {
   struct attempt *attempt = &request->attempt;
   double queued = attempt->times.queued;
+  int anew = wants_new_connection(request);
   memset(attempt, 0, sizeof *attempt);
   attempt->handle = handle;
   attempt->times.queued = queued;
@@ -207,7 +220,8 @@ int sora_attempt_begin(struct request *request, struct handle *handle, double no
   if (request->fetch.part != NULL)
     sora_fetch_begin(request);
   handle->request = request;
-  return (handle->prepared || set_callbacks(handle)) && set_request(request, handle);
+  return (handle->prepared || set_callbacks(handle)) && set_request(request, handle) &&
+         (!anew || set_new_connection(handle));
 }
 
 /* ---- its end ---- */

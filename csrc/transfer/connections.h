@@ -62,7 +62,7 @@ struct connection *sora_connections_find(struct connections *connections, const 
    a connection with TLS for alive as long as a byte lies there to be read (OpenSSL's backend
    in 7.88), and the farewell of TLS is one. The system is asked only about connections that have
    been idle at `now` for longer than a moment. Returns when to look again at the earliest: the more
-   there are, the later, or a thousand would be asked about all the time. */
+   there are, the later, or a thousand would be asked about all the time: until one is lost. */
 double sora_connections_drain_closed(const struct connections *connections, const struct host *host,
                                      double now);
 

@@ -128,11 +128,14 @@ static void begin(struct request *request) {
   set_timer(request, sora_attempt_look_at(request, now));
 }
 
-/* Before the host's idle connections are used: of HTTP/2 libcurl itself reads the end, and more
-   than the end may lie there. */
-static void look_at_idle(struct client *client, struct host *host) {
+/* Before the host's idle connections are used, by a request that `starts` or, where one of them was
+   lost, by one that libcurl sends again: of HTTP/2 libcurl itself reads the end, and more than the
+   end may lie there. */
+static void look_at_idle(struct client *client, struct host *host, int starts) {
+  if (host->version >= 2 || !(starts || (host->look_at == 0 && host->live > 0)))
+    return;
   double now = sora_now();
-  if (host->version < 2 && now >= host->look_at)
+  if (now >= host->look_at)
     host->look_at = sora_connections_drain_closed(&client->connections, host, now);
 }
 
@@ -141,8 +144,7 @@ void sora_course_start_waiting(struct client *client) {
   int streams = 0;
   for (struct host *host = client->hosts; host != NULL; host = host->next) {
     struct place *place;
-    if (client->queued > 0 && sora_host_next(host) != NULL)
-      look_at_idle(client, host);
+    look_at_idle(client, host, client->queued > 0 && sora_host_next(host) != NULL);
     while (client->queued > 0 && client->started < STARTS_PER_STEP &&
            (place = sora_host_next(host)) != NULL) {
       client->started++;

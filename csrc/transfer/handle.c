@@ -75,7 +75,7 @@ static int obey_environment(const curl_version_info_data *version) {
 }
 
 /* Finds libcurl's default directory of CAs when it is one that OpenSSL can look certificates up in.
-   From it only the CA that is needed is read; parsing a whole bundle costs some 35 ms for each new
+   From it only the CA that is needed is read; parsing a whole bundle costs some 15 ms for each new
    connection, and libcurl's cache of the parsed bundle is off as soon as a directory is set. */
 static void find_authorities(void) {
   const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);

@@ -150,6 +150,7 @@ void sora_host_is_full(struct host *host) {
 
 void sora_host_lost(struct host *host) {
   host->stands--;
+  host->look_at = 0; /* where one was closed, others may have been */
   if (host->restarts > 0 && host->streams > 1)
     host->streams /= 2;
   if (host->restarts > 0)

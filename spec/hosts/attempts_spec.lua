@@ -68,6 +68,19 @@ describe("on_attempt", function()
     assert.is_true(told[2].next_in > 0)
   end)
 
+  it("is told that the next one has a new connection, where kept ones have died", function()
+    local h1 = clients.new { on_attempt = note, base_url = service.h1_url, max_connections = 8 }
+    local ids = {}
+    for i = 1, 8 do ids[i] = service:id "completed;delay=0.3" end
+    h1:query_all(ids)
+    assert.equal(8, h1:stats().connections)
+    told = {}
+    assert(h1:query(service:id("close*6", "completed"))) -- six are as many as libcurl tries
+    clients.finish(h1)
+    assert.equal("true false", column "reused")
+    assert.equal("network nil", column "kind")
+  end)
+
   it("is told of an attempt as soon as it is over", function()
     local told_at = {}
     client:query(service:id("503;retry_after=1", "completed"), {

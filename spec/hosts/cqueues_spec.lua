@@ -163,4 +163,22 @@ describe("cqueues", function()
       assert.is_true(sora.driver.now() - started < 30)
     end)
   end)
+
+  it("lets on_attempt wait in every call", function()
+    local slept, failed = 0, nil
+    local opts = { interval = 0.01, max_interval = 0.01, retries = 2, on_attempt = function()
+      cqueues.sleep(0.01)
+      slept = slept + 1
+    end }
+    run(function()
+      local ids = { service:id("500;retry_after=0", "completed"), service:id "completed" }
+      assert(client:wait(service:id("500;retry_after=0", "completed"), opts))
+      failed = next((select(2, client:wait_all(ids, opts))))
+      service:reset()
+      opts.interval, opts.max_interval = nil, nil
+      failed = failed or next((select(2, client:query_all(ids, opts))))
+    end)
+    assert.is_nil(failed)
+    assert.equal(8, slept)
+  end)
 end)

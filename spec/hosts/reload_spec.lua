@@ -199,12 +199,13 @@ describe("files that cannot be read any more", function()
     assert.matches("^false\t[^\n]*client is closed\n$", ended.out, ended.err)
   end)
 
-  it("are no files, and the searcher of somebody else's is asked for them by the first call",
-    function()
+  local function from_a_searcher(lacking)
+    return function()
       local ended = run(([[
         local path, searchers = package.path, package.searchers or package.loaders
         package.path = ""
         table.insert(searchers, 2, function(name)
+          if name == %q then return "not here" end
           local place = path:match "^[^;]*":gsub("?", (name:gsub("%%.", "/")))
           local file = io.open(place)
           if not file then return "no such file" end
@@ -216,9 +217,16 @@ describe("files that cannot be read any more", function()
         table.remove(searchers, 2)
         vanish()
         print(assert(client:wait(%q)).status)
-      ]]):format(service:id "completed", service:id "completed"))
+      ]]):format(lacking or "", service:id "completed", service:id "completed"))
       assert.equal("completed\n", ended.out, ended.err)
-    end)
+    end
+  end
+
+  it("are no files, and the searcher of somebody else's is asked for them by the first call",
+    from_a_searcher())
+
+  it("are all there but those that are not found",
+    from_a_searcher "sora.creating.body")
 
   it("are told of by the call that needs them, and a query does not", function()
     local ended = run(([[

@@ -151,6 +151,11 @@ describe("the last answer of a poller in another process", function()
     assert.is_nil(states.export(poller, 0).seen)
   end)
 
+  it("is read where its status is longer than any word", function()
+    assert.is_not_nil(written(3, { status = "in_" .. ("x"):rep(200) }).seen)
+    assert.is_nil(written(3, { status = "in_" .. ("x"):rep(400) }).seen)
+  end)
+
   it("is read at each tenth poll, for a version to which it means something else", function()
     local polls, said = {}, written(1, running(0.3))
     for _ = 1, 30 do

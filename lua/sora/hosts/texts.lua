@@ -30,7 +30,8 @@ local function keep(name, text, path)
 end
 
 --- Reads all that are not there. Those that are no files where Lua looks may be found by somebody's
--- own searcher, and are loaded at once; raises where they are not found at all.
+-- own searcher, and are loaded at once. Where some are not found at all, raises that of the first
+-- when all others are there.
 function M.read()
   local elsewhere = {}
   for _, name in ipairs(NAMES) do
@@ -41,7 +42,13 @@ function M.read()
       if text then keep(name, text, path) else elsewhere[#elsewhere + 1] = name end
     end
   end
-  for _, name in ipairs(elsewhere) do M.require(name) end
+  local first
+  for _, name in ipairs(elsewhere) do
+    local ok, message = pcall(M.require, name)
+    if not ok and tostring(message):find "interrupted!$" then error(message, 0) end
+    first = first or not ok and message
+  end
+  if first then error(first, 0) end
 end
 
 --- `require`, which finds what was read. Nobody else's does: who makes `require` forget modules, to

@@ -151,7 +151,12 @@ function Round:run()
     if why then self:stop(why) end
     if self:is_over() then return end
     self:park()
-    for request, poller in inboxes.take, self.inbox do self:take(request, poller) end
+    -- no iterator: it may call back, and in Lua 5.1 cannot yield
+    local request, poller = inboxes.take(self.inbox)
+    while request do
+      self:take(request, poller)
+      request, poller = inboxes.take(self.inbox)
+    end
   end
 end
 

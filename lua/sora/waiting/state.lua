@@ -29,9 +29,10 @@ local function milliseconds(seconds) return math.floor(seconds * 1000 + 0.5) / 1
 ---@return table state  to be encoded
 function M.new(name, other) return { name = name, other = other } end
 
---- What the next poller need not read in the last answer; nil where it has to.
+--- What the next poller need not read in the last answer; nil where it has to, or where a status is
+-- no word: it goes to Redis with each report.
 local function seen(poller)
-  if poller.mark == "" then return nil end
+  if poller.mark == "" or #tostring(poller.word) > MOST_TEXT then return nil end
   return {
     mark = poller.mark:gsub(".", TO_HEX), word = poller.word, progress = poller.progress,
   }
