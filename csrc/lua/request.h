@@ -41,10 +41,10 @@ void sora_request_new_other(lua_State *L, const char *id);
 void sora_request_query(lua_State *L, int client_index, int self, int options, double deadline,
                         int level);
 
-/* Starts a renewable request whose result was taken for the task of that id, with the limits that
-   it had, but for the timeout (seconds; infinite: none) or, where it is not 0, the deadline (on
-   sora_now). Returns 0, and nothing is started, where a new one has to be made. Calls nothing of
-   Lua's. */
+/* Starts a request whose result was taken for the task of that id, with the limits that it had,
+   but for the timeout (seconds; infinite: none) or, where it is not 0, the deadline (on sora_now).
+   Returns 0, and nothing is started, where a new one has to be made: it had options of its own, or
+   the id does not fit. Calls nothing of Lua's. */
 int sora_request_query_again(struct client *client, struct request *request, const char *id,
                              size_t length, double timeout, double deadline);
 

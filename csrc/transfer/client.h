@@ -112,9 +112,9 @@ void sora_request_free(struct request *request);
 void sora_request_allow_renewal(struct request *request);
 int sora_request_is_renewable(const struct request *request);
 
-/* Makes a renewable one that has ended and was taken as if it were new, for the task of that id,
-   with the limits that it had: what a new one costs without its making. Returns 0, with nothing
-   changed, where the id does not fit. */
+/* Makes one that has ended and was taken as if it were new, for the task of that id, with the
+   limits that it had: what a new one costs without its making. Returns 0, with nothing changed,
+   where it can't be renewed. */
 int sora_request_renew(struct request *request, const char *id, size_t length);
 
 struct request_limits *sora_request_limits(struct request *request);

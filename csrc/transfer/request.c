@@ -49,7 +49,7 @@ int sora_request_renew(struct request *request, const char *id, size_t length) {
                             .renewable = 1,
                             .id_room = request->id_room,
                             .id_length = length};
-  if (length > request->id_room)
+  if (!request->renewable || length > request->id_room)
     return 0;
   if (length == request->id_length && memcmp(id, request->id, length) == 0) {
     renewed.url = request->url;

@@ -40,7 +40,7 @@ local function measure(url, count, interval)
     poller.next_at = poller.next_at + math.random() * interval
     return poller
   end
-  function inboxes.ask_again(inbox, id, opts, poller)
+  function inboxes.ask_again(inbox, request, id, opts, poller)
     local time = now()
     polls = polls + 1
     if polls == count * 2 then from, cpu, late = time, os.clock(), {} end -- all were asked again
@@ -52,7 +52,7 @@ local function measure(url, count, interval)
         late[math.ceil(#late * 0.99)], kib, (lua_memory() - of_lua) / count)
       os.exit(0)
     end
-    return ask(inbox, id, opts, poller)
+    return ask(inbox, request, id, opts, poller)
   end
   client:wait_all(ids, { interval = interval, max_interval = interval, timeout = 1e6 })
 end

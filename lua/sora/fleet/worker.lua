@@ -49,6 +49,7 @@ function M.new(fleet, opts)
     pace = waits.pace(client), opts = waits.poll_options(), concurrency = opts.concurrency,
     drain = opts.drain, name = ("%08x"):format(math.floor(core.random() * (2 ^ 32 - 1))),
     queue = {}, head = 1, tail = 0, -- claimed and not asked about yet, by their permits
+    taken = {}, -- requests whose answers were taken, to be asked again
     in_flight = 0, reports = {}, failures = 0, turn_at = 0, claim_at = 0, seen_at = 0,
   }, Worker)
 end
@@ -102,7 +103,8 @@ function Worker:ask(held, now)
   if value > 0 then return self:give_back(held, value) end -- not yet: a 429 has come meanwhile
   -- a moment, no time from now on: this process may be stopped at any point
   local deadline = math.min(now + poller:remaining(now), held.lease_until - MARGIN)
-  inboxes.ask_again(self.inbox, poller:asked(), self.opts, held, deadline)
+  local request = table.remove(self.taken)
+  inboxes.ask_again(self.inbox, request, poller:asked(), self.opts, held, deadline)
   self.in_flight = self.in_flight + 1
 end
 
@@ -122,7 +124,7 @@ end
 function Worker:take(request, held)
   self.in_flight = self.in_flight - 1
   local task, err, mark = request:result(held.poller.mark)
-  inboxes.keep(self.inbox, request)
+  self.taken[#self.taken + 1] = request
   if err and err.kind == "cancelled" then -- by client:cancel() in this process
     inboxes.tell(self.inbox, request, err)
     return self:give_back(held, 0)

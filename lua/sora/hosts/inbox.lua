@@ -22,7 +22,6 @@ local insert = table.insert
 ---@field ended userdata[]
 ---@field taken userdata[]  a list that was `ended`, from `at` on
 ---@field at integer
----@field spare userdata[]  requests to be asked again, all made with the same options
 ---@field observed boolean?  somebody is told of each attempt
 ---@field attempted userdata[]?
 ---@field calls sora.calls  what it shares with the other inboxes of its client
@@ -97,8 +96,7 @@ end
 function M.of(attached, driver, shared)
   return {
     client = attached, driver = driver,
-    pending = {}, ended = {}, taken = {}, at = 1, spare = {},
-    calls = shared, cancels = shared.cancels,
+    pending = {}, ended = {}, taken = {}, at = 1, calls = shared, cancels = shared.cancels,
   }
 end
 
@@ -122,30 +120,19 @@ function M.ask(inbox, id, opts, note, deadline)
   M.add(inbox, core.request(inbox.client, id, opts, inbox, deadline), note)
 end
 
---- The same with a request that was kept (M.keep), in the place of a new one where that can be: the
--- making of its request is most of what a query costs before it is sent.
----@param inbox sora.inbox
+--- The same with a request that was taken, in the place of a new one where that can be: the making
+-- of its request is most of what a query costs before it is sent.
+---@param inbox sora.inbox  whose request it was
+---@param request userdata?  made with the same options; nil: there is none yet
 ---@param id string
 ---@param opts table  options of a request, with a timeout unless there is a deadline
 ---@param note any
 ---@param deadline number?
-function M.ask_again(inbox, id, opts, note, deadline)
-  local spare = inbox.spare
-  local last = #spare
-  local request = spare[last]
-  spare[last] = nil
+function M.ask_again(inbox, request, id, opts, note, deadline)
   if not request or not core.again(request, id, opts.timeout, deadline) then
     return M.ask(inbox, id, opts, note, deadline)
   end
   M.add(inbox, request, note)
-end
-
---- Keeps a query whose result was taken, to be asked again with the same options.
----@param inbox sora.inbox
----@param request userdata
-function M.keep(inbox, request)
-  local spare = inbox.spare
-  spare[#spare + 1] = request
 end
 
 --- Has on_attempt told, where somebody asked for that, of the attempts of a request that are over;

@@ -81,8 +81,12 @@ function Round:start(poller, now)
     self:follow(poller, now, action, value)
     return false
   end
-  self.opts.timeout = remaining
-  inboxes.ask_again(self.inbox, poller:asked(), self.opts, poller)
+  local opts, taken = self.opts, self.taken
+  local last = #taken
+  local request = taken[last]
+  taken[last] = nil
+  opts.timeout = remaining
+  inboxes.ask_again(self.inbox, request, poller:asked(), opts, poller)
   self.in_flight = self.in_flight + 1
   return true
 end
@@ -92,7 +96,7 @@ function Round:take(request, poller)
   if poller.transfer then return self.deliveries:take(poller, request, now) end
   self.in_flight = self.in_flight - 1
   local task, err, mark = request:result(poller.mark)
-  inboxes.keep(self.inbox, request)
+  self.taken[#self.taken + 1] = request
   local action, value, changed = poller:answer(now, task, err, mark)
   inboxes.tell(self.inbox, request, err, action == "ask" and value or nil)
   if changed then action, value = waits.tell(self.policy, poller, now, action, value) end
@@ -177,7 +181,7 @@ local function all(client, ids, policy, given, opts, new_poller)
   local round = setmetatable({
     ids = ids, next_id = 1, policy = policy, opts = opts, new_poller = new_poller,
     sleeping = core.heap(), inbox = inbox, now = now, started = now(), in_flight = 0,
-    tasks = {}, errs = {},
+    taken = {}, tasks = {}, errs = {},
   }, Round)
   if policy.download then round:deliver(client, copy(given)) end
   calls.enter(inbox, round)

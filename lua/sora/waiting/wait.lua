@@ -75,7 +75,7 @@ end
 ---@return sora.error? err
 ---@return boolean? ended
 local function follow(inbox, poller, policy, opts, until_change)
-  local driver = inbox.driver
+  local driver, request = inbox.driver, nil
   while true do
     local stopped = inboxes.stopped(inbox)
     if stopped then return nil, M.cancelled(stopped, poller), true end
@@ -86,10 +86,9 @@ local function follow(inbox, poller, policy, opts, until_change)
       inboxes.sleep(inbox, value)
     else
       opts.timeout = remaining
-      inboxes.ask_again(inbox, poller:asked(), opts)
-      local request = inboxes.await(inbox)
+      inboxes.ask_again(inbox, request, poller:asked(), opts)
+      request = inboxes.await(inbox)
       local task, err, mark = request:result(poller.mark)
-      inboxes.keep(inbox, request)
       local changed
       now = driver.now()
       action, value, changed = poller:answer(now, task, err, mark)
